@@ -1,0 +1,83 @@
+"""What the core needs from a Lisp, a model and the clock, stated as protocols; `app.py` and the hub fill them."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol
+
+from descartes_core.model import Shape
+
+
+class Clock(Protocol):
+    """The time. A parameter everywhere, so that tests need not sleep."""
+
+    def now_ms(self) -> int:
+        """Return milliseconds since 1970, UTC."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now_ms(self) -> int:
+        """Return milliseconds since 1970, UTC."""
+        return time.time_ns() // 1_000_000
+
+
+def new_id(kind: Literal["evt", "run", "int", "ses", "eval"]) -> str:
+    """Return a fresh id, KIND, an underscore and 32 hexadecimal digits: `run_0f3c…`."""
+    return f"{kind}_{uuid.uuid4().hex}"
+
+
+class LispRestart(Shape):
+    """A way out of a stop, as an agent is shown it."""
+
+    index: int
+    name: str
+    description: str
+
+
+class LispResult(Shape):
+    """What became of an evaluation or compilation that a run asked for."""
+
+    evaluation: str
+    state: Literal["running", "done", "stopped", "aborted", "lost"]
+    values: list[str] = []
+    output: str = ""
+    condition: str | None = None
+    thread: int | None = None
+    level: int | None = None
+    restarts: list[LispRestart] = []
+    notes: list[dict[str, Any]] = []
+    success: bool | None = None
+
+
+class LispPort(Protocol):
+    """The live image as agents use it. RUN is the id of the run that asks; every call raises `DescartesError`."""
+
+    async def evaluate(self, code: str, *, run: str, package: str | None = None) -> LispResult:
+        """Evaluate CODE; answers when it is done or has stopped in the debugger."""
+        ...
+
+    async def compile_definition(self, path: str, name: str, *, run: str) -> LispResult:
+        """Compile the top-level form that defines NAME in the file PATH, as it is on disk."""
+        ...
+
+    async def inspect(self, expression: str, *, run: str) -> str:
+        """Return a readable description of the value of EXPRESSION and its parts."""
+        ...
+
+    async def restart(
+        self,
+        thread: int,
+        level: int,
+        *,
+        run: str,
+        name: str | None = None,
+        index: int | None = None,
+        arguments: Sequence[str] = (),
+    ) -> LispResult:
+        """Invoke a restart of the stop (THREAD, LEVEL); answers like `evaluate`."""
+        ...
