@@ -1,0 +1,183 @@
+"""The wire shapes of the live image: LispStatus, Evaluation, Compilation, Debugger, as interface.md names them.
+
+Positions are 1-based lines and columns in code points, ends exclusive; the LSP door converts them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from descartes_core.model import Shape
+
+ImageState = Literal["stopped", "starting", "ready", "lost"]
+EvaluationState = Literal["running", "done", "stopped", "aborted", "lost"]
+Severity = Literal["error", "warning", "information", "hint"]
+
+
+class Position(Shape):
+    """A place in a text: LINE and COLUMN count from 1, columns in code points."""
+
+    line: int
+    column: int
+
+
+class Range(Shape):
+    """From START up to, not including, END."""
+
+    start: Position
+    end: Position
+
+
+class Location(Shape):
+    """A RANGE in the file URI."""
+
+    uri: str
+    range: Range
+
+
+class Document(Shape):
+    """The sender's own text of the file that an operation is about; it counts before the disk's."""
+
+    version: int
+    text: str
+
+
+class LispStatus(Shape):
+    """The image as everybody sees it; everything but STATE may be missing while it is not ready."""
+
+    state: ImageState
+    implementation: str | None = None
+    version: str | None = None
+    pid: int | None = None
+    host: str | None = None
+    port: int | None = None
+    package: str | None = None
+    started_in_ms: int | None = None
+    stops: int = 0
+    reason: str | None = None
+    """Why the image was lost or did not start, one sentence."""
+
+
+class StopKey(Shape):
+    """The address of a stop: valid until that level is left."""
+
+    thread: int
+    level: int
+
+
+class Condition(Shape):
+    """What stopped a thread."""
+
+    type: str
+    message: str
+    references: list[str] = []
+
+
+class RestartArgument(Shape):
+    """One parameter of a restart's lambda list, KIND required, optional, rest or key."""
+
+    name: str
+    kind: str
+
+
+class Restart(Shape):
+    """A way out of a stop; NAME without the star SLIME puts before it."""
+
+    index: int
+    name: str
+    description: str
+    arguments: list[RestartArgument] = []
+    interactive: bool = False
+
+
+class Frame(Shape):
+    """A frame of the stack, numbered from the innermost of the user's."""
+
+    index: int
+    description: str
+    restartable: bool
+    location: Location | None = None
+
+
+class Origin(Shape):
+    """Who caused a stop."""
+
+    kind: Literal["human", "agent", "background"]
+    name: str | None = None
+    run: str | None = None
+
+
+class Debugger(Shape):
+    """One thread that is stopped at one level."""
+
+    thread: int
+    level: int
+    condition: Condition
+    restarts: list[Restart]
+    frames: list[Frame]
+    frame_count: int
+    origin: Origin
+    evaluation: str | None = None
+    location: Location | None = None
+
+
+class Evaluation(Shape):
+    """What became of an evaluation so far."""
+
+    id: str
+    state: EvaluationState
+    values: list[str] = []
+    output: str = ""
+    package: str | None = None
+    condition: Condition | None = None
+    debugger: StopKey | None = None
+    duration_ms: int = 0
+    output_bytes: int = 0
+    output_file: str | None = None
+
+
+class Note(Shape):
+    """What the compiler said about a place in a file."""
+
+    severity: Severity
+    message: str
+    uri: str | None = None
+    range: Range | None = None
+    references: list[str] = []
+
+
+class Compilation(Shape):
+    """The outcome of a compilation or load; STATE is `stopped` when it stopped in the debugger."""
+
+    success: bool
+    duration_ms: int
+    notes: list[Note] = []
+    state: EvaluationState = "done"
+    debugger: StopKey | None = None
+    condition: Condition | None = None
+    evaluation: str | None = None
+    output: str = ""
+
+
+class Local(Shape):
+    """A local variable of a frame."""
+
+    name: str
+    value: str
+    id: int
+
+
+class FrameDetail(Shape):
+    """The inside of one frame."""
+
+    locals: list[Local]
+    catch_tags: list[str]
+    package: str | None = None
+    location: Location | None = None
+
+
+class Leaving(Shape):
+    """Where an operation that leaves a stop has got to: the next stop, or the evaluation."""
+
+    debugger: Debugger | None = None
+    evaluation: Evaluation | None = None
