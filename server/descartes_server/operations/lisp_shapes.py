@@ -1,4 +1,4 @@
-"""The wire shapes of the live image: LispStatus, Evaluation, Compilation, Debugger, as interface.md names them.
+"""The wire shapes of the live image: LispStatus, Evaluation, Compilation, Debugger and their parts.
 
 Positions are 1-based lines and columns in code points, ends exclusive; the LSP door converts them.
 """

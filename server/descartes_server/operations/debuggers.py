@@ -1,0 +1,136 @@
+"""The stopped threads of the image: which there are, who waits for one to be left, and the log of both.
+
+A thread may be stopped at several levels; each (thread, level) is a debugger of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+import descartes_swank as swank
+from descartes_core.errors import DebuggerStale
+from descartes_server.operations import lisp_shapes as shapes
+from descartes_server.operations.evaluations import Evaluations, Record
+from descartes_server.operations.stops import debugger_shape
+
+Publish = Callable[[str, Mapping[str, Any]], None]
+Append = Callable[[str, Mapping[str, Any], Record | None], Awaitable[None]]
+
+
+@dataclass(eq=False)
+class _Waiter:
+    thread: int
+    record: Record | None
+    came: asyncio.Future[shapes.Debugger | None]
+
+
+class Debuggers:
+    """All stops of one image. Used from the hub's loop only."""
+
+    def __init__(self, evaluations: Evaluations, workspace: Path, publish: Publish, append: Append) -> None:
+        self._evaluations = evaluations
+        self._workspace = workspace
+        self._publish = publish
+        self._append = append
+        self._stops: dict[tuple[int, int], shapes.Debugger] = {}
+        self._waiters: set[_Waiter] = set()
+        self.on_entered: list[Callable[[shapes.Debugger, Record | None], Awaitable[None]]] = []
+        self.on_left: list[Callable[[shapes.Debugger], Awaitable[None]]] = []
+
+    def __len__(self) -> int:
+        """Return how many stops there are."""
+        return len(self._stops)
+
+    def all(self) -> list[shapes.Debugger]:
+        """Return every stop, by thread and level."""
+        return [self._stops[key] for key in sorted(self._stops)]
+
+    def get(self, thread: int, level: int) -> shapes.Debugger:
+        """Return the stop (THREAD, LEVEL). Errors: `DebuggerStale`, naming the stops there are."""
+        found = self._stops.get((thread, level))
+        if found is None:
+            there = ", ".join(f"thread {t} at level {n}" for t, n in sorted(self._stops)) or "none"
+            raise DebuggerStale(
+                f"thread {thread} is not stopped at level {level} any more; stopped now: {there}"
+            )
+        return found
+
+    def record_of(self, debugger: shapes.Debugger) -> Record | None:
+        """Return the evaluation that stopped as DEBUGGER, if it is one of ours."""
+        return self._evaluations.get(debugger.evaluation) if debugger.evaluation else None
+
+    async def entered(self, stop: swank.Stop) -> None:
+        """Take in STOP, new or announced again after a deeper level was left."""
+        record = self._evaluations.get(stop.evaluation) if stop.evaluation else None
+        debugger = await debugger_shape(stop, record, self._workspace)
+        known = self._stops.get((stop.thread, stop.level))
+        self._stops[stop.thread, stop.level] = debugger
+        if known is None:
+            await self._append("lisp.debugger.entered", _summary(debugger), record)
+            for notice in self.on_entered:
+                await notice(debugger, record)
+        self._resolve(lambda waiter: waiter.thread == stop.thread, debugger)
+        self._changed()
+
+    async def left(self, thread: int, level: int) -> None:
+        """Take note that (THREAD, LEVEL) was left, and every deeper level with it."""
+        gone = sorted(key for key in self._stops if key[0] == thread and key[1] >= level)
+        for key in reversed(gone):
+            debugger = self._stops.pop(key)
+            await self._append(
+                "lisp.debugger.left", {"thread": thread, "level": key[1]}, self.record_of(debugger)
+            )
+            for notice in self.on_left:
+                await notice(debugger)
+        if level == 1:
+            self._resolve(lambda waiter: waiter.thread == thread and waiter.record is None, None)
+        if gone:
+            self._changed()
+
+    async def clear(self) -> None:
+        """Take note that the image is gone, and every stop with it."""
+        for thread in {thread for thread, _ in self._stops}:
+            await self.left(thread, 1)
+
+    def ended(self, record: Record) -> None:
+        """Take note that the evaluation RECORD has ended."""
+        self._resolve(lambda waiter: waiter.record is record, None)
+
+    async def leave(
+        self, thread: int, level: int, action: Callable[[], Awaitable[None]], wait_ms: int
+    ) -> shapes.Leaving:
+        """Do ACTION, which leaves (THREAD, LEVEL); answers at the next stop, the end, or after WAIT_MS."""
+        record = self.record_of(self.get(thread, level))
+        waiter = _Waiter(thread, record, asyncio.get_running_loop().create_future())
+        self._waiters.add(waiter)
+        try:
+            await action()
+            debugger = await asyncio.wait_for(waiter.came, wait_ms / 1000)
+        except TimeoutError:
+            debugger = None
+        finally:
+            self._waiters.discard(waiter)
+        if debugger is not None:
+            return shapes.Leaving(debugger=debugger)
+        return shapes.Leaving(evaluation=record.wire() if record else None)
+
+    def _resolve(self, concerns: Callable[[_Waiter], bool], debugger: shapes.Debugger | None) -> None:
+        for waiter in self._waiters:
+            if concerns(waiter) and not waiter.came.done():
+                waiter.came.set_result(debugger)
+
+    def _changed(self) -> None:
+        self._publish("descartes/debugger/changed", {"debuggers": msgspec.to_builtins(self.all())})
+
+
+def _summary(debugger: shapes.Debugger) -> dict[str, Any]:
+    """Return what the log keeps of DEBUGGER: everything but the frames' places."""
+    data: dict[str, Any] = msgspec.to_builtins(debugger)
+    data["frames"] = [frame.description for frame in debugger.frames]
+    return data

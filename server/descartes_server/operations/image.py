@@ -1,0 +1,338 @@
+"""The hub's live image: started, attached to, lost and taken up again, and the evaluations in it.
+
+Everything that happens in it becomes an event and a notification here. How Swank is spoken, and what an
+operation's parameters look like, is known elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from descartes_core.store import Store
+
+import descartes_swank as swank
+from descartes_core import errors
+from descartes_core.model import NewEvent, Principal
+from descartes_server.operations import lisp_shapes as shapes
+from descartes_server.operations.debuggers import Debuggers, Publish
+from descartes_server.operations.evaluations import Evaluations, Record
+from descartes_server.operations.orderly import Orderly
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Environment = Mapping[str, str] | None
+LISP = Principal(kind="service", id="lisp", name="Lisp")
+EVENT_NAMES = {"eval": "lisp.evaluated", "compile": "lisp.compiled", "load": "lisp.loaded"}
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the image's things lie: its workspace, runtime folder, cache of cores and state folder."""
+
+    workspace: Path
+    runtime: Path
+    cache: Path
+    state: Path
+
+
+def mapped(error: swank.SwankError) -> errors.DescartesError:
+    """Return ERROR of the Swank client as the error of the same code that doors show."""
+    kind = errors.BY_CODE.get(error.code, errors.DescartesError)
+    return kind(str(error))
+
+
+class Image:
+    """One image for the workspace. Used from the hub's loop only."""
+
+    def __init__(
+        self,
+        store: Store,
+        publish: Publish,
+        places: Places,
+        settings: Callable[[Environment], swank.ImageSettings],
+    ) -> None:
+        self.places = places
+        self.evaluations = Evaluations(places.state / "output")
+        self.debuggers = Debuggers(self.evaluations, places.workspace, publish, self._append)
+        self._store = store
+        self._publish = publish
+        self._settings = settings
+        self._lisp: swank.Lisp | None = None
+        self._record: swank.ImageRecord | None = None
+        self._status = shapes.LispStatus(state="stopped")
+        self._starting: asyncio.Task[None] | None = None
+        self._orderly = Orderly("image")
+        self._followers: set[asyncio.Task[None]] = set()
+
+    def status(self) -> shapes.LispStatus:
+        """Return the image's status as every door shows it."""
+        return msgspec.structs.replace(self._status, stops=len(self.debuggers))
+
+    def busy(self) -> bool:
+        """Return whether something is at work or stopped, so that the hub must not end by itself."""
+        return bool(self.debuggers) or bool(self._followers) or self._starting is not None
+
+    def running(self) -> swank.Lisp:
+        """Return the session of the running image. Errors: `LispNotRunning`."""
+        if self._lisp is None:
+            reason = f" ({self._status.reason})" if self._status.reason else ""
+            raise errors.LispNotRunning(
+                f"expected a running Lisp, there is none{reason}; start one with lisp.start"
+            )
+        return self._lisp
+
+    async def start(self, environment: Environment = None, program: str | None = None) -> shapes.LispStatus:
+        """Start an image unless one runs or is being started; answers when it is ready.
+
+        PROGRAM is started instead of the configured Lisp.
+
+        Errors: `LispNotFound` says what to install; `LispLost` when it ended while starting.
+        """
+        if self._lisp is None:
+            if self._starting is None:
+                starting = self._start(environment, program)
+                self._starting = asyncio.create_task(starting, name="start the image")
+            await asyncio.shield(self._starting)
+        return self.status()
+
+    async def connect(self, host: str, port: int, secret: str | None) -> shapes.LispStatus:
+        """Attach to a Swank server somebody else started. Errors: `LispLost` when nobody answers."""
+        if self._lisp is not None or self._starting is not None:
+            raise errors.InvalidParams("expected no running Lisp, there is one; stop it with lisp.stop first")
+        await self.ask(self._attach(host, port, secret, None))
+        await self._log_start()
+        return self.status()
+
+    async def take_up(self) -> None:
+        """Attach again to the image whose record an earlier hub left, and to its stopped threads."""
+        record = swank.read_record(self.places.runtime)
+        if record is None:
+            return
+        try:
+            await self._attach(record.host, record.port, record.secret, record)
+        except swank.SwankError:
+            log.warning("the recorded image does not answer", exc_info=True)
+
+    async def stop(self) -> shapes.LispStatus:
+        """End the image; one that we only attached to is left running."""
+        if self._starting is not None:
+            await asyncio.wait({self._starting})
+        lisp, record = self._lisp, self._record
+        if lisp is not None:
+            self._lisp, self._record = None, None
+            await lisp.close()
+            if record is not None:
+                await swank.stop_image(record)
+            await self._gone(shapes.LispStatus(state="stopped"), "lisp.stopped", record)
+        return self.status()
+
+    async def detach(self) -> None:
+        """Leave the image as it is: the hub ends, the image stays."""
+        if self._lisp is not None:
+            await self._lisp.close()
+        for follower in self._followers:
+            follower.cancel()
+        await self._orderly.close()
+        self.evaluations.close()
+
+    async def begin(
+        self,
+        record: Record,
+        ask: Callable[[swank.Lisp], Awaitable[swank.Evaluation]],
+        environment: Environment = None,
+    ) -> Record:
+        """Hand RECORD's work to the image by ASK, starting one when there is none."""
+        await self.start(environment)
+        record.live = await self.ask(ask(self.running()))
+        self._follow(record)
+        return record
+
+    async def ask(self, answer: Awaitable[T]) -> T:
+        """Return what the session answers, its errors as those that doors show."""
+        try:
+            return await answer
+        except swank.SwankError as error:
+            raise mapped(error) from error
+
+    async def paused_or_settled(self, record: Record) -> Record:
+        """Answer when RECORD has stopped or ended, and that is known here and logged."""
+        assert record.live is not None
+        await record.live.paused_or_settled()
+        await self.caught_up(record)
+        return record
+
+    async def settled(self, record: Record) -> Record:
+        """Answer when RECORD has ended and its event is in the log."""
+        assert record.live is not None
+        await record.live.settled()
+        await self.caught_up(record)
+        return record
+
+    async def caught_up(self, record: Record) -> None:
+        """Answer when everything that the image said until now is taken in, RECORD's end included."""
+        if record.live is not None and record.live.state not in ("running", "stopped"):
+            await record.logged.wait()
+        await self._orderly.done()
+
+    def heard(self, listener_call: Callable[[], Awaitable[None]]) -> None:
+        """Take in what the session reported, after everything it reported before."""
+        self._orderly.post(listener_call)
+
+    def output(self, evaluation: str | None, text: str, stream: str) -> None:
+        """Take in TEXT that EVALUATION printed; None is a thread nobody here started."""
+        record = self.evaluations.get(evaluation) if evaluation else None
+        passed_on = record.output.add(text) if record else text
+        if passed_on is not None:
+            self._publish(
+                "descartes/lisp/output", {"text": passed_on, "stream": stream, "evaluation": evaluation}
+            )
+
+    def asked(self, request: swank.InputRequest) -> None:
+        """Pass on that the image asks for input."""
+        record = self.evaluations.get(request.evaluation) if request.evaluation else None
+        self._publish(
+            "descartes/lisp/input",
+            {
+                "tag": request.tag,
+                "thread": request.thread,
+                "prompt": request.prompt,
+                "kind": request.kind,
+                "evaluation": request.evaluation,
+                "client": record.client if record else None,
+            },
+        )
+
+    async def lost(self, reason: str) -> None:
+        """Take note that the image died or its connection broke."""
+        if self._lisp is not None:
+            record, self._lisp, self._record = self._record, None, None
+            await self._gone(shapes.LispStatus(state="lost", reason=reason), "lisp.lost", record)
+
+    async def _start(self, environment: Environment, program: str | None) -> None:
+        began = time.monotonic()
+        self._set(shapes.LispStatus(state="starting"))
+        place = self.places
+        try:
+            settings = self._settings(environment)
+            if program is not None:
+                settings = dataclasses.replace(settings, command=(program,))
+            record = await swank.start_image(
+                settings, place.runtime, place.cache, place.state / "log" / "lisp.log"
+            )
+            await self._attach(record.host, record.port, record.secret, record)
+        except swank.SwankError as error:
+            self._set(shapes.LispStatus(state="stopped", reason=str(error)))
+            raise mapped(error) from error
+        finally:
+            self._starting = None
+        started_in_ms = round((time.monotonic() - began) * 1000)
+        self._set(msgspec.structs.replace(self._status, started_in_ms=started_in_ms))
+        await self._log_start()
+
+    async def _attach(
+        self, host: str, port: int, secret: str | None, record: swank.ImageRecord | None
+    ) -> None:
+        lisp = await swank.Lisp.open(host, port, secret=secret, listener=_Listener(self))
+        self._lisp, self._record = lisp, record
+        info = lisp.info
+        self._set(
+            shapes.LispStatus(
+                state="ready",
+                implementation=info.implementation,
+                version=info.version,
+                pid=info.pid,
+                host=host,
+                port=port,
+                package=info.package,
+            )
+        )
+        for live in await lisp.adopt():
+            record_of = self.evaluations.get(live.id)
+            adopted = record_of or self.evaluations.add("eval", live.id, "", "", LISP, None)
+            adopted.live = live
+            self._follow(adopted)
+
+    def _follow(self, record: Record) -> None:
+        """Log RECORD's end, once, after everything that came before it."""
+
+        async def follow() -> None:
+            assert record.live is not None
+            await record.live.settled()
+            self._orderly.post(lambda: self._finished(record))
+
+        task = asyncio.create_task(follow(), name=f"follow {record.id}")
+        self._followers.add(task)
+        task.add_done_callback(self._followers.discard)
+
+    async def _finished(self, record: Record) -> None:
+        live = record.live
+        assert live is not None
+        record.values = record.output.values(list(live.values))
+        record.output.close()
+        evaluation = msgspec.to_builtins(record.wire())
+        uri = record.source.uri if record.source else None
+        details = {"code": record.code, "uri": uri, "success": live.success}
+        await self._append(EVENT_NAMES[record.kind], evaluation | details, record)
+        record.logged.set()
+        self.debuggers.ended(record)
+        self._publish("descartes/lisp/evaluated", evaluation)
+
+    async def _gone(self, status: shapes.LispStatus, event: str, record: swank.ImageRecord | None) -> None:
+        await self.debuggers.clear()
+        self._set(status)
+        data = {"pid": record.pid if record else None, "reason": status.reason}
+        await self._append(event, data, None)
+
+    async def _log_start(self) -> None:
+        await self._append("lisp.started", msgspec.to_builtins(self.status()), None)
+
+    async def _append(self, name: str, data: Mapping[str, Any], record: Record | None) -> None:
+        await self._store.append(
+            NewEvent(
+                category="system" if record is None else "action",
+                name=name,
+                stream="lisp",
+                actor=record.by if record else LISP,
+                run=record.run if record else None,
+                correlation=record.id if record else None,
+                data=dict(data),
+            )
+        )
+
+    def _set(self, status: shapes.LispStatus) -> None:
+        self._status = status
+        self._publish("descartes/lisp/status", msgspec.to_builtins(self.status()))
+
+
+class _Listener:
+    """Passes on to the image what its session reports."""
+
+    def __init__(self, image: Image) -> None:
+        self._image = image
+
+    def output(self, evaluation: str | None, text: str, stream: str) -> None:
+        self._image.output(evaluation, text, stream)
+
+    def stopped(self, stop: swank.Stop) -> None:
+        self._image.heard(lambda: self._image.debuggers.entered(stop))
+
+    def left(self, thread: int, level: int) -> None:
+        self._image.heard(lambda: self._image.debuggers.left(thread, level))
+
+    def evaluation_changed(self, evaluation: swank.Evaluation) -> None:
+        """Nothing to do: ends are awaited, stops come as stops."""
+
+    def input_wanted(self, request: swank.InputRequest) -> None:
+        self._image.asked(request)
+
+    def lost(self, reason: str) -> None:
+        self._image.heard(lambda: self._image.lost(reason))

@@ -1,0 +1,118 @@
+"""Stopped threads in their wire shape: frames with places in files, and the form to mark in the editor.
+
+Reads the files that frames point into; changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import descartes_swank as swank
+from descartes_core.errors import DescartesError
+from descartes_server.ide import syntax
+from descartes_server.operations import lisp_shapes as shapes
+from descartes_server.operations.evaluations import Record, condition_shape
+from descartes_server.operations.texts import SourceText, read_file
+
+
+def restart_shape(restart: swank.Restart) -> shapes.Restart:
+    """Return RESTART in its wire shape."""
+    return shapes.Restart(
+        index=restart.index,
+        name=restart.name,
+        description=restart.description,
+        arguments=[shapes.RestartArgument(name=a.name, kind=a.kind) for a in restart.arguments],
+        interactive=restart.interactive,
+    )
+
+
+def origin_of(record: Record | None) -> shapes.Origin:
+    """Return who caused a stop of the evaluation RECORD; None is a thread nobody here started."""
+    if record is None:
+        return shapes.Origin(kind="background")
+    if record.run is not None:
+        return shapes.Origin(kind="agent", name=record.by.name, run=record.run)
+    return shapes.Origin(kind="human", name=record.by.name)
+
+
+class Places:
+    """Turns the session's locations into ranges, reading each file once."""
+
+    def __init__(self, known: SourceText | None = None) -> None:
+        self._sources: dict[Path, SourceText | None] = {known.path: known} if known else {}
+
+    async def locate(self, location: swank.Location | None) -> shapes.Location | None:
+        """Return where LOCATION is, or None when no file says."""
+        if location is None or location.file is None or location.offset is None:
+            return None
+        source = await self._source(Path(location.file))
+        if source is None:
+            return None
+        end = await asyncio.to_thread(_form_end, source.text, location.offset)
+        return source.location(location.offset, end)
+
+    async def _source(self, path: Path) -> SourceText | None:
+        if path not in self._sources:
+            try:
+                self._sources[path] = await read_file(path)
+            except DescartesError:
+                self._sources[path] = None
+        return self._sources[path]
+
+
+def _form_end(text: str, offset: int) -> int:
+    """Return where the form that begins at OFFSET ends; the end of its line when none begins there."""
+    parsed = syntax.parse(text)
+    span = parsed.form_at(min(offset + 1, len(text)), "enclosing")
+    if span is not None and span.start == offset:
+        return span.end
+    line_end = text.find("\n", offset)
+    return len(text) if line_end < 0 else line_end
+
+
+async def frame_shapes(frames: Sequence[swank.Frame], places: Places) -> list[shapes.Frame]:
+    """Return FRAMES in their wire shape, with the places that PLACES finds."""
+    return [
+        shapes.Frame(
+            index=frame.index,
+            description=frame.description,
+            restartable=frame.restartable,
+            location=await places.locate(frame.location),
+        )
+        for frame in frames
+    ]
+
+
+async def debugger_shape(stop: swank.Stop, record: Record | None, workspace: Path) -> shapes.Debugger:
+    """Return STOP, caused by the evaluation RECORD, as every door shows it.
+
+    Its location is the innermost frame's in WORKSPACE, else the form that was evaluated.
+    """
+    frames = await frame_shapes(stop.frames, Places(record.source if record else None))
+    condition = condition_shape(stop.condition)
+    assert condition is not None
+    return shapes.Debugger(
+        thread=stop.thread,
+        level=stop.level,
+        condition=condition,
+        restarts=[restart_shape(restart) for restart in stop.restarts],
+        frames=frames,
+        frame_count=stop.frame_count,
+        origin=origin_of(record),
+        evaluation=stop.evaluation,
+        location=_marked(frames, workspace) or _asked_for(record),
+    )
+
+
+def _marked(frames: Sequence[shapes.Frame], workspace: Path) -> shapes.Location | None:
+    inside = SourceText(workspace, "").uri + "/"
+    own = (frame.location for frame in frames if frame.location and frame.location.uri.startswith(inside))
+    return next(own, None)
+
+
+def _asked_for(record: Record | None) -> shapes.Location | None:
+    if record is None or record.source is None or record.span is None:
+        return None
+    return record.source.location(*record.span)
