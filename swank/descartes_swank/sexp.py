@@ -1,0 +1,112 @@
+"""Read and print the S-expressions that Swank and its clients exchange."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Final
+
+from . import general_reader
+from .forms import Char, Cons, Form, Problem, Symbol, Tagged, Unreadable, Value, Vector, plist
+
+__all__ = [
+    "Char", "Cons", "Form", "Problem", "Symbol", "Tagged", "Unreadable", "Value", "Vector",
+    "plist", "read", "write",
+]  # fmt: skip
+
+
+def read(text: str) -> tuple[Value, Problem | None]:
+    """Return the form in TEXT and None, or what can be understood of it and the first problem; never raises.
+
+    Example: read('(:ok "a" 1/2)') -> ([Symbol(":ok"), "a", Fraction(1, 2)], None)
+    """
+    return general_reader.read(text)
+
+
+# Python prints longer integers in decimal only on request, and then in quadratic time.
+_LONGEST_DECIMAL_BITS: Final = 12_000
+_CHARACTER_TO_NAME: Final = {
+    code: name.capitalize()
+    for name, code in general_reader.CHARACTER_NAMES.items()
+    if name not in {"null", "linefeed", "escape", "altmode", "delete"}
+}
+
+
+class _Verbatim(str):
+    __slots__ = ()
+
+
+_SPACE, _END = _Verbatim(" "), _Verbatim(")")
+
+
+def write(form: Form) -> str:
+    """Return FORM as Lisp reads it: None and False as nil, True as t, a `Symbol` verbatim, a str as a string.
+
+    Lists and tuples become lists; nothing is quoted for the evaluator. Any depth.
+    Errors: `TypeError` for a value that no Lisp form stands for; `ValueError` for a NaN.
+    Example: write([Symbol("swank:load-file"), 'a"b', 1.5, None]) -> '(swank:load-file "a\\"b" 1.5d0 nil)'
+    """
+    pieces: list[str] = []
+    todo: list[Form] = [form]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, _Verbatim):
+            pieces.append(value)
+        elif isinstance(value, Cons):
+            todo += _reversed("(", [*value.items, _Verbatim("."), value.tail])
+        elif isinstance(value, Vector):
+            todo += _reversed("#(", value)
+        elif isinstance(value, (list, tuple)):
+            todo += _reversed("(", value) if value else [None]
+        elif isinstance(value, Tagged):
+            todo += [value.value, _Verbatim(value.tag)]
+        else:
+            pieces.append(_atom(value))
+    return "".join(pieces)
+
+
+def _reversed(opening: str, values: Sequence[Form]) -> list[Form]:
+    """Return what a list with VALUES is made of, last part first, ready for a stack."""
+    parts: list[Form] = [_END]
+    for value in reversed(values):
+        parts += (value, _SPACE)
+    if values:
+        parts.pop()
+    parts.append(_Verbatim(opening))
+    return parts
+
+
+def _atom(value: Form) -> str:
+    if value is None or value is False:
+        return "nil"
+    if value is True:
+        return "t"
+    if isinstance(value, (Symbol, Unreadable)):
+        return str(value)
+    if isinstance(value, Char):
+        return "#\\" + _CHARACTER_TO_NAME.get(value, value)
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, int):
+        return str(value) if value.bit_length() <= _LONGEST_DECIMAL_BITS else _hexadecimal(value)
+    if isinstance(value, Fraction):
+        return f"{_atom(value.numerator)}/{_atom(value.denominator)}"
+    if isinstance(value, float):
+        return _float(value)
+    raise TypeError(
+        f"No Lisp form stands for a {type(value).__name__}; send a number, string, symbol or list"
+    )
+
+
+def _hexadecimal(value: int) -> str:
+    return f"#x{value:x}"
+
+
+def _float(value: float) -> str:
+    if math.isnan(value):
+        raise ValueError("A NaN has no Lisp syntax; send another number")
+    if math.isinf(value):
+        return f"#.sb-ext:double-float-{'positive' if value > 0 else 'negative'}-infinity"
+    text = repr(value)
+    return text.replace("e", "d") if "e" in text else f"{text}d0"
