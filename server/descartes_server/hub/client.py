@@ -1,0 +1,386 @@
+"""A client of the hub: exactly one answer for every call, whatever happens to the hub.
+
+A client attaches when a hub is there (`stay`), and starts one only for a call that needs it. What was under
+way when a hub dies fails with `hub_lost`; what is called while it is replaced waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from descartes_core import errors
+from descartes_server.hub import messages
+from descartes_server.hub.wire import Lost, Receive, Wire
+
+log = logging.getLogger(__name__)
+
+GREETING_S = 5.0
+LIVED_S = 1.0
+"""A hub that dies sooner after the greeting is not started again until something needs it."""
+WATCH_S = 0.25
+PING_S = 5.0
+SILENT_S = 20.0
+"""A hub that answers no ping for this long while a call waits counts as dead."""
+EVENT_CREDIT = 256
+
+Listener = Callable[[str, dict[str, Any]], None]
+
+
+class Opener(Protocol):
+    """How a client reaches its hub."""
+
+    async def open(self, receive: Receive, lost: Lost, *, start: bool) -> Wire | None:
+        """Return a wire to the hub, started when there is none and START is true; else None.
+
+        Errors: `HubLost` when none could be started; `WorkspaceInUse` when one is held but out of reach.
+        """
+        ...
+
+
+class HubClient:
+    """The hub of one workspace, as one client sees it. Used on one event loop."""
+
+    def __init__(self, opener: Opener, hello: messages.ClientHello) -> None:
+        self._opener = opener
+        self._hello = hello
+        self.hub: messages.HubHello | None = None
+        """What the hub said of itself; None while not attached."""
+        self.notice: str | None = None
+        """A sentence for the person about an older hub that could not end yet."""
+        self._wire: Wire | None = None
+        self._generation = 0
+        self._greeting: asyncio.Future[messages.HubHello] | None = None
+        self._opening = asyncio.Lock()
+        self._pending: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._notified: list[Listener] = []
+        self._attached_listeners: list[Callable[[], None]] = []
+        self._lost_listeners: list[Callable[[str], None]] = []
+        self._unsaved: list[str] = []
+        self._events: _EventQueue | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._dismissed = False
+        self._heard_at = 0.0
+        self._attached_at = 0.0
+        self._detached = asyncio.Event()
+        self._listening: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @property
+    def attached(self) -> bool:
+        return self.hub is not None
+
+    async def attach(self, *, start: bool = False) -> bool:
+        """Return whether a hub is attached now, after starting one if START and there is none.
+
+        Errors: `HubLost`, `WorkspaceInUse`.
+        """
+        if self.hub is not None:
+            return True
+        async with self._opening:
+            return self.hub is not None or await self._attach(start=start)
+
+    async def call(self, operation: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the result of OPERATION with PARAMS; a hub is started when there is none.
+
+        Errors: the operation's own, as `descartes_core.errors`; `HubLost` when the hub dies meanwhile.
+        Concurrency: cancelling the awaiting task cancels the operation in the hub.
+        """
+        await self.attach(start=True)
+        wire, request_id = self._wire, uuid.uuid4().hex
+        if wire is None:
+            raise errors.HubLost(f"the hub went away before {operation} could be sent; try again")
+        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._pending[request_id] = answer
+        try:
+            wire.send(
+                messages.OperationRequest(
+                    request_id=request_id, operation=operation, params=dict(params or {})
+                )
+            )
+            return await answer
+        except asyncio.CancelledError:
+            wire.send(messages.Cancel(request_id=request_id))
+            raise
+        finally:
+            self._pending.pop(request_id, None)
+
+    def stay(self) -> None:
+        """Attach now and whenever a hub appears, and replace one that dies, until `close`."""
+        self._spawn(self._watch())
+
+    def on_notification(self, listener: Listener) -> Callable[[], None]:
+        """Call LISTENER(method, params) for each notification; the result takes it away again.
+
+        `descartes/lagged` `{dropped}` says that some were left out: ask for what is shown.
+        """
+        self._notified.append(listener)
+        return lambda: self._notified.remove(listener)
+
+    def on_attached(self, listener: Callable[[], None]) -> None:
+        """Call LISTENER each time a hub was attached."""
+        self._attached_listeners.append(listener)
+
+    def on_lost(self, listener: Callable[[str], None]) -> None:
+        """Call LISTENER(reason) each time the hub went."""
+        self._lost_listeners.append(listener)
+
+    def set_unsaved(self, paths: Iterable[str]) -> None:
+        """Tell the hub, now and after every attachment, that exactly PATHS have unsaved changes here."""
+        self._unsaved = list(paths)
+        if self._wire is not None and self.hub is not None:
+            self._wire.send(messages.Documents(unsaved=self._unsaved))
+
+    def set_trusted(self, trusted: bool) -> None:
+        """Change whether this connection may cause effects."""
+        self._hello = msgspec.structs.replace(self._hello, trusted=trusted)
+        if self._wire is not None and self.hub is not None:
+            self._wire.send(self._hello)
+
+    async def events(
+        self, since: int | None = None, types: Iterable[str] = ()
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Yield the log's events after SINCE, and then each new one, over the deaths of hubs.
+
+        A consumer that is slow slows only itself. One at a time for each client.
+        """
+        if self._events is not None:
+            raise RuntimeError("this client has its events read already")
+        queue = self._events = _EventQueue(since, list(types))
+        try:
+            if self._wire is not None and self.hub is not None:
+                queue.subscribe(self._wire, self.hub.last_seq)
+            while True:
+                yield await queue.get()
+                if (due := queue.credit_due()) and self._wire is not None:
+                    self._wire.send(messages.Credit(count=due))
+        finally:
+            self._events = None
+
+    async def close(self) -> None:
+        """Let go of the hub; calls under way fail with `HubLost`."""
+        self._closed = True
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._wire is not None:
+            self._wire.close()
+        self._lose("this client was closed")
+
+    async def _attach(self, *, start: bool) -> bool:
+        if self._closed:
+            raise errors.HubLost("this client was closed; open another")
+        hub = await self._greet(start=start)
+        if hub is not None and _is_older(hub.version, self._hello.version):
+            hub = await self._replace(hub, start=start)
+        if hub is None or self._wire is None:
+            return False
+        if hub.protocol != self._hello.protocol:
+            self._wire.close()
+            raise errors.HubLost(self.notice or _mismatch(hub, self._hello))
+        self.hub = hub
+        self._attached_at = self._heard_at = asyncio.get_running_loop().time()
+        self._dismissed = False
+        self._detached.clear()
+        if self._listening is None:
+            self._listening = self._spawn(self._watch_silence())
+        if self._unsaved:
+            self._wire.send(messages.Documents(unsaved=self._unsaved))
+        if self._events is not None:
+            self._events.subscribe(self._wire, hub.last_seq)
+        for listener in self._attached_listeners:
+            listener()
+        return True
+
+    async def _greet(self, *, start: bool) -> messages.HubHello | None:
+        greeting: asyncio.Future[messages.HubHello] = asyncio.get_running_loop().create_future()
+        self._greeting = greeting
+        self._generation += 1
+        generation = self._generation
+
+        def lost(reason: str) -> None:
+            # An earlier wire that closes late must not take the present one with it.
+            if generation == self._generation:
+                self._lose(reason)
+
+        self._wire = wire = await self._opener.open(self._receive, lost, start=start)
+        if wire is None:
+            return None
+        wire.send(self._hello)
+        try:
+            async with asyncio.timeout(GREETING_S):
+                return await greeting
+        except TimeoutError:
+            wire.close()
+            raise errors.HubLost(
+                f"the hub took the connection and did not answer for {GREETING_S:.0f} s; "
+                "`descartes hub stop --force` ends it"
+            ) from None
+
+    async def _replace(self, hub: messages.HubHello, *, start: bool) -> messages.HubHello | None:
+        """Ask the older HUB to end, and return its successor, or HUB itself when it is not idle."""
+        assert self._wire is not None
+        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._pending["retire"] = answer
+        self._wire.send(messages.OperationRequest(request_id="retire", operation="hub.stop"))
+        try:
+            await answer
+        except errors.HubLost:
+            pass
+        except errors.DescartesError as error:
+            self.notice = (
+                f"the hub is still version {hub.version} while this program is {self._hello.version}, "
+                f"because it is at work ({error.message}); it is replaced once it ends"
+            )
+            return hub
+        finally:
+            self._pending.pop("retire", None)
+        self._wire.close()
+        return await self._greet(start=start)
+
+    def _receive(self, value: Any) -> None:
+        self._heard_at = asyncio.get_running_loop().time()
+        message = messages.from_hub(value)
+        match message:
+            case messages.OperationResponse():
+                self._settle(message)
+            case messages.Notification():
+                self._notify(message.method, message.params)
+            case messages.EventMessage():
+                if self._events is not None:
+                    self._events.put(message.event)
+            case messages.HubHello():
+                if self._greeting is not None and not self._greeting.done():
+                    self._greeting.set_result(message)
+            case messages.Lagged():
+                self._notify("descartes/lagged", {"dropped": message.dropped})
+            case messages.Refused():
+                self._refused(errors.from_json(message.error))
+            case messages.Pong():
+                pass
+
+    def _settle(self, response: messages.OperationResponse) -> None:
+        answer = self._pending.get(response.request_id)
+        if answer is None or answer.done():
+            return
+        if response.success:
+            answer.set_result(response.result or {})
+        else:
+            answer.set_exception(errors.from_json(response.error or {}))
+
+    def _notify(self, method: str, params: dict[str, Any]) -> None:
+        for listener in tuple(self._notified):
+            listener(method, params)
+
+    def _refused(self, error: errors.DescartesError) -> None:
+        # The hub ends on purpose, or wants nothing of this client: it is not started again for that.
+        self._dismissed = True
+        if self._greeting is not None and not self._greeting.done():
+            self._greeting.set_exception(error)
+
+    def _lose(self, reason: str) -> None:
+        was_attached, self.hub, self._wire = self.hub is not None, None, None
+        if self._greeting is not None and not self._greeting.done():
+            self._greeting.set_exception(errors.HubLost(f"the hub went away at once: {reason}"))
+        for answer in self._pending.values():
+            if not answer.done():
+                answer.set_exception(
+                    errors.HubLost(
+                        "the hub went away before it answered; what it did is in the history, try again"
+                    )
+                )
+        if was_attached:
+            self._detached.set()
+            for listener in self._lost_listeners:
+                listener(reason)
+
+    async def _watch(self) -> None:
+        """Keep a hub attached: whichever appears, and a new one for one that died at work."""
+        replace = False
+        while True:
+            try:
+                await self.attach(start=replace)
+            except errors.DescartesError as error:
+                log.debug("no hub attached: %s", error.message)
+            replace = False
+            if self.attached:
+                await self._detached.wait()
+                lived_s = asyncio.get_running_loop().time() - self._attached_at
+                replace = not self._dismissed and lived_s > LIVED_S
+            else:
+                await asyncio.sleep(WATCH_S)
+
+    async def _watch_silence(self) -> None:
+        """Give a hub up that answers no ping while calls wait for it."""
+        while True:
+            await asyncio.sleep(PING_S)
+            if self._wire is None or self.hub is None or not self._pending:
+                continue
+            if asyncio.get_running_loop().time() - self._heard_at > SILENT_S:
+                self._wire.close()
+                self._lose(f"it did not answer for {SILENT_S:.0f} s")
+            else:
+                self._wire.send(messages.Ping())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a task of the hub's client failed", exc_info=error)
+
+
+class _EventQueue:
+    """Events that came and wait to be read; at most EVENT_CREDIT of them."""
+
+    def __init__(self, since: int | None, types: list[str]) -> None:
+        self._since = since
+        self._types = types
+        self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._taken = 0
+
+    def subscribe(self, wire: Wire, last_seq: int) -> None:
+        if self._since is None:
+            self._since = last_seq
+        self._taken = 0
+        credit = max(EVENT_CREDIT - self._queue.qsize(), 1)
+        wire.send(messages.Subscribe(since=self._since, types=self._types, credit=credit))
+
+    def put(self, event: dict[str, Any]) -> None:
+        self._since = int(event["seq"])
+        self._queue.put_nowait(event)
+
+    async def get(self) -> dict[str, Any]:
+        event = await self._queue.get()
+        self._taken += 1
+        return event
+
+    def credit_due(self) -> int:
+        """Return how much credit to give back now, 0 while it is too little to send."""
+        if self._taken < EVENT_CREDIT // 2:
+            return 0
+        due, self._taken = self._taken, 0
+        return due
+
+
+def _is_older(one: str, other: str) -> bool:
+    def numbers(version: str) -> list[int]:
+        return [int(part) for part in version.split(".") if part.isdigit()]
+
+    return numbers(one) < numbers(other)
+
+
+def _mismatch(hub: messages.HubHello, hello: messages.ClientHello) -> str:
+    return (
+        f"expected a hub of protocol {hello.protocol} (version {hello.version}), "
+        f"found protocol {hub.protocol} (version {hub.version}); restart the older of the two"
+    )
