@@ -1,0 +1,107 @@
+"""The keeper: a small process that starts one command, outlives the hub, and writes down how it ended.
+
+Run as `python -m descartes_core.processes.keeper FOLDER` with one line of JSON on standard input; it
+answers one line. It holds no pipe to anybody afterwards: the command reads a FIFO and writes files, so
+that nothing breaks when the hub dies. It decides nothing and never speaks to the log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from descartes_core.processes.identity import identify
+
+ALIVE = "alive"
+"""A FIFO whose writing end only the keeper holds: its reader sees the end of file when the keeper ends."""
+STDIN = "stdin"
+RECORD = "process.json"
+EXIT = "exit.json"
+
+
+def main() -> None:
+    """Start the command described on standard input, wait for its end and write `exit.json`."""
+    folder = Path(sys.argv[1])
+    specification = json.loads(sys.stdin.readline())
+    _outlive_signals()
+    os.open(folder / ALIVE, os.O_RDWR | os.O_CLOEXEC)
+    os.open(folder / STDIN, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        child = _start(folder, specification)
+    except OSError as problem:
+        _report({"error": f"{specification['command'][0]}: {problem.strerror}"})
+        return
+    _report(_record(folder, child.pid))
+    code = _wait(child)
+    write_atomically(folder / EXIT, {"code": code, "endedAtMs": time.time_ns() // 1_000_000})
+
+
+def write_atomically(path: Path, value: dict[str, Any]) -> None:
+    """Write VALUE as JSON to PATH so that a reader sees all of it or nothing, also after a crash."""
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("w") as file:
+        json.dump(value, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _outlive_signals() -> None:
+    # Handlers, not SIG_IGN: what is ignored stays ignored in the command, a handler does not.
+    def stay(number: int, frame: FrameType | None) -> None: ...
+
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
+        signal.signal(number, stay)
+
+
+def _start(folder: Path, specification: dict[str, Any]) -> subprocess.Popen[bytes]:
+    with (
+        (folder / STDIN).open("rb", buffering=0) as stdin,
+        Path(specification["stdout"]).open("ab") as stdout,
+        Path(specification["stderr"]).open("ab") as stderr,
+    ):
+        return subprocess.Popen(
+            specification["command"],
+            cwd=specification["cwd"],
+            env=specification["environment"],
+            stdin=stdin if specification["takesInput"] else subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+        )
+
+
+def _record(folder: Path, pid: int) -> dict[str, Any]:
+    identity = identify(pid)
+    # A command that has already ended has no identity any more; its exit is written in a moment.
+    record = identity._asdict() if identity else {"boot": "", "pid": pid, "start": ""}
+    write_atomically(folder / RECORD, record)
+    return record
+
+
+def _report(answer: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.close()
+
+
+def _wait(child: subprocess.Popen[bytes]) -> int:
+    if hasattr(os, "waitid"):
+        # While the leader is an unreaped zombie its number cannot be given away, so that this reaches
+        # what the command left behind in its group and nothing else.
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+    code = child.wait()
+    return 128 - code if code < 0 else code
+
+
+if __name__ == "__main__":
+    main()

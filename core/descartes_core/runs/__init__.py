@@ -1,0 +1,1 @@
+"""Runs: their state machine, their supervisor, and the table that lists them."""
