@@ -24,6 +24,9 @@ EDITOR: Json = {
     "experimental": {"descartes": {"notifications": True}},
 }
 
+OLD = '"If LIST is a list, it is returned. '
+NEW = '"If LIST is a list, it is returned; nothing is changed. '
+
 
 class Document:
     """A file that the editor has open."""
@@ -86,8 +89,8 @@ class Story:
         """Do every step. Errors: `Unexpected` at the first that did not happen as described."""
         await self.start()
         lists = Document(self.client, self.scratch, "alexandria-1/lists.lisp")
-        await self.look_around(lists)
         story = Document(self.client, self.scratch, "story.lisp")
+        await self.look_around(lists, story)
         await self.mistake(story)
         await self.stop_and_restart(story)
         run = await self.agent(lists)
@@ -126,7 +129,7 @@ class Story:
         expect(load["state"] == "done", "alexandria to load", load)
         self.screen.line("alexandria", f"loaded in {load['durationMs']} ms")
 
-    async def look_around(self, lists: Document) -> None:
+    async def look_around(self, lists: Document, story: Document) -> None:
         """2. Hover, completion, signature help, definition and symbols on the library's files."""
         self.screen.step(2, "Hover, completion, signature help, definition and symbols on alexandria")
         hover = await lists.ask("hover", position=lists.at("(defun ensure-list", 10))
@@ -150,12 +153,14 @@ class Story:
         self.screen.line("signature help", f"{label}   now: {_parameter(label, parameters[active])}")
         lists.edit("(map-product #'list )\n\n", "")
 
-        found = await lists.ask("definition", position=lists.at("(proper-list-p tail)", 2))
+        lists.save()
+
+        found = await story.ask("definition", position=story.at("(extremum numbers", 3))
         place = found[0] if isinstance(found, list) else found
         uri = place.get("uri") or place["targetUri"]
         line = (place.get("range") or place["targetSelectionRange"])["start"]["line"]
-        expect(uri.startswith(uri_of(self.scratch.workspace)), "a definition in the workspace", uri)
-        self.screen.line("definition", f"proper-list-p is in {uri.rsplit('/', 1)[-1]}, line {line + 1}")
+        expect(uri == uri_of(self.scratch.workspace / "alexandria-1/sequences.lisp"), "sequences.lisp", uri)
+        self.screen.line("definition", f"extremum is in {uri.rsplit('/', 1)[-1]}, line {line + 1}")
 
         symbols = await lists.ask("documentSymbol")
         names = [each["name"] for each in symbols]
@@ -170,7 +175,8 @@ class Story:
         )
         expect(compilation["notes"], "a note of the compiler", compilation)
         there = await self.client.until(
-            "textDocument/publishDiagnostics", lambda it: it["uri"] == story.uri and _about(it, "NMBERS")
+            "textDocument/publishDiagnostics",
+            lambda it: it["uri"] == story.uri and bool(_about(it, "NMBERS")),
         )
         mark = _about(there, "NMBERS")[0]
         start, end = story.at("nmbers"), story.at("nmbers", len("nmbers"))
@@ -314,15 +320,7 @@ class Story:
             {"text": "I read the file first.", "toolCalls": [_call("read", path=lists, limit=40)]},
             {
                 "text": "ensure-list is the first.",
-                "toolCalls": [
-                    _call(
-                        "edit",
-                        path=lists,
-                        old='"If LIST is a list, it is returned. Otherwise returns the list designated by LIST."',
-                        new='"If LIST is a list, it is returned; nothing is changed.'
-                        ' Otherwise returns the list designated by LIST."',
-                    )
-                ],
+                "toolCalls": [_call("edit", path=lists, old=OLD, new=NEW)],
             },
             {
                 "text": "Does it still work?",
