@@ -6,6 +6,7 @@
      ├── LispNotRunning, LispNotFound, LispLost, DebuggerStale
      ├── HubLost, WorkspaceInUse, WorkspaceNotTrusted, UnsavedChanges
      ├── PolicyDenied, InterventionClosed, RestoreConflict
+     ├── StreamConflict, StoreUnavailable
      └── TimedOut, Cancelled
 
 A message is one sentence for a person, without a full stop: what was expected, what came, what to do.
@@ -102,6 +103,14 @@ class InterventionClosed(DescartesError):
 
 class RestoreConflict(DescartesError):
     code = "restore_conflict"
+
+
+class StreamConflict(DescartesError):
+    code = "stream_conflict"
+
+
+class StoreUnavailable(DescartesError):
+    code = "store_unavailable"
 
 
 class TimedOut(DescartesError):

@@ -1,0 +1,289 @@
+"""`Reader`: the log and its projections as any process can read them, without a hub."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sqlite3
+from collections.abc import AsyncIterator, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+
+from descartes_core.errors import InvalidParams, NotFound, RunNotFound, StoreUnavailable
+from descartes_core.model import Event
+from descartes_core.store import query as queries
+from descartes_core.store import rows
+from descartes_core.store.migrations import check_version
+from descartes_core.store.problems import storage_problem
+from descartes_core.store.query import EventQuery, Page, Span
+from descartes_core.store.times import milliseconds
+
+CHUNK = 500
+"""Rows turned into events at a time: a few milliseconds of the loop."""
+
+_ID_SOURCES = {
+    "evt": ("event", "id", NotFound),
+    "run": ("event", "run_id", RunNotFound),
+    "ses": ("event", "session_id", NotFound),
+}
+
+# The first seq in a stretch of rising times whose time is not before the one asked for.
+_HALVE = """
+WITH RECURSIVE s (lo, hi) AS (
+  VALUES (?, ?)
+  UNION ALL
+  SELECT iif((SELECT ts_ms FROM event WHERE seq = (lo + hi) / 2) < ?, (lo + hi) / 2 + 1, lo),
+         iif((SELECT ts_ms FROM event WHERE seq = (lo + hi) / 2) < ?, hi, (lo + hi) / 2)
+  FROM s WHERE lo < hi)
+SELECT max(lo) FROM s
+"""
+
+
+class Reader:
+    """Reads the log at PATH; a file that is missing is an empty log, and may appear or be replaced later.
+
+    Concurrency: belongs to one loop; holds no transaction between calls, so it never keeps the log from
+    being tidied.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._connection: aiosqlite.Connection | None = None
+        self._identity: tuple[int, int] | None = None
+        self._opening = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, path: Path) -> Reader:
+        """Return a reader of the log at PATH, which need not exist.
+
+        Errors: `StoreUnavailable` when the file is no log or a newer program's.
+        """
+        reader = cls(path)
+        await reader._connected()
+        return reader
+
+    async def close(self) -> None:
+        """Let go of the file; a later call opens it again."""
+        connection, self._connection, self._identity = self._connection, None, None
+        if connection is not None:
+            await connection.close()
+
+    async def events(self, query: EventQuery) -> Page:
+        """Return the page of events that QUERY asks for.
+
+        Errors: `InvalidParams` and `NotFound` for a time, cursor or id that is none.
+        """
+        found: list[Event] = []
+        # One more than asked for tells whether there is a next page.
+        async for event in self._walk(query, query.limit + 1):
+            found.append(event)
+        more = len(found) > query.limit
+        del found[query.limit :]
+        return Page(events=found, next=found[-1].seq if more else None)
+
+    async def event(self, id_prefix: str) -> Event:
+        """Return the event whose id begins with ID_PREFIX (`evt_` may be left out).
+
+        Errors: `NotFound`; `InvalidParams` with `candidates` when several do.
+        """
+        found = await self._fetch(
+            f"SELECT {rows.PUBLISHED} FROM event WHERE id = ?", (await self.resolve("evt", id_prefix),)
+        )
+        return rows.published(found[0])
+
+    async def resolve(self, kind: str, prefix: str, table: str = "", column: str = "") -> str:
+        """Return the whole id of KIND (`evt`, `run`, `ses`, …) that begins with PREFIX.
+
+        Ids are looked for in the log, or in COLUMN of the projection TABLE for kinds it does not name.
+        Errors: `NotFound` (`RunNotFound` for runs); `InvalidParams` with up to five `candidates`.
+        """
+        source, among, unknown = _ID_SOURCES.get(kind, (table, column, NotFound))
+        wanted = prefix if prefix.startswith(f"{kind}_") else f"{kind}_{prefix}"
+        found = await self._ids_from(source, among, wanted)
+        noun = _KIND_NAMES.get(kind, kind)
+        if not found:
+            raise unknown(f"No {noun} has an id that begins with {prefix!r}; look at the list")
+        if len(found) > 1 and found[0] != wanted:
+            raise InvalidParams(
+                f"Expected the id of one {noun}, several begin with {prefix!r}:"
+                f" {', '.join(found[:5])}; give more digits",
+                candidates=found[:5],
+            )
+        return found[0]
+
+    async def last_seq(self) -> int:
+        """Return the seq of the newest event, 0 for an empty log."""
+        found = await self._fetch("SELECT seq FROM head")
+        return int(found[0][0]) if found else 0
+
+    async def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """Return what the SELECT statement SQL finds, a dict each; for reading projections.
+
+        No rows when there is no log yet, or the table's projection was never installed in it.
+        """
+        return [dict(row) for row in await self._fetch(sql, parameters)]
+
+    async def _walk(self, query: EventQuery, count: int) -> AsyncIterator[Event]:
+        span = (await self._span(query)).cut(query, await self._seq(query.before))
+        driver = await self._driver(query)
+        pairs: list[tuple[str, str]] = []
+        if driver == "kinds":
+            statement = queries.kinds(query)
+            pairs = [(row[0], row[1]) for row in await self._fetch(statement.sql, statement.parameters)]
+        while count > 0 and span.low <= span.high:
+            wanted = min(count, CHUNK)
+            statement = queries.page(query, driver, pairs, span, wanted)
+            found = await self._fetch(statement.sql, statement.parameters)
+            for row in found:
+                yield rows.published(row)
+            if len(found) < wanted:
+                return
+            count -= wanted
+            span = span.cut(query, found[-1][0])
+
+    async def _driver(self, query: EventQuery) -> queries.Driver:
+        candidates = queries.drivers(query)
+        if len(candidates) == 1:
+            return candidates[0]
+        enough = 2000
+        weights: list[int] = []
+        for driver in candidates:
+            statement = queries.weight(query, driver, enough)
+            counted = await self._fetch(statement.sql, statement.parameters) if statement else []
+            weights.append(counted[0][0] if counted else enough + 1)
+        return candidates[weights.index(min(weights))]
+
+    async def _span(self, query: EventQuery) -> Span:
+        low, high, since_ms, until_ms = 1, queries.LAST, None, None
+        if query.since is not None:
+            if _is_time(query.since):
+                since_ms = milliseconds(query.since)
+                low = min(await self._first_at(since_ms), default=queries.LAST)
+            else:
+                low = (await self.event(query.since)).seq
+        if query.until is not None:
+            if _is_time(query.until):
+                until_ms = milliseconds(query.until)
+                high = max([first - 1 for first in await self._first_at(until_ms + 1, past=True)], default=0)
+            else:
+                high = (await self.event(query.until)).seq
+        return Span(low, high, since_ms, until_ms)
+
+    async def _first_at(self, ts_ms: int, *, past: bool = False) -> list[int]:
+        """Return, for each stretch between clock steps, the first seq not before TS_MS.
+
+        A stretch that has none is left out, or with PAST stands with the seq behind its end.
+        """
+        last = await self.last_seq()
+        starts = [1, *(row[0] for row in await self._fetch("SELECT seq FROM clock_step ORDER BY seq"))]
+        found: list[int] = []
+        for start, end in zip(starts, [*starts[1:], last + 1], strict=True):
+            first = (await self._fetch(_HALVE, (start, end, ts_ms, ts_ms)))[0][0] if start < end else end
+            if past or first < end:
+                found.append(first)
+        return found
+
+    async def _seq(self, cursor: int | str | None) -> int | None:
+        if cursor is None or isinstance(cursor, int):
+            return cursor
+        # A seq as text is told from an event id of digits only by its length: tables show ids by 8.
+        if cursor.isdecimal() and len(cursor) < 8:
+            return int(cursor)
+        try:
+            return (await self.event(cursor)).seq
+        except NotFound:
+            if cursor.isdecimal():
+                return int(cursor)
+            raise
+
+    async def _ids_from(self, table: str, column: str, prefix: str) -> list[str]:
+        """Return the first ids that begin with PREFIX, at most six, one index step for each."""
+        found: list[str] = []
+        sql = f"SELECT min({column}) FROM {table} WHERE {column} {{}} ? AND {column} < ?"
+        operator, low = ">=", prefix
+        while len(found) < 6:
+            row = await self._fetch(sql.format(operator), (low, prefix + "\U0010ffff"))
+            if not row or row[0][0] is None:
+                break
+            found.append(row[0][0])
+            operator, low = ">", found[-1]
+        return found
+
+    async def _fetch(self, sql: str, parameters: Iterable[Any] = ()) -> list[aiosqlite.Row]:
+        connection = await self._connected()
+        if connection is None:
+            return []
+        try:
+            return list(await connection.execute_fetchall(sql, parameters))
+        except sqlite3.Error as error:
+            if str(error).startswith("no such table"):
+                return []
+            raise storage_problem(error, self.path) from None
+
+    async def _connected(self) -> aiosqlite.Connection | None:
+        try:
+            status = self.path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            await self.close()
+            return None
+        except OSError as error:
+            raise StoreUnavailable(
+                f"The log {str(self.path)!r} cannot be read: {error.strerror}; check its permissions"
+            ) from None
+        identity = (status.st_dev, status.st_ino)
+        if self._connection is None or identity != self._identity:
+            async with self._opening:
+                if self._connection is None or identity != self._identity:
+                    await self.close()
+                    self._connection = await _open(self.path)
+                    self._identity = identity
+        return self._connection
+
+
+_KIND_NAMES = {"evt": "event", "run": "run", "ses": "session", "int": "intervention", "eval": "evaluation"}
+
+
+def _is_time(text: str) -> bool:
+    return not text.startswith("evt_") and re.search(r"[-:T]", text) is not None
+
+
+async def _open(path: Path) -> aiosqlite.Connection | None:
+    """Return a read-only connection to the log at PATH; None while its first writer has not made it yet."""
+    connection = await _connect(path, "mode=ro")
+    try:
+        version = await _version(connection)
+    except sqlite3.OperationalError as error:
+        await connection.close()
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+            raise storage_problem(error, path) from None
+        # WAL needs a file for shared memory beside the log. Where none can be made nobody writes either.
+        connection = await _connect(path, "immutable=1")
+        version = await _version(connection)
+    except sqlite3.Error as error:
+        await connection.close()
+        raise storage_problem(error, path) from None
+    try:
+        check_version(version)
+    except StoreUnavailable:
+        await connection.close()
+        raise
+    if version == 0:
+        await connection.close()
+        return None
+    return connection
+
+
+async def _connect(path: Path, mode: str) -> aiosqlite.Connection:
+    connection = await aiosqlite.connect(_uri(path, mode), uri=True, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _uri(path: Path, mode: str) -> str:
+    return f"{path.absolute().as_uri()}?{mode}"
+
+
+async def _version(connection: aiosqlite.Connection) -> int:
+    return int(next(iter(await connection.execute_fetchall("PRAGMA user_version")))[0])

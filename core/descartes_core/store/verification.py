@@ -1,0 +1,107 @@
+"""Checks the chain of a log: any row that was changed, left out or added is found."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from descartes_core.model import Shape
+from descartes_core.store import rows
+
+PAGE = 2000
+
+
+class Verification(Shape, frozen=True):
+    """What was found: OK, or the first WRONG seq and a sentence that says why."""
+
+    ok: bool
+    events: int
+    """How many events were right, counted from the first."""
+    wrong: int | None = None
+    reason: str | None = None
+
+
+async def verify(path: Path) -> Verification:
+    """Return whether the log at PATH is as it was written; a missing file is an empty log."""
+    return await asyncio.to_thread(_verify, path)
+
+
+class _Wrong(Exception):
+    """The row that comes next is wrong; the argument says why."""
+
+
+def _verify(path: Path) -> Verification:
+    good = 0
+    if not path.exists():
+        return Verification(ok=True, events=0)
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            # Bytes, because a damaged text may not be UTF-8 any more.
+            connection.text_factory = bytes
+            previous = rows.FIRST_HASH
+            for row in _all(connection):
+                previous = _checked(row, good + 1, previous)
+                good += 1
+            _check_end(connection, good, previous)
+    except _Wrong as wrong:
+        return Verification(ok=False, events=good, wrong=good + 1, reason=str(wrong))
+    except sqlite3.Error as error:
+        return Verification(ok=False, events=good, wrong=good + 1, reason=f"the file is damaged: {error}")
+    return Verification(ok=True, events=good)
+
+
+def _all(connection: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
+    """Yield all rows in pages, so that no transaction keeps the log from being tidied meanwhile."""
+    last: int = -(2**63)
+    sql = f"SELECT {', '.join(rows.COLUMNS)} FROM event NOT INDEXED WHERE seq > ? ORDER BY seq LIMIT {PAGE}"
+    while found := connection.execute(sql, (last,)).fetchall():
+        yield from found
+        last = found[-1][0]
+
+
+def _checked(row: tuple[Any, ...], seq: int, previous: str) -> str:
+    """Return the hash of ROW; raises `_Wrong` when it is not event SEQ behind the hash PREVIOUS."""
+    for column, text in (("data", row[16]), ("meta", row[17])):
+        stated = row[rows.COLUMNS.index(f"{column}_sha256")]
+        # None: the bytes were collected as garbage; their digest stays in the chain.
+        if text is not None and rows.digest(_bytes(text)).encode() != stated:
+            raise _Wrong(f"its {column} was changed")
+    try:
+        values = {name: _text(value) for name, value in zip(rows.COLUMNS, row, strict=True)}
+    except UnicodeDecodeError:
+        raise _Wrong("it has bytes that are not UTF-8") from None
+    if values["seq"] != seq:
+        raise _Wrong(f"it is missing; event {values['seq']} stands in its place")
+    if values["prev_hash"] != previous:
+        raise _Wrong("it does not follow the event before it")
+    stated = values.pop("hash")
+    values["data"], values["meta"] = values.pop("data_sha256"), values.pop("meta_sha256")
+    computed = rows.Chained(**values).hash()
+    if computed != stated:
+        raise _Wrong("a column was changed")
+    return computed
+
+
+def _check_end(connection: sqlite3.Connection, good: int, previous: str) -> None:
+    head = connection.execute("SELECT seq, hash FROM head").fetchone()
+    if head is None and good == 0:
+        return
+    if head is None or head[0] < good:
+        raise _Wrong("the end of the log was changed")
+    if head[0] > good and connection.execute("SELECT 1 FROM event WHERE seq > ?", (good,)).fetchone():
+        # Appended while this was read: what was checked is right.
+        return
+    if head[0] > good or _text(head[1]) != previous:
+        raise _Wrong("it is missing: the end of the log was cut off")
+
+
+def _bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+def _text(value: Any) -> Any:
+    return value.decode() if isinstance(value, bytes) else value

@@ -1,0 +1,172 @@
+"""The one writer thread of a process: waiting bodies share a transaction and its flush to disk.
+
+While one commit waits for the disk, further bodies queue; the next transaction takes all of them. Each body
+has a savepoint, so that one that fails leaves its neighbours alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from descartes_core.errors import DescartesError, StoreUnavailable
+from descartes_core.model import Event
+from descartes_core.ports import Clock
+from descartes_core.store.problems import storage_problem
+from descartes_core.store.projections import Projections
+from descartes_core.store.transaction import Transaction
+
+log = logging.getLogger(__name__)
+
+Body = Callable[[Transaction], Any]
+Listener = Callable[[Sequence[Event]], None]
+
+GROUP = 1000
+"""Bodies in one transaction at most, so that the first does not wait for all of a flood."""
+
+
+@dataclass(slots=True)
+class Job:
+    """A body that waits, and what became of it."""
+
+    body: Body
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: BaseException | None = None
+
+
+class Writer:
+    """Runs bodies on CONNECTION in a thread of its own; answers and events arrive on LOOP in order."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        clock: Clock,
+        runner: str,
+        projections: Projections,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._connection = connection
+        self._path = path
+        self._clock = clock
+        self._runner = runner
+        self._projections = projections
+        self._loop = loop
+        self._waiting: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._closing = False
+        self._ended: asyncio.Future[None] = loop.create_future()
+        self.listeners: list[Listener] = []
+        # A daemon: a program that forgot to close the log must still be able to exit.
+        threading.Thread(target=self._run, name=f"log {path.name}", daemon=True).start()
+
+    def submit(self, body: Body) -> asyncio.Future[Any]:
+        """Return the future of what BODY returns, done once its transaction is on disk."""
+        if self._closing:
+            raise StoreUnavailable(f"The log {str(self._path)!r} was closed; open it again")
+        job = Job(body, self._loop.create_future())
+        self._waiting.put(job)
+        return job.future
+
+    async def close(self) -> None:
+        """Write everything that waits, then close the database."""
+        if not self._closing:
+            self._closing = True
+            self._waiting.put(None)
+        await asyncio.shield(self._ended)
+
+    def _run(self) -> None:
+        last = False
+        while not last:
+            jobs, last = self._next()
+            if jobs:
+                events = self._commit(jobs)
+                self._post(self._deliver, jobs, events)
+        try:
+            self._connection.close()
+        except sqlite3.Error:
+            log.exception("closing the log %s", self._path)
+        self._post(self._finish)
+
+    def _next(self) -> tuple[list[Job], bool]:
+        """Wait for a job and return all that are there, and whether they are the last."""
+        jobs: list[Job] = []
+        job = self._waiting.get()
+        while job is not None:
+            jobs.append(job)
+            if len(jobs) == GROUP:
+                return jobs, False
+            try:
+                job = self._waiting.get_nowait()
+            except queue.Empty:
+                return jobs, False
+        return jobs, True
+
+    def _commit(self, jobs: list[Job]) -> list[Event]:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            tx = Transaction(self._connection, self._clock, self._runner, self._projections)
+            for job in jobs:
+                # Nobody waits for it any more, and nothing was done yet.
+                if not job.future.cancelled():
+                    self._run_body(tx, job)
+            tx.finish()
+            self._connection.execute("COMMIT")
+            return tx.events
+        except Exception as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            problem = storage_problem(error, self._path)
+            for job in jobs:
+                job.error = problem
+            return []
+
+    def _run_body(self, tx: Transaction, job: Job) -> None:
+        mark = tx.begin_body()
+        self._connection.execute("SAVEPOINT body")
+        try:
+            job.result = job.body(tx)
+        except BaseException as error:
+            if not self._connection.in_transaction:
+                # SQLite gave up the whole transaction (disk full, input or output error).
+                raise sqlite3.OperationalError(str(error)) from error
+            job.error = error if isinstance(error, DescartesError) else storage_problem(error, self._path)
+            self._connection.execute("ROLLBACK TO body")
+            tx.undo_body(mark)
+        self._connection.execute("RELEASE body")
+
+    def _post(self, callback: Callable[..., object], *arguments: Any) -> None:
+        try:
+            self._loop.call_soon_threadsafe(callback, *arguments)
+        except RuntimeError:
+            # The loop was closed; what was committed stands in the log, and nobody is left to be told.
+            log.debug("the loop of the log %s is closed", self._path)
+
+    def _deliver(self, jobs: list[Job], events: list[Event]) -> None:
+        for job in jobs:
+            if job.future.done():
+                continue
+            if job.error is None:
+                job.future.set_result(job.result)
+            else:
+                job.future.set_exception(job.error)
+        if events:
+            for listener in tuple(self.listeners):
+                self._tell(listener, events)
+
+    def _tell(self, listener: Listener, events: list[Event]) -> None:
+        try:
+            listener(events)
+        except Exception:
+            log.exception("a listener of the log failed")
+
+    def _finish(self) -> None:
+        if not self._ended.done():
+            self._ended.set_result(None)
