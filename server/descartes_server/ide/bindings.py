@@ -1,0 +1,189 @@
+"""Names that a form binds lexically and that are visible at an offset: variables and local functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from descartes_server.ide.paths import Step, steps_at
+from descartes_server.ide.roles import base_name, lambda_list_index
+from descartes_server.ide.segments import Segment
+from descartes_server.ide.tree import Node
+
+BindingKind = Literal["parameter", "variable", "function", "macro"]
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A name and the place where it is bound."""
+
+    name: str
+    start: int
+    end: int
+    kind: BindingKind
+
+
+def bindings_in(segment: Segment, offset: int) -> tuple[Binding, ...]:
+    """Return what is visible at OFFSET of SEGMENT, the innermost first; a shadowed name is left out."""
+    steps = steps_at(segment, offset)
+    seen: set[tuple[str, bool]] = set()
+    visible: list[Binding] = []
+    for position in range(len(steps) - 1, -1, -1):
+        outer = steps[position - 1] if position else None
+        for binding in reversed(list(_bound_by(segment, steps[position], outer, offset))):
+            key = base_name(binding.name), binding.kind in ("function", "macro")
+            if key not in seen:
+                seen.add(key)
+                visible.append(binding)
+    return tuple(visible)
+
+
+def scope_of(segment: Segment, binding: Binding) -> Node | None:
+    """Return the innermost list in SEGMENT that binds BINDING and in which it may be seen."""
+    steps = steps_at(segment, binding.start)
+    calls = [step for step in steps if step.role in ("call", "function", "handler")]
+    for step in reversed(calls):
+        if step.node.start < binding.start and step.operator not in ("", binding.name):
+            return step.node
+    return calls[0].node if calls else None
+
+
+def _bound_by(segment: Segment, step: Step, outer: Step | None, offset: int) -> Iterator[Binding]:
+    data = step.node.data
+    if step.role == "function" and outer is not None:
+        if len(data) > 1 and step.index >= 1:
+            yield from lambda_list_names(segment, data[1], _seen_until(step, 1, offset))
+        return
+    if step.role == "handler" and step.index >= 2 and len(data) > 1:
+        yield from lambda_list_names(segment, data[1], None)
+    if step.role != "call" or not step.operator:
+        return
+    index = lambda_list_index(step.operator, data)
+    if index is not None:
+        if index < len(data) and step.index >= index:
+            yield from lambda_list_names(segment, data[index], _seen_until(step, index, offset))
+    elif step.operator == "loop":
+        yield from _loop(segment, data)
+    else:
+        yield from _special(segment, step, data, offset)
+
+
+def _seen_until(step: Step, index: int, offset: int) -> int | None:
+    """Within the lambda list itself only what stands before OFFSET is seen."""
+    return offset if step.index == index else None
+
+
+def _special(segment: Segment, step: Step, data: tuple[Node, ...], offset: int) -> Iterator[Binding]:
+    operator, index = step.operator, step.index
+    if len(data) < 2 or index == 0:
+        return
+    head = data[1]
+    if operator in _PARALLEL and index >= 2:
+        yield from _pairs(segment, head, None, "variable")
+    elif operator in _SEQUENTIAL:
+        yield from _pairs(segment, head, offset if index == 1 else None, "variable")
+    elif operator in ("do", "do*"):
+        yield from _pairs(segment, head, None, "variable")
+    elif operator in ("flet", "macrolet", "labels"):
+        if index >= 2 or operator == "labels":
+            kind: BindingKind = "macro" if operator == "macrolet" else "function"
+            yield from _pairs(segment, head, None, kind)
+    elif operator in ("multiple-value-bind", "with-slots", "with-accessors"):
+        if index >= 3:
+            yield from _pairs(segment, head, None, "variable")
+    elif operator in ("with-gensyms", "with-unique-names", "once-only") and index >= 2:
+        yield from _pairs(segment, head, None, "variable")
+    elif operator.startswith(("with-", "do")) and head.kind == "list" and head.data and index >= 2:
+        yield from _named(segment, head.data[0], "variable")
+
+
+_PARALLEL = frozenset("let prog symbol-macrolet when-let if-let".split())
+_SEQUENTIAL = frozenset("let* prog* when-let* if-let*".split())
+
+
+def _pairs(segment: Segment, node: Node, until: int | None, kind: BindingKind) -> Iterator[Binding]:
+    """The names of `((a 1) b)`; UNTIL leaves out pairs that are not closed before it."""
+    for pair in node.data if node.kind == "list" else ():
+        if until is not None and pair.end >= until:
+            return
+        yield from _named(segment, pair.data[0] if pair.kind == "list" and pair.data else pair, kind)
+
+
+def _named(segment: Segment, node: Node, kind: BindingKind) -> Iterator[Binding]:
+    if node.kind != "symbol":
+        return
+    name = segment.text[node.start : node.end]
+    if name[0] not in "&:#" and name.lower() not in ("nil", "t", ".", "_"):
+        yield Binding(name, node.start, node.end, kind)
+
+
+def lambda_list_names(segment: Segment, node: Node, until: int | None) -> Iterator[Binding]:
+    """Yield the parameters of the lambda list NODE, destructured and supplied-p ones too.
+
+    UNTIL leaves out those that do not end before it. Specialisers and default values are no names.
+    """
+    nested, pending = 0, [(node, "required")]
+    while pending and nested < 200:
+        nested += 1
+        current, section = pending.pop(0)
+        if current.kind != "list":
+            yield from (b for b in _named(segment, current, "parameter") if until is None or b.end < until)
+            continue
+        for item in current.data:
+            word = segment.text[item.start : item.end].lower() if item.kind == "symbol" else ""
+            if word.startswith("&"):
+                section = word
+            elif item.kind == "symbol":
+                for binding in _named(segment, item, "parameter"):
+                    if until is None or binding.end < until:
+                        yield binding
+            elif item.kind == "list" and item.data:
+                pending.extend(_parameter_parts(segment, item, section))
+
+
+def _parameter_parts(segment: Segment, item: Node, section: str) -> list[tuple[Node, str]]:
+    """The name and the supplied-p of `(name default supplied)`, or all of a destructured parameter."""
+    data = item.data
+    if section in ("&optional", "&key", "&aux"):
+        name = data[0]
+        if section == "&key" and name.kind == "list" and len(name.data) > 1:
+            name = name.data[1]
+        return [(part, "required") for part in (name, *data[2:3])]
+    if section == "required" and len(data) == 2 and _specialised(segment, data[1]):
+        return [(data[0], "required")]
+    return [(item, "required")]
+
+
+def _specialised(segment: Segment, node: Node) -> bool:
+    return node.kind in ("symbol", "prefix") or (
+        node.kind == "list" and segment.text[node.start + 1 :][:3].lower() == "eql"
+    )
+
+
+_LOOP_NAMED = frozenset("for as with".split())
+_LOOP_INTO = "into"
+
+
+def _loop(segment: Segment, data: tuple[Node, ...]) -> Iterator[Binding]:
+    """The variables of `for`, `as`, `with`, of `and` between them, and of `into`; destructured ones too."""
+    naming = False
+    for before, node in zip(data, data[1:], strict=False):
+        word = segment.text[before.start : before.end].lower().lstrip(":") if before.kind == "symbol" else ""
+        if word in _LOOP_NAMED:
+            naming = True
+        elif word in ("do", "doing", "collect", "when", "if", "unless", "while", "until", "finally", "sum"):
+            naming = False
+        if word in _LOOP_NAMED or (word == "and" and naming):
+            yield from _tree_names(segment, node)
+        elif word == _LOOP_INTO:
+            yield from _named(segment, node, "variable")
+
+
+def _tree_names(segment: Segment, node: Node) -> Iterator[Binding]:
+    pending = [node]
+    while pending:
+        current = pending.pop()
+        yield from _named(segment, current, "variable")
+        if current.kind == "list":
+            pending.extend(reversed(current.data))

@@ -1,0 +1,94 @@
+"""Where the name at an offset is defined, as far as text alone can tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from descartes_server.ide.index import Entry, WorkspaceIndex
+from descartes_server.ide.roles import base_name
+from descartes_server.ide.symbols import Symbol, document_symbols
+from descartes_server.ide.syntax import SymbolToken, Syntax
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A definition; PATH None means the text that was asked about."""
+
+    path: str | None
+    start: int
+    end: int
+    name_start: int
+    name_end: int
+    kind: str
+
+
+def find_static(
+    syntax: Syntax, offset: int, index: WorkspaceIndex | None = None, path: str | None = None
+) -> tuple[Target, ...]:
+    """Return the definitions of the symbol at OFFSET: a lexical binding, else this text's, else INDEX's.
+
+    PATH is the text's own file: what the index knows of it is left out, as the text is newer.
+    """
+    symbol = syntax.symbol_at(offset)
+    if symbol is None:
+        return ()
+    local = _lexical(syntax, symbol)
+    if local:
+        return (local,)
+    here = [target for found in document_symbols(syntax) for target in _matching(found, symbol.text)]
+    if index is None:
+        return tuple(here)
+    package = syntax.package_at(offset)
+    elsewhere = [_target(entry) for entry in index.lookup(_bare(symbol.text), package) if entry.path != path]
+    return tuple(here or elsewhere) if not _is_open(here) else (*here, *elsewhere)
+
+
+def _is_open(targets: list[Target]) -> bool:
+    """Methods and generic functions have more definitions in other files."""
+    return any(target.kind in ("method", "generic") for target in targets)
+
+
+def _bare(text: str) -> str:
+    return text[2:] if text.startswith("#:") else text.lstrip(":") if text.startswith(":") else text
+
+
+def _lexical(syntax: Syntax, symbol: SymbolToken) -> Target | None:
+    """A local function counts where the symbol is called or quoted with `#'`, a variable elsewhere."""
+    if ":" in symbol.text:
+        return None
+    called = syntax.text[: symbol.start].endswith(("(", "#'"))
+    for binding in syntax.bindings_at(symbol.start):
+        if base_name(binding.name) == base_name(symbol.text):
+            at_binding = binding.start == symbol.start
+            if at_binding or (binding.kind in ("function", "macro")) == called:
+                return Target(None, binding.start, binding.end, binding.start, binding.end, binding.kind)
+    return None
+
+
+def _matching(found: Symbol, text: str) -> list[Target]:
+    wanted = base_name(_bare(text))
+    name = found.name.strip("()").split(" ")[-1] if found.name.startswith("(") else found.name
+    parts = [target for child in found.children if child.kind != "slot" for target in _matching(child, text)]
+    if base_name(name) != wanted:
+        return parts + _slots(found, wanted)
+    return [Target(None, found.start, found.end, found.name_start, found.name_end, found.kind), *parts]
+
+
+def _slots(found: Symbol, wanted: str) -> list[Target]:
+    """Slots answer to their name and to the readers and accessors they declare."""
+    targets = []
+    for slot in found.children:
+        if slot.kind == "slot":
+            words = slot.detail.lower().split()
+            named = {
+                word
+                for key, word in zip(words, words[1:], strict=False)
+                if key in (":accessor", ":reader", ":writer")
+            }
+            if base_name(slot.name) == wanted or wanted in named:
+                targets.append(Target(None, slot.start, slot.end, slot.name_start, slot.name_end, "slot"))
+    return targets
+
+
+def _target(entry: Entry) -> Target:
+    return Target(entry.path, entry.start, entry.end, entry.name_start, entry.name_end, entry.kind)

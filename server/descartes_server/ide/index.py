@@ -1,0 +1,206 @@
+"""Every definition of a workspace's Lisp files, by name: for definition, completion and workspace symbols.
+
+Static and approximate: what a macro of the program defines by other names is not seen.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from descartes_server.ide.forms import Definition, definitions_of
+from descartes_server.ide.roles import base_name
+from descartes_server.ide.syntax import Syntax, parse
+
+SUFFIXES = (".lisp", ".lsp", ".cl", ".asd")
+SIZE_LIMIT = 4_000_000
+"""Bytes of a file above which a scan leaves it out; an open file is indexed at any size."""
+FILE_LIMIT = 20_000
+
+_INITARG = re.compile(r":initarg\s+'?([^\s()]+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One definition. Offsets are code points of the file; NAME_LINE and NAME_COLUMN 0-based code points."""
+
+    path: str
+    name: str
+    kind: str
+    detail: str
+    documentation: str
+    package: str
+    """The designator in force there, in upper case and without `#:`, `:` and quotes."""
+    start: int
+    end: int
+    name_start: int
+    name_end: int
+    name_line: int
+    name_column: int
+    initargs: tuple[str, ...] = ()
+    container: str | None = None
+    """The definition that a slot belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileDefinitions:
+    """What one file defines; can be pickled, so that another process may read the files."""
+
+    path: str
+    entries: tuple[Entry, ...]
+
+
+def package_name(designator: str) -> str:
+    """Return the name that the package DESIGNATOR means.
+
+    Example: package_name("#:foo") -> "FOO"
+    """
+    text = designator.removeprefix("#")
+    if text.startswith('"'):
+        return text.strip('"')
+    text = text.removeprefix(":")
+    return text.strip("|") if text.startswith("|") else text.upper()
+
+
+def is_lisp_file(path: str) -> bool:
+    """Return whether PATH has the name of a Lisp source file."""
+    return path.lower().endswith(SUFFIXES)
+
+
+def definitions_in(path: str, syntax: Syntax) -> FileDefinitions:
+    """Return what SYNTAX, the text of PATH, defines, slots included."""
+    entries: list[Entry] = []
+    for base, segment in zip(syntax.bases, syntax.segments, strict=True):
+        for definition in definitions_of(segment):
+            package = package_name(syntax.package_at(base))
+            entry = _entry(path, syntax, definition, base, package, None)
+            entries.append(entry)
+            entries.extend(
+                _entry(path, syntax, part, base, package, definition.name) for part in definition.children
+            )
+    return FileDefinitions(path, tuple(entries))
+
+
+def scan(paths: Iterable[str], limit: int = FILE_LIMIT) -> Iterator[FileDefinitions]:
+    """Yield what each Lisp file of PATHS defines, at most LIMIT files.
+
+    What cannot be read or is larger than `SIZE_LIMIT` is left out; bytes that are not UTF-8 are replaced.
+    Concurrency: touches nothing shared; for a worker thread or process.
+    """
+    count = 0
+    for path in paths:
+        if not is_lisp_file(path):
+            continue
+        if count >= limit:
+            return
+        count += 1
+        text = _read(path)
+        if text is not None:
+            yield definitions_in(path, parse(text))
+
+
+class WorkspaceIndex:
+    """Definitions by name. Concurrency: every method may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._files: dict[str, tuple[Entry, ...]] = {}
+        self._names: dict[str, tuple[Entry, ...]] = {}
+
+    def update(self, path: str, text: str) -> None:
+        """Index TEXT as the contents of PATH in place of what was there."""
+        self.install(definitions_in(path, parse(text)))
+
+    def install(self, found: FileDefinitions) -> None:
+        """Put FOUND in place of what was known of its file."""
+        with self._lock:
+            self._forget(found.path)
+            self._files[found.path] = found.entries
+            for entry in found.entries:
+                key = _key(entry.name)
+                self._names[key] = (*self._names.get(key, ()), entry)
+
+    def remove(self, path: str) -> None:
+        """Forget the file PATH."""
+        with self._lock:
+            self._forget(path)
+
+    def scan(self, paths: Iterable[str], limit: int = FILE_LIMIT) -> Iterator[FileDefinitions]:
+        """Index the Lisp files of PATHS, yielding each after it is in; see `scan` for the bounds."""
+        for found in scan(paths, limit):
+            self.install(found)
+            yield found
+
+    def lookup(self, name: str, package: str | None = None) -> tuple[Entry, ...]:
+        """Return the definitions of NAME, those of its own package prefix or of PACKAGE first.
+
+        Best effort: use and import are not followed, so other packages' definitions come after.
+        """
+        prefix, _, _ = name.partition(":")
+        wanted = package_name(prefix) if prefix and ":" in name else package and package_name(package)
+        found = self._names.get(_key(name), ())
+        return tuple(sorted(found, key=lambda entry: entry.package != wanted)) if wanted else found
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield every definition of every file, in no order that is promised."""
+        with self._lock:
+            files = list(self._files.values())
+        for entries in files:
+            yield from entries
+
+    def paths(self) -> tuple[str, ...]:
+        """Return the files that are indexed."""
+        with self._lock:
+            return tuple(self._files)
+
+    def _forget(self, path: str) -> None:
+        for entry in self._files.pop(path, ()):
+            key = _key(entry.name)
+            left = tuple(other for other in self._names.get(key, ()) if other.path != path)
+            if left:
+                self._names[key] = left
+            else:
+                self._names.pop(key, None)
+
+
+def _key(name: str) -> str:
+    """Definitions of `(setf name)` are found under `name` as well as their own."""
+    if name.startswith("("):
+        name = name.strip("()").split(" ")[-1]
+    return base_name(name)
+
+
+def _read(path: str) -> str | None:
+    file = Path(path)
+    try:
+        if file.stat().st_size > SIZE_LIMIT:
+            return None
+        return file.read_bytes().decode("utf-8", "replace")
+    except (OSError, ValueError):
+        return None
+
+
+def _entry(
+    path: str, syntax: Syntax, definition: Definition, base: int, package: str, container: str | None
+) -> Entry:
+    line, column = syntax.lines.position(base + definition.name_start)
+    slots = definition.children if definition.kind in ("class", "condition") else ()
+    return Entry(
+        path,
+        definition.name,
+        definition.kind,
+        definition.detail,
+        definition.documentation,
+        package,
+        base + definition.start,
+        base + definition.end,
+        base + definition.name_start,
+        base + definition.name_end,
+        line,
+        column,
+        tuple(name for slot in slots for name in _INITARG.findall(slot.detail)),
+        container,
+    )

@@ -1,0 +1,57 @@
+"""A stopped form and a compiler's note as the editor is shown them; places are 0-based lines and columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Severity = Literal["error", "warning", "information", "hint"]
+Place = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Restart:
+    """One way out of a stop; PARAMETERS are the names of what it takes."""
+
+    index: int
+    name: str
+    description: str
+    parameters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A thread stopped at a level. PATH, START and END mark the form, where it is known."""
+
+    thread: int
+    level: int
+    condition_type: str
+    message: str
+    restarts: tuple[Restart, ...]
+    evaluation: str | None = None
+    origin: str = "human"
+    run: str | None = None
+    path: str | None = None
+    start: Place = (0, 0)
+    end: Place = (0, 0)
+
+    @property
+    def key(self) -> dict[str, int]:
+        return {"thread": self.thread, "level": self.level}
+
+
+@dataclass(frozen=True)
+class Note:
+    """What the compiler said about a place."""
+
+    severity: Severity
+    message: str
+    start: Place
+    end: Place
+    references: tuple[str, ...] = ()
+
+
+def place(position: Mapping[str, Any]) -> Place:
+    """Return a 1-based `{line, column}` of the wire as a place: {"line": 1, "column": 3} -> (0, 2)."""
+    return max(0, int(position["line"]) - 1), max(0, int(position["column"]) - 1)
