@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from descartes_server.ide.paths import Step, steps_at
@@ -98,8 +99,8 @@ def _special(segment: Segment, step: Step, data: tuple[Node, ...], offset: int) 
         yield from _named(segment, head.data[0], "variable")
 
 
-_PARALLEL = frozenset("let prog symbol-macrolet when-let if-let".split())
-_SEQUENTIAL = frozenset("let* prog* when-let* if-let*".split())
+_PARALLEL = frozenset(("let", "prog", "symbol-macrolet", "when-let", "if-let"))
+_SEQUENTIAL = frozenset(("let*", "prog*", "when-let*", "if-let*"))
 
 
 def _pairs(segment: Segment, node: Node, until: int | None, kind: BindingKind) -> Iterator[Binding]:
@@ -161,14 +162,13 @@ def _specialised(segment: Segment, node: Node) -> bool:
     )
 
 
-_LOOP_NAMED = frozenset("for as with".split())
-_LOOP_INTO = "into"
+_LOOP_NAMED = frozenset(("for", "as", "with"))
 
 
 def _loop(segment: Segment, data: tuple[Node, ...]) -> Iterator[Binding]:
     """The variables of `for`, `as`, `with`, of `and` between them, and of `into`; destructured ones too."""
     naming = False
-    for before, node in zip(data, data[1:], strict=False):
+    for before, node in pairwise(data):
         word = segment.text[before.start : before.end].lower().lstrip(":") if before.kind == "symbol" else ""
         if word in _LOOP_NAMED:
             naming = True
@@ -176,7 +176,7 @@ def _loop(segment: Segment, data: tuple[Node, ...]) -> Iterator[Binding]:
             naming = False
         if word in _LOOP_NAMED or (word == "and" and naming):
             yield from _tree_names(segment, node)
-        elif word == _LOOP_INTO:
+        elif word == "into":
             yield from _named(segment, node, "variable")
 
 

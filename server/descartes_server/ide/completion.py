@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from descartes_server.ide import common_lisp, lambda_list
 from descartes_server.ide.index import Entry, WorkspaceIndex, definitions_in, package_name
+from descartes_server.ide.lexer import Lexeme
 from descartes_server.ide.paths import steps_at
 from descartes_server.ide.roles import base_name
 from descartes_server.ide.syntax import Call, Syntax
@@ -66,11 +67,17 @@ def context(syntax: Syntax, offset: int) -> CompletionContext:
         return CompletionContext(
             prefix, token.start, token.end, package, _position(syntax, token.start, prefix)
         )
-    open_ended = lexeme is not None and lexeme[0] in ("comment", "broken") and lexeme[2] == offset
-    if lexeme is not None and lexeme[0] in ("string", "comment", "block", "number", "character", "broken"):
-        if offset < lexeme[2] or open_ended or lexeme[0] in ("number", "character"):
-            return CompletionContext("", offset, offset, package, "none")
+    if lexeme is not None and _closed_to_names(lexeme, offset):
+        return CompletionContext("", offset, offset, package, "none")
     return CompletionContext("", offset, offset, package, _position(syntax, offset, ""))
+
+
+def _closed_to_names(lexeme: Lexeme, offset: int) -> bool:
+    """Within strings and comments nothing is proposed; a string or block comment that ended is left."""
+    kind, _, end = lexeme
+    return kind in ("comment", "number", "character", "broken") or (
+        kind in ("string", "block") and offset < end
+    )
 
 
 def static_items(syntax: Syntax, offset: int, index: WorkspaceIndex | None = None) -> tuple[Item, ...]:
@@ -81,7 +88,7 @@ def static_items(syntax: Syntax, offset: int, index: WorkspaceIndex | None = Non
     if place.position == "keyword":
         found = _keywords(syntax, offset, index)
     elif place.position == "package":
-        found = _packages(syntax, index)
+        found = _packages(syntax, place.prefix, index)
     elif place.position == "qualified":
         found = _qualified(syntax, place, index)
     else:
@@ -222,9 +229,10 @@ def _names(
     for entry in _own(syntax, offset):
         yield _item(entry, 30 + _suits(entry.kind, operator))
     own = package_name(place.package)
-    for entry in index.entries() if index else ():
-        if entry.kind not in ("slot", "package", "system"):
-            yield _item(entry, (20 if entry.package == own else -40) + _suits(entry.kind, operator))
+    for name in index.names() if index else ():
+        for entry in index.lookup(name) if index and _fit(place.prefix, name) else ():
+            if entry.kind not in ("slot", "package", "system"):
+                yield _item(entry, (20 if entry.package == own else -40) + _suits(entry.kind, operator))
     for symbol in common_lisp.symbols().values():
         suits = max(_suits(kind, operator) for kind in symbol.kinds)
         yield Item(
@@ -239,6 +247,8 @@ def _names(
 
 def _suits(kind: str, operator: bool) -> float:
     """Functions and macros belong after a parenthesis, the rest elsewhere."""
+    if kind in ("lambda-list-keyword", "declaration"):
+        return -60.0
     callable_kind = kind in ("function", "macro", "generic", "method", "special-operator", "setf")
     return 40.0 if callable_kind == operator else 0.0
 
@@ -272,13 +282,13 @@ def _qualified(syntax: Syntax, place: CompletionContext, index: WorkspaceIndex |
             yield replace(item, label=prefix + item.label)
 
 
-def _packages(syntax: Syntax, index: WorkspaceIndex | None) -> Iterator[Item]:
+def _packages(syntax: Syntax, prefix: str, index: WorkspaceIndex | None) -> Iterator[Item]:
+    marker = "#:" if prefix[:1] in ("", "#") else ":" if prefix[0] == ":" else ""
     place_entries = [*definitions_in("", syntax).entries, *(index.entries() if index else ())]
     names = {"common-lisp", "cl", "common-lisp-user", "cl-user", "keyword"}
     names |= {entry.name.lower().lstrip(":") for entry in place_entries if entry.kind == "package"}
     for name in names:
-        for marked in (name, ":" + name, "#:" + name):
-            yield Item(marked, "package", "", "", "", 0.0 if marked is name else -0.5)
+        yield Item(marker + name, "package", "", "", "", 0.0)
 
 
 def _keywords(syntax: Syntax, offset: int, index: WorkspaceIndex | None) -> Iterator[Item]:

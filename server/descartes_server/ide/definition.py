@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from descartes_server.ide.index import Entry, WorkspaceIndex
 from descartes_server.ide.roles import base_name
@@ -80,11 +81,7 @@ def _slots(found: Symbol, wanted: str) -> list[Target]:
     for slot in found.children:
         if slot.kind == "slot":
             words = slot.detail.lower().split()
-            named = {
-                word
-                for key, word in zip(words, words[1:], strict=False)
-                if key in (":accessor", ":reader", ":writer")
-            }
+            named = {word for key, word in pairwise(words) if key in (":accessor", ":reader", ":writer")}
             if base_name(slot.name) == wanted or wanted in named:
                 targets.append(Target(None, slot.start, slot.end, slot.name_start, slot.name_end, "slot"))
     return targets

@@ -30,11 +30,14 @@ def folding_ranges(syntax: Syntax) -> tuple[Fold, ...]:
         if "folds" not in segment.memory:
             index = LineIndex(segment.text)
             segment.memory["folds"] = tuple(_folds(segment, index)), index.line_count - 1
-        found, lines = segment.memory["folds"]
-        for start, end, kind in found:
-            if line + start > used:
-                used = line + start
-                folds.append(Fold(used, line + end, kind))
+        relative, lines = segment.memory["folds"]
+        kept = segment.memory.get("folds at")
+        if kept is None or kept[0] != line:
+            found = [Fold(line + start, line + end, kind) for start, end, kind in relative]
+            kept = segment.memory["folds at"] = line, found
+        shared = bool(kept[1]) and kept[1][0].start_line <= used
+        folds.extend(kept[1][shared:])
+        used = folds[-1].start_line if folds else used
         line += lines
     return tuple(folds)
 
@@ -52,18 +55,19 @@ def _folds(segment: Segment, lines: LineIndex) -> Iterator[tuple[int, int, FoldK
 
 def _lists(segment: Segment, lines: LineIndex) -> Iterator[tuple[int, int, FoldKind]]:
     open_lines: list[int] = []
+    kind_of_fold: FoldKind = "region"
     cursor, starts = 0, lines.starts
     end_of_code = 0
     for kind, start, _ in segment.lexemes:
         while cursor + 1 < len(starts) and starts[cursor + 1] <= start:
             cursor += 1
-        if kind != "comment" and kind != "block":
+        if kind not in ("comment", "block"):
             end_of_code = cursor
         if kind == "open":
             open_lines.append(cursor)
         elif kind == "close" and open_lines and (first := open_lines.pop()) < cursor:
-            yield first, cursor, "region"
-    yield from ((first, end_of_code, "region") for first in open_lines if first < end_of_code)
+            yield first, cursor, kind_of_fold
+    yield from ((first, end_of_code, kind_of_fold) for first in open_lines if first < end_of_code)
 
 
 def _comments(segment: Segment, lines: LineIndex) -> Iterator[tuple[int, int, FoldKind]]:

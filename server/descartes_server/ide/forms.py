@@ -85,7 +85,7 @@ def form_of(segment: Segment) -> Definition | None:
 
 
 def definitions_of(segment: Segment) -> tuple[Definition, ...]:
-    """Return the definitions of the tile in order, those within `eval-when`, `progn` and the like included."""
+    """Return the definitions of the tile in order, with those in `eval-when`, `progn` and so on."""
     if "definitions" not in segment.memory:
         form = form_of(segment)
         root = tree(segment)
@@ -186,9 +186,7 @@ def _name(segment: Segment, node: Node) -> str:
 
 def _detail(segment: Segment, base: str, data: tuple[Node, ...]) -> str:
     index = lambda_list_index(base, data)
-    if base in ("defclass", "define-condition"):
-        parts = data[2:3]
-    elif base == "defgeneric":
+    if base in ("defclass", "define-condition", "defgeneric"):
         parts = data[2:3]
     elif index is None:
         return ""

@@ -151,6 +151,11 @@ class WorkspaceIndex:
         for entries in files:
             yield from entries
 
+    def names(self) -> tuple[str, ...]:
+        """Return the names that are defined, each once, in lower case and without package."""
+        with self._lock:
+            return tuple(self._names)
+
     def paths(self) -> tuple[str, ...]:
         """Return the files that are indexed."""
         with self._lock:

@@ -57,7 +57,7 @@ def _by_indentation(segment: Segment) -> int | None:
     text = segment.text
     stack: list[tuple[int, int]] = []
     line_start = max(text.rfind("\n", 0, segment.stack[0]), text.rfind("\r", 0, segment.stack[0])) + 1
-    for kind, start, end in segment.lexemes:
+    for kind, start, _ in segment.lexemes:
         if start < segment.stack[0]:
             continue
         fresh = max(text.rfind("\n", line_start, start), text.rfind("\r", line_start, start)) + 1
@@ -77,7 +77,7 @@ def _unterminated(segment: Segment) -> Iterator[Problem]:
         if kind != "broken":
             continue
         line_end = min(
-            (at for at in (segment.text.find("\n", start), segment.text.find("\r", start), end) if at >= 0)
+            at for at in (segment.text.find("\n", start), segment.text.find("\r", start), end) if at >= 0
         )
         shown = max(start + 1, min(end, line_end))
         if segment.text[start] == '"':

@@ -16,28 +16,28 @@ Role = Literal[
     "spec", "slots", "slot", "handler", "names",
 ]  # fmt: skip
 
-_LET = "let let* symbol-macrolet prog prog* when-let when-let* if-let if-let* handler-bind restart-bind compiler-let"
+_BINDING = """let let* symbol-macrolet prog prog* when-let when-let* if-let if-let* handler-bind restart-bind
+compiler-let once-only with-accessors"""
+_NAMING = """multiple-value-bind multiple-value-setq with-slots eval-when the
+with-gensyms with-unique-names"""
+_CASES = """case ecase ccase typecase etypecase ctypecase"""
+_DECLARING = """declare declaim proclaim quote"""
 _FIXED: dict[str, dict[int, Role]] = {
-    **dict.fromkeys(_LET.split(), {1: "bindings"}),
-    **dict.fromkeys("flet labels macrolet".split(), {1: "functions"}),
-    **dict.fromkeys(("do", "do*"), {1: "bindings", 2: "clause"}),
-    **dict.fromkeys("destructuring-bind lambda named-lambda".split(), {1: "lambda-list"}),
-    **dict.fromkeys("multiple-value-bind multiple-value-setq with-slots eval-when the".split(), {1: "names"}),
-    "with-accessors": {1: "bindings"},
-    "defclass": {2: "names", 3: "slots"},
-    "define-condition": {2: "names", 3: "slots"},
+    **{name: {1: "bindings"} for name in _BINDING.split()},
+    **{name: {1: "names"} for name in _NAMING.split()},
+    **{name: {1: "functions"} for name in ("flet", "labels", "macrolet")},
+    **{name: {1: "lambda-list"} for name in ("destructuring-bind", "lambda", "named-lambda")},
+    **{name: {1: "bindings", 2: "clause"} for name in ("do", "do*")},
+    **{name: {2: "names", 3: "slots"} for name in ("defclass", "define-condition")},
     "defstruct": {1: "names"},
-    "with-gensyms": {1: "names"},
-    "with-unique-names": {1: "names"},
-    "once-only": {1: "bindings"},
 }
 _REST: dict[str, tuple[int, Role]] = {
     "cond": (1, "clause"),
-    **dict.fromkeys("case ecase ccase typecase etypecase ctypecase".split(), (2, "case")),
     "handler-case": (2, "handler"),
     "restart-case": (2, "handler"),
-    **dict.fromkeys("declare declaim proclaim quote".split(), (1, "names")),
     "defstruct": (2, "slots"),
+    **dict.fromkeys(_CASES.split(), (2, "case")),
+    **dict.fromkeys(_DECLARING.split(), (1, "names")),
 }
 _INNER: dict[Role, tuple[dict[int, Role], Role]] = {
     "bindings": ({}, "binding"),
@@ -105,10 +105,11 @@ def lambda_list_index(operator: str, siblings: Sequence[Node]) -> int | None:
     return next((index for index in range(2, len(siblings)) if siblings[index].kind == "list"), None)
 
 
-_NO_LAMBDA_LIST = frozenset(
-    "defclass defstruct define-condition defvar defparameter defconstant defpackage define-package defsystem "
-    "define-symbol-macro deftest define-test defsuite def-suite defglobal define-constant".split()
-)
+_PLAIN = """
+defclass defstruct define-condition defvar defparameter defconstant defpackage define-package
+defsystem define-symbol-macro deftest define-test defsuite def-suite defglobal define-constant
+"""
+_NO_LAMBDA_LIST = frozenset(_PLAIN.split())
 
 
 def _conventional(operator: str, index: int, first: bool) -> Role:

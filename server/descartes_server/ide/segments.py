@@ -127,7 +127,7 @@ class _Tile:
                 self.found.append(lexeme)
                 if kind == "broken":
                     self.broken = True
-                if not self.stack and kind != "comment" and kind != "block":
+                if not self.stack and kind not in ("comment", "block"):
                     self._top_level_word(lexeme)
         return self._at_end_of_text()
 

@@ -37,11 +37,15 @@ def tokens(syntax: Syntax, known: Mapping[str, str] | None = None) -> tuple[Toke
     what was found for a form is kept with it.
     """
     known = known if known is not None else _NOTHING
-    return tuple(
-        Token(base + start, length, kind, modifiers)
-        for base, segment in zip(syntax.bases, syntax.segments, strict=True)
-        for start, length, kind, modifiers in _remembered(segment, known)
-    )
+    found: list[Token] = []
+    for base, segment in zip(syntax.bases, syntax.segments, strict=True):
+        relative = _remembered(segment, known)
+        kept = segment.memory.get("tokens at")
+        if kept is None or kept[0] != base or kept[1] is not relative:
+            placed = [Token(base + start, length, kind, more) for start, length, kind, more in relative]
+            kept = segment.memory["tokens at"] = base, relative, placed
+        found.extend(kept[2])
+    return tuple(found)
 
 
 def encoded(syntax: Syntax, known: Mapping[str, str] | None = None, unit: Unit = "utf-16") -> list[int]:
@@ -168,13 +172,14 @@ _KIND_TYPES: dict[str, tuple[str, tuple[str, ...]]] = {
     "declaration": ("keyword", ()),
     "lambda-list-keyword": ("keyword", ()),
 }
-_LOOP_WORDS = frozenset(
-    "for as with and from to upto below downto above downfrom upfrom by in on across being the each hash-key "
-    "hash-keys hash-value hash-values using of symbol symbols present-symbols external-symbols do doing collect "
-    "collecting append appending nconc nconcing sum summing count counting maximize maximizing minimize "
-    "minimizing into while until repeat when if unless else end finally initially return always never thereis "
-    "then = it of-type named".split()
-)
+_LOOP_TEXT = """
+for as with and from to upto below downto above downfrom upfrom by in on across being the each hash-
+key hash-keys hash-value hash-values using of symbol symbols present-symbols external-symbols do
+doing collect collecting append appending nconc nconcing sum summing count counting maximize
+maximizing minimize minimizing into while until repeat when if unless else end finally initially
+return always never thereis then = it of-type named
+"""
+_LOOP_WORDS = frozenset(_LOOP_TEXT.split())
 _LOOP_NAMES = ("for", "as", "with", "and")
 _CALLABLE = ("special-operator", "macro", "generic", "function")
 _VALUED = ("constant", "variable", "class", "condition", "type", "declaration")
@@ -183,12 +188,13 @@ _VALUED = ("constant", "variable", "class", "condition", "type", "declaration")
 class _Frame:
     """A list that is open: what it stands for, its operator, how many data came, and whether it is quoted."""
 
-    __slots__ = ("first", "index", "operator", "quoted", "role", "start", "word")
+    __slots__ = ("documented", "first", "index", "operator", "quoted", "role", "start", "word")
 
     def __init__(self, role: Role, operator: str, quoted: bool, start: int) -> None:
         self.role, self.operator, self.quoted, self.start = role, operator, quoted, start
         self.index = 0
         self.first = True
+        self.documented = False
         self.word = ""  # the last word of `loop` that came
 
 
@@ -210,7 +216,7 @@ class _Painter:
             elif kind == "close":
                 if self.frames:
                     self.frames.pop()
-            elif kind == "comment" or kind == "block":
+            elif kind in ("comment", "block"):
                 yield start, end - start, "comment", ()
                 continue
             elif kind == "prefix":
@@ -245,7 +251,8 @@ class _Painter:
             if role != "call":
                 operator = outer.operator
             elif outer.word in _LOOP_NAMES:
-                role, operator, outer.word = "names", "multiple-value-bind", ""
+                role = "names"
+                operator, outer.word = "multiple-value-bind", ""
             if outer.index >= 2:
                 outer.first = False
         self._count()
@@ -258,13 +265,15 @@ class _Painter:
         return start, end - start, _PLAIN[kind], ()
 
     def _documents(self, start: int) -> bool:
-        """A string that starts its line as part of a definition documents it, as does one in its option."""
+        """The first string after the lambda list or value of a definition documents it, as does one in its
+        option `:documentation`."""
         if not self.frames:
             return False
         frame = self.frames[-1]
-        if frame.role == "call" and frame.operator.startswith("def") and frame.index >= 2:
-            return frame.index > 2 or not frame.operator.startswith(("defvar", "defparameter", "defconstant"))
-        return frame.index == 1 and self.text[frame.start + 1 :][:14].lower() == ":documentation"
+        if frame.role == "call" and frame.operator.startswith("def"):
+            first, frame.documented = not frame.documented and frame.index in (3, 4), True
+            return first
+        return frame.index == 1 and self.text[frame.start + 1 : start].lower().rstrip() == ":documentation"
 
     def _symbol(self, start: int, end: int) -> Iterator[_Entry]:
         text = self.text[start:end]

@@ -33,11 +33,10 @@ class Signature:
 
 
 def at(syntax: Syntax, offset: int) -> SignatureContext | None:
-    """Return the call around OFFSET for signature help, None outside one, in strings and comments."""
+    """Return the call around OFFSET for signature help, None outside one and in comments."""
     lexeme = syntax.lexeme_at(offset)
-    if lexeme and offset < lexeme[2] and lexeme[0] in ("string", "comment", "block"):
-        if lexeme[0] != "string":
-            return None
+    if lexeme and lexeme[0] in ("comment", "block") and offset <= lexeme[2]:
+        return None
     call = syntax.call_at(offset)
     if call is None or call.operator.startswith(":"):
         return None

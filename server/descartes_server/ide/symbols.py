@@ -28,11 +28,14 @@ def document_symbols(syntax: Syntax) -> tuple[Symbol, ...]:
     Definitions within `eval-when`, `progn`, `let`, `#+` and other forms that define nothing stand at top
     level as well; those within a definition are left out.
     """
-    return tuple(
-        _symbol(definition, base)
-        for base, segment in zip(syntax.bases, syntax.segments, strict=True)
-        for definition in definitions_of(segment)
-    )
+    found: list[Symbol] = []
+    for base, segment in zip(syntax.bases, syntax.segments, strict=True):
+        kept = segment.memory.get("symbols")
+        if kept is None or kept[0] != base:
+            symbols = [_symbol(definition, base) for definition in definitions_of(segment)]
+            kept = segment.memory["symbols"] = base, symbols
+        found.extend(kept[1])
+    return tuple(found)
 
 
 def _symbol(definition: Definition, base: int) -> Symbol:

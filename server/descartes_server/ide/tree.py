@@ -1,4 +1,4 @@
-"""The nesting of one tile as nodes: read off tree-sitter's tree where it is sound, else by a reader of our own.
+"""The nesting of one tile as nodes: tree-sitter's where it is sound, else read by a reader of our own.
 
 Tree-sitter is trusted with a form when it reports no error there and finds exactly the lists that the
 lexemes give; its grammar does not know all reader syntax, and text is often unbalanced while typing.
@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 from typing import Literal
 
 import tree_sitter_commonlisp
-from tree_sitter import Language, Node as Twig, Parser, Query, QueryCursor
+from tree_sitter import Language, Parser, Query, QueryCursor
+from tree_sitter import Node as Twig
 
 from descartes_server.ide.lexer import Lexeme
 from descartes_server.ide.segments import Segment
@@ -122,7 +123,7 @@ class _Reader:
                 self.open.append(("feature" if feature else "prefix", start, [], 2 if feature else 1))
             elif kind == "close":
                 self._close(end)
-            elif kind != "comment" and kind != "block":
+            elif kind != "comment" and kind != "block":  # noqa: PLR1714, the type checker follows this form
                 self._add(Node(kind, start, end, ()))
         while self.open:
             self._pop(self.end)
@@ -136,10 +137,14 @@ class _Reader:
 
     def _pop(self, end: int) -> None:
         kind, start, children, _ = self.open.pop()
-        if kind == "prefix" and children and self.text[start] == "#" and children[0].kind == "list":
-            if self.text[start + 1 : children[0].start] in ("", *"0123456789"):
-                kind, children = "vector", list(children[0].children)
+        if kind == "prefix" and children and children[0].kind == "list" and self._vector(start, children[0]):
+            kind, children = "vector", list(children[0].children)
         self._add(Node(kind, start, end, tuple(children)))
+
+    def _vector(self, start: int, contents: Node) -> bool:
+        """A list after `#`, or `#` and a length, with no letter between."""
+        mark = self.text[start : contents.start]
+        return mark[0] == "#" and (mark == "#" or mark[1:].isdigit())
 
     def _add(self, node: Node) -> None:
         if not self.open:
