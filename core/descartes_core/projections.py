@@ -7,4 +7,6 @@ from descartes_core.store.projections import Projection
 
 def standard() -> tuple[Projection, ...]:
     """Return all projections of Descartes. Add yours here (imported inside, so that no cycle arises)."""
-    return ()
+    from descartes_core.leases.projection import LEASES
+
+    return (LEASES,)

@@ -68,7 +68,7 @@ def make(
     """Return EVENT as it is published and its row in the order of `COLUMNS`."""
     data, meta = json_text(event.data), json_text(event.metadata)
     chained = Chained(
-        actor=_principal_text(event.actor),
+        actor=json_text(event.actor).decode(),
         agent_id=event.agent,
         category=event.category,
         correlation_id=event.correlation,
@@ -146,11 +146,6 @@ _PLACES = [COLUMNS.index(column) for column in PUBLISHED.replace(" ", "").split(
 
 def _published_part(row: Sequence[Any]) -> list[Any]:
     return [row[place] for place in _PLACES]
-
-
-@functools.lru_cache(maxsize=1024)
-def _principal_text(principal: Principal) -> str:
-    return json_text(principal).decode()
 
 
 @functools.lru_cache(maxsize=1024)

@@ -1,0 +1,247 @@
+"""Who gets a lease: the decisions, each inside one write transaction of the log.
+
+A row changes only by the event that is appended here; see `projection`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from descartes_core.errors import PolicyDenied
+from descartes_core.leases.paths import LeasePath, overlap
+from descartes_core.leases.projection import COLUMNS, Ended, Held, Terms, live
+from descartes_core.model import Lease, LeaseMode, NewEvent, Principal, Shape
+from descartes_core.store import Transaction
+from descartes_core.store.times import iso
+
+SYSTEM = Principal(kind="service", id="descartes", name="Descartes")
+"""Who acts when nobody did: a lease's time was over."""
+
+WARN_MS = 30_000
+
+_STRENGTH: dict[LeaseMode, int] = {"shared": 0, "intent": 1, "exclusive": 2}
+
+Change = Literal["acquired", "renewed", "released", "expired", "stolen", "expiring"]
+
+
+class Request(Shape, frozen=True):
+    """What somebody asks for; also what stands in the queue."""
+
+    path: LeasePath
+    uri: str
+    holder: Principal
+    mode: LeaseMode
+    ttl_ms: int
+    reason: str | None = None
+    run: str | None = None
+    client: str | None = None
+    max_renewals: int | None = None
+    session: str | None = None
+    parent: str | None = None
+
+    def clashes(self, path: LeasePath, holder: Principal, mode: LeaseMode) -> bool:
+        """Return whether the request cannot stand beside what HOLDER has, or wants, of PATH in MODE."""
+        exclusive = "exclusive" in (self.mode, mode)
+        return exclusive and not self.holder.same_as(holder) and overlap(self.path, path)
+
+
+class Granted(msgspec.Struct, frozen=True):
+    """The lease that was given; not FRESH when its holder had it already."""
+
+    lease: Lease
+    fresh: bool
+
+
+def open_leases(tx: Transaction, path: LeasePath | None = None) -> list[Held]:
+    """Return the leases held now that overlap PATH (all without one)."""
+    return _overlapping(tx, path, "ended IS NULL AND expires_ms > ?", (tx.now_ms,))
+
+
+def lapse(tx: Transaction, path: LeasePath | None = None) -> list[Lease]:
+    """Log and return the leases overlapping PATH whose time is over."""
+    over = _overlapping(tx, path, "ended IS NULL AND expires_ms <= ?", (tx.now_ms,))
+    for each in over:
+        record(tx, "expired", each.lease, each.terms, actor=SYSTEM)
+    return [each.lease for each in over]
+
+
+def warn(tx: Transaction) -> list[Lease]:
+    """Log and return the leases that end within 30 s, each once."""
+    condition = "ended IS NULL AND expires_ms > ? AND expires_ms <= ? AND NOT warned"
+    soon = _overlapping(tx, None, condition, (tx.now_ms, tx.now_ms + WARN_MS))
+    for each in soon:
+        record(tx, "expiring", each.lease, each.terms, actor=SYSTEM)
+    return [each.lease for each in soon]
+
+
+def obstacle(tx: Transaction, request: Request) -> Lease | None:
+    """Return the lease that stands in the way of REQUEST longest, None when it can be granted."""
+    held = open_leases(tx, request.path)
+    clashing = [each for each in held if request.clashes(each.path, each.lease.holder, each.lease.mode)]
+    return max(clashing, key=lambda each: each.expires_ms).lease if clashing else None
+
+
+def grant(tx: Transaction, request: Request, **metadata: Any) -> Granted | Lease:
+    """Grant REQUEST, or return the lease in its way. METADATA is added to the event's."""
+    lapse(tx, request.path)
+    obstructing = obstacle(tx, request)
+    if obstructing is not None:
+        return obstructing
+    own = own_lease(tx, request.path, request.holder)
+    if own is not None and not is_over(own, tx.now_ms):
+        return Granted(_enter_again(tx, own, request, metadata), fresh=False)
+    return Granted(_give(tx, "acquired", request, metadata), fresh=True)
+
+
+def steal(tx: Transaction, request: Request) -> Lease:
+    """Grant REQUEST over the heads of those who hold a lease in its way; theirs end."""
+    lapse(tx, request.path)
+    clashing = [
+        each
+        for each in open_leases(tx, request.path)
+        if request.clashes(each.path, each.lease.holder, each.lease.mode)
+    ]
+    previous = [Ended(path=e.lease.path, kind=e.lease.holder.kind, id=e.lease.holder.id) for e in clashing]
+    metadata = {"previous": msgspec.to_builtins(previous)} if previous else {}
+    return _give(tx, "stolen" if previous else "acquired", request, metadata)
+
+
+def extend(tx: Transaction, own: Held, ttl_ms: int | None, **metadata: Any) -> Lease:
+    """Renew the live lease OWN for TTL_MS from now, its last time to live when None.
+
+    Errors: `PolicyDenied` when it was renewed as often as it may be.
+    """
+    terms = _renewed(own)
+    if ttl_ms is not None:
+        terms = msgspec.structs.replace(terms, ttl_ms=ttl_ms)
+    lease = msgspec.structs.replace(own.lease, expires_at=iso(tx.now_ms + terms.ttl_ms))
+    return record(tx, "renewed", lease, terms, **metadata)
+
+
+def may_renew(own: Held) -> bool:
+    """Return whether OWN may be renewed once more."""
+    return own.terms.max_renewals is None or own.terms.renewals < own.terms.max_renewals
+
+
+def end(tx: Transaction, own: Held, **metadata: Any) -> Lease:
+    """Release the live lease OWN and return it as it ended."""
+    lease = msgspec.structs.replace(own.lease, expires_at=iso(tx.now_ms))
+    return record(tx, "released", lease, own.terms, **metadata)
+
+
+def own_lease(tx: Transaction, path: LeasePath, holder: Principal) -> Held | None:
+    """Return the lease that HOLDER has or had on exactly PATH."""
+    found = tx.execute(
+        f"SELECT {COLUMNS} FROM lease WHERE path = ? AND holder_kind = ? AND holder_id = ?",
+        (path.text, holder.kind, holder.id),
+    )
+    return next(iter(live(found)), None)
+
+
+def is_over(held: Held, now_ms: int) -> bool:
+    """Return whether HELD has ended, or its time is over at NOW_MS."""
+    return held.ended is not None or held.expires_ms <= now_ms
+
+
+def record(
+    tx: Transaction,
+    change: Change,
+    lease: Lease,
+    terms: Terms,
+    *,
+    actor: Principal | None = None,
+    session: str | None = None,
+    parent: str | None = None,
+    **metadata: Any,
+) -> Lease:
+    """Append the event of CHANGE to LEASE, which the projection follows, and return LEASE."""
+    tx.append(
+        NewEvent(
+            category="action",
+            name=f"lease.{change}",
+            stream=f"lease/{lease.path}",
+            actor=actor or lease.holder,
+            run=lease.run,
+            session=session,
+            parent=parent,
+            data=msgspec.to_builtins(lease),
+            metadata={**msgspec.to_builtins(terms), **metadata},
+        )
+    )
+    return lease
+
+
+def next_token(tx: Transaction, path: LeasePath) -> int:
+    """Return a token above every token ever given for anything that overlaps PATH."""
+    tokens = [each.lease.token for each in _overlapping(tx, path, "1", ())]
+    return max(tokens, default=0) + 1
+
+
+def _give(
+    tx: Transaction, change: Literal["acquired", "stolen"], request: Request, metadata: dict[str, Any]
+) -> Lease:
+    path = request.path
+    lease = Lease(
+        path=path.text,
+        uri=request.uri,
+        holder=request.holder,
+        mode=request.mode,
+        token=next_token(tx, path),
+        acquired_at=iso(tx.now_ms),
+        expires_at=iso(tx.now_ms + request.ttl_ms),
+        reason=request.reason,
+        run=request.run,
+    )
+    terms = Terms(
+        ttl_ms=request.ttl_ms,
+        form=path.form,
+        glob=path.glob,
+        folder=path.folder,
+        max_renewals=request.max_renewals,
+        clients=[request.client] if request.client else [],
+    )
+    return record(tx, change, lease, terms, session=request.session, parent=request.parent, **metadata)
+
+
+def _enter_again(tx: Transaction, own: Held, request: Request, metadata: dict[str, Any]) -> Lease:
+    """Renew OWN as REQUEST asks: the longer time and the stronger mode of both, the newer reason."""
+    terms = _renewed(own)
+    clients = terms.clients
+    if request.client and request.client not in clients:
+        clients = [*clients, request.client]
+    longest = max(own.expires_ms, tx.now_ms + request.ttl_ms)
+    lease = msgspec.structs.replace(
+        own.lease,
+        holder=request.holder,
+        mode=max(own.lease.mode, request.mode, key=_STRENGTH.__getitem__),
+        expires_at=iso(longest),
+        reason=request.reason or own.lease.reason,
+        run=request.run or own.lease.run,
+    )
+    terms = msgspec.structs.replace(terms, clients=clients, ttl_ms=max(terms.ttl_ms, request.ttl_ms))
+    return record(tx, "renewed", lease, terms, session=request.session, parent=request.parent, **metadata)
+
+
+def _renewed(own: Held) -> Terms:
+    if not may_renew(own):
+        raise PolicyDenied(
+            f"The lease on {own.lease.path!r} may be renewed {own.terms.max_renewals} times and was;"
+            " release it and acquire it again"
+        )
+    return msgspec.structs.replace(own.terms, renewals=own.terms.renewals + 1)
+
+
+def _overlapping(
+    tx: Transaction, path: LeasePath | None, condition: str, parameters: Sequence[Any]
+) -> list[Held]:
+    sql = f"SELECT {COLUMNS} FROM lease WHERE {condition}"
+    values = list(parameters)
+    if path is not None and not path.pattern:
+        # A file meets only rows of the same file and those that cover several; both have an index.
+        sql += " AND (file = ? OR pattern)"
+        values.append(path.file)
+    found = live(tx.execute(sql, values))
+    return [each for each in found if path is None or overlap(path, each.path)]

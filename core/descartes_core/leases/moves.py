@@ -1,0 +1,50 @@
+"""Leases follow files that are renamed."""
+
+from __future__ import annotations
+
+import msgspec
+
+from descartes_core.leases import arbiter
+from descartes_core.leases.paths import LeasePath, Paths, overlap
+from descartes_core.leases.projection import Held
+from descartes_core.leases.words import lease_held
+from descartes_core.model import Lease
+from descartes_core.store import Transaction
+from descartes_core.store.times import iso
+
+
+def move(tx: Transaction, paths: Paths, source: LeasePath, target: LeasePath) -> list[Lease]:
+    """Move the leases on SOURCE, and below it when it is a folder, to TARGET; return them as they are now.
+
+    A token stays when it is above all that TARGET's name ever had, else it rises.
+    Errors: `LeaseHeld` when somebody else holds a name that one of them would get.
+    """
+    moved = [each for each in arbiter.open_leases(tx) if not each.path.glob and _inside(each.path, source)]
+    for each in moved:
+        arbiter.end(tx, each, moved_to=target.text)
+    return [_arrive(tx, paths, each, _renamed(each.path, source, target)) for each in moved]
+
+
+def _inside(path: LeasePath, folder: LeasePath) -> bool:
+    return path.file == folder.file or path.file.startswith(f"{folder.file}/")
+
+
+def _renamed(path: LeasePath, source: LeasePath, target: LeasePath) -> LeasePath:
+    file = target.file + path.file[len(source.file) :]
+    return LeasePath(f"{file}#{path.form}" if path.form else file, file, path.form, folder=path.folder)
+
+
+def _arrive(tx: Transaction, paths: Paths, each: Held, path: LeasePath) -> Lease:
+    lease = each.lease
+    for other in arbiter.open_leases(tx, path):
+        exclusive = "exclusive" in (other.lease.mode, lease.mode)
+        if exclusive and not other.lease.holder.same_as(lease.holder) and overlap(path, other.path):
+            raise lease_held(other.lease, tx.now_ms)
+    lease = msgspec.structs.replace(
+        lease,
+        path=path.text,
+        uri=paths.uri(path),
+        token=max(lease.token, arbiter.next_token(tx, path)),
+        expires_at=iso(each.expires_ms),
+    )
+    return arbiter.record(tx, "acquired", lease, each.terms, moved_from=each.lease.path)
