@@ -1,1 +1,103 @@
-"""A Swank client library: knows no editor and no agent, and can be used alone."""
+"""A Swank client library: knows no editor and no agent, and can be used alone.
+
+Start with `connect`; `Lisp` is an image, `Listener` hears what happens in it, `Connection` is the wire below.
+"""
+
+from descartes_swank.compilation import Note
+from descartes_swank.connection import Connection
+from descartes_swank.debugger import (
+    Condition,
+    Frame,
+    FrameDetail,
+    Local,
+    Restart,
+    RestartArgument,
+    Stop,
+    StopId,
+)
+from descartes_swank.discovery import (
+    ImageSettings,
+    LispProgram,
+    Looked,
+    SwankSource,
+    find_lisp,
+    find_swank,
+    search_report,
+)
+from descartes_swank.errors import (
+    Aborted,
+    Cancelled,
+    DebuggerStale,
+    InvalidParams,
+    LispLost,
+    LispNotFound,
+    NotFound,
+    ReaderError,
+    RequestInvalid,
+    SwankError,
+    TimedOut,
+    TooLarge,
+)
+from descartes_swank.evaluation import Evaluation, Result
+from descartes_swank.image import ImageRecord, is_running, read_record, start_image, stop_image
+from descartes_swank.locations import Location
+from descartes_swank.service import (
+    Candidate,
+    Definition,
+    Questions,
+    ServiceQuestions,
+    SwankQuestions,
+    SymbolInfo,
+)
+from descartes_swank.session import ImageInfo, InputRequest, Lisp, Listener, connect
+
+__all__ = [
+    "Aborted",
+    "Cancelled",
+    "Candidate",
+    "Condition",
+    "Connection",
+    "DebuggerStale",
+    "Definition",
+    "Evaluation",
+    "Frame",
+    "FrameDetail",
+    "ImageInfo",
+    "ImageRecord",
+    "ImageSettings",
+    "InputRequest",
+    "InvalidParams",
+    "Lisp",
+    "LispLost",
+    "LispNotFound",
+    "LispProgram",
+    "Listener",
+    "Local",
+    "Location",
+    "Looked",
+    "NotFound",
+    "Note",
+    "Questions",
+    "ReaderError",
+    "RequestInvalid",
+    "Restart",
+    "RestartArgument",
+    "Result",
+    "ServiceQuestions",
+    "Stop",
+    "StopId",
+    "SwankError",
+    "SwankQuestions",
+    "SwankSource",
+    "SymbolInfo",
+    "TimedOut",
+    "TooLarge",
+    "connect",
+    "find_lisp",
+    "find_swank",
+    "is_running",
+    "read_record",
+    "search_report",
+    "start_image",
+    "stop_image",
+]

@@ -1,0 +1,153 @@
+"""What the compiler had to say, at exact places of the file."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from .debugger import read_references
+from .forms import Value, plist
+from .locations import NOTE, Place, SourceFiles, place
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A remark of the compiler. START and END are code points in FILE (or in the text, when FILE is None)."""
+
+    severity: str
+    """note, style-warning, warning, error, read-error, redefinition, or an …-deprecation-warning."""
+    message: str
+    file: str | None
+    start: int
+    end: int
+    references: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """The text that was compiled and the 0-based code point POSITION where it begins in FILE."""
+
+    text: str
+    file: str | None
+    position: int = 0
+
+
+def read_notes(form: Value, compiled: Compiled, files: SourceFiles) -> tuple[Note, ...]:
+    """Return the notes of FORM, as `collect-notes` gives them for COMPILED. May read other files; blocks."""
+    return tuple(_note(plist(item), compiled, files) for item in form or [])
+
+
+def _note(fields: dict[str, Value], compiled: Compiled, files: SourceFiles) -> Note:
+    severity = str(fields.get(":severity", ":warning")).lstrip(":")
+    message = str(fields.get(":message", ""))
+    found = place(fields.get(":location"), NOTE)
+    file, start, end = _range(found, message, compiled, files)
+    return Note(severity, message, file, start, end, read_references(fields.get(":references")))
+
+
+def _range(
+    found: Place | None, message: str, compiled: Compiled, files: SourceFiles
+) -> tuple[str | None, int, int]:
+    text, base, file = compiled.text, compiled.position, compiled.file
+    if found is None:
+        start = _first_form(text)
+        return file, base + start, base + _line_end(text, start)
+    if found.file not in (file, "*descartes*"):
+        source = files.read(found.file)
+        if source is None:
+            return found.file, found.position, found.position + 1
+        text, base, file = source.text, 0, found.file
+    start = min(max(0, found.position - base), len(text))
+    start, end = _narrowed(text, start, form_end(text, start), message)
+    return file, base + start, base + max(end, start)
+
+
+_NAMED = re.compile(r"\Aundefined (?:variable|function|type): (?:[^\s:]*::?)?(\S+)")
+
+
+def _narrowed(text: str, start: int, end: int, message: str) -> tuple[int, int]:
+    """Return the range of the symbol that MESSAGE is about if it stands from START to END, else these."""
+    match = _NAMED.match(message)
+    if match is None:
+        return start, end
+    name = re.compile(rf"(?<![^\s()'`,#]){re.escape(match[1])}(?![^\s()'`,;\"])", re.IGNORECASE)
+    found = next(
+        (hit for hit in name.finditer(text, start, end) if not _quoted(text, start, hit.start())), None
+    )
+    return (found.start(), found.end()) if found else (start, end)
+
+
+_TOKEN: Final = re.compile(
+    r"""
+      (?P<space>\s+)
+    | (?P<comment>;[^\n]*)
+    | (?P<block>\#\|)
+    | (?P<string>"(?:[^"\\]|\\.)*(?:"|\Z))
+    | (?P<character>\#\\(?:[A-Za-z0-9_+-]+|.))
+    | (?P<open>\#?[0-9]*[AaSs]?\()
+    | (?P<close>\))
+    | (?P<prefix>\#\+|\#-|\#'|\#\.|\#[0-9]*=|\#[PpCcBbOoXx](?=["(])|'|`|,@|,\.|,)
+    | (?P<symbol>(?:[^\s()"';`,|\\]|\\.|\|(?:[^|\\]|\\.)*(?:\||\Z))+)
+    | (?P<other>.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def form_end(text: str, start: int) -> int:
+    """Return where the form that begins at START of TEXT ends: the offset after its last character.
+
+    A form that is never closed ends with the text; where no form begins, one character is taken.
+    Example: form_end("(f \\"(\\" ?) x", 0) -> 10; form_end("foo bar", 0) -> 3
+    """
+    depth, at = 0, start
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None:
+            break
+        at = _block_end(text, at) if match.lastgroup == "block" else match.end()
+        if match.lastgroup in ("space", "comment", "block", "prefix"):
+            continue
+        depth += {"open": 1, "close": -1}.get(match.lastgroup or "", 0)
+        if depth <= 0:
+            return at
+    return min(max(at, start + 1), len(text))
+
+
+def _block_end(text: str, start: int) -> int:
+    depth = 0
+    for match in re.compile(r"#\||\|#").finditer(text, start):
+        depth += 1 if match[0] == "#|" else -1
+        if depth == 0:
+            return match.end()
+    return len(text)
+
+
+def _quoted(text: str, start: int, offset: int) -> bool:
+    """Return whether OFFSET lies in a string or comment of TEXT, read from START."""
+    at = start
+    while at < offset:
+        match = _TOKEN.match(text, at)
+        if match is None:
+            return False
+        end = _block_end(text, at) if match.lastgroup == "block" else match.end()
+        if end > offset:
+            return match.lastgroup in ("comment", "block", "string", "character")
+        at = end
+    return False
+
+
+def _first_form(text: str) -> int:
+    at = 0
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None or match.lastgroup not in ("space", "comment", "block"):
+            return at
+        at = _block_end(text, at) if match.lastgroup == "block" else match.end()
+    return 0
+
+
+def _line_end(text: str, start: int) -> int:
+    match = re.compile(r"\r?\n").search(text, start)
+    return match.start() if match else len(text)

@@ -1,0 +1,329 @@
+"""Stopped threads: what a stop shows, and which stops there are, as a state machine without input or output.
+
+A stop is named by its thread and level. Nothing here sends anything: `Debugger` is told what happened and
+says what is to be done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
+
+from .forms import Value
+from .locations import FRAME, Location, Place, place
+
+StopId: TypeAlias = tuple[int, int]
+"""(thread, level)"""
+
+ArgumentKind: TypeAlias = Literal["required", "optional", "rest", "key"]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Why a thread stopped; TYPE is `interrupt` where somebody interrupted it."""
+
+    type: str
+    message: str
+    references: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RestartArgument:
+    name: str
+    kind: ArgumentKind
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """A way out of a stop. INTERACTIVE: without arguments it asks for them."""
+
+    index: int
+    name: str
+    description: str
+    arguments: tuple[RestartArgument, ...]
+    interactive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A call on the stack; INDEX 0 is the innermost of the user's."""
+
+    index: int
+    description: str
+    restartable: bool
+    location: Location | None
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    name: str
+    value: str
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class FrameDetail:
+    """What a frame holds; PACKAGE is the one its function was written in."""
+
+    locals: tuple[Local, ...]
+    catch_tags: tuple[str, ...]
+    location: Location | None
+    package: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A thread stopped at a level: 1 for an error, 2 for an error while at 1, and so on."""
+
+    thread: int
+    level: int
+    condition: Condition
+    restarts: tuple[Restart, ...]
+    frames: tuple[Frame, ...]
+    """The first of them; `Lisp.frames` gives the others."""
+    frame_count: int
+    evaluation: str | None
+    """The evaluation that stopped; None for a thread that nobody's evaluation runs in."""
+    client: str | None = None
+    package: str = "COMMON-LISP-USER"
+
+    @property
+    def id(self) -> StopId:
+        return (self.thread, self.level)
+
+
+# What is to be done
+
+
+@dataclass(frozen=True, slots=True)
+class Describe:
+    """Ask the stopped thread what it shows, then call `Debugger.described` with VISIT."""
+
+    thread: int
+    level: int
+    visit: int
+
+
+@dataclass(frozen=True, slots=True)
+class AbortRequest:
+    """End a request of our own that stopped; nobody is to see it."""
+
+    thread: int
+    level: int
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Show STOP: new, or once more what its thread is waiting at."""
+
+    stop: Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Show (THREAD, LEVEL) no more."""
+
+    thread: int
+    level: int
+
+
+Effect: TypeAlias = Describe | AbortRequest | Announce | Leave
+
+
+@dataclass(slots=True)
+class _Level:
+    level: int
+    visit: int
+    silent: bool
+    stop: Stop | None = None
+    # True from when a nested level was entered until Swank sends this one again.
+    covered: bool = False
+    announced: bool = False
+
+
+@dataclass(slots=True)
+class Debugger:
+    """Which threads are stopped, and where.
+
+    Invariant: the levels of a thread rise; only the last one can be waiting for a request.
+    """
+
+    _threads: dict[int, list[_Level]] = field(default_factory=dict)
+    _visits: int = 0
+
+    @property
+    def stops(self) -> dict[StopId, Stop]:
+        """Return all stops that are shown; a parent level is one of them while a nested one is open."""
+        return {
+            (thread, level.level): level.stop
+            for thread, levels in self._threads.items()
+            for level in levels
+            if level.announced and level.stop is not None
+        }
+
+    def waiting(self, thread: int, level: int) -> Stop | None:
+        """Return the stop (THREAD, LEVEL) when its thread waits there for a request, else None."""
+        shown = [entry for entry in self._threads.get(thread, []) if not entry.silent]
+        if shown and shown[-1].level == level and shown[-1].announced and not shown[-1].covered:
+            return shown[-1].stop
+        return None
+
+    def entered(self, thread: int, level: int, *, silent: bool) -> list[Effect]:
+        """Take note of `:debug`. SILENT: a request of our own stopped. The same event twice has no effect."""
+        effects = self._drop(thread, level + 1)
+        levels = self._threads.setdefault(thread, [])
+        if levels and levels[-1].level == level:
+            return effects + self._entered_again(thread, levels[-1])
+        self._visits += 1
+        entry = _Level(level, self._visits, silent)
+        for parent in levels:
+            parent.covered = parent.covered or not silent
+        levels.append(entry)
+        effects.append(AbortRequest(thread, level) if silent else Describe(thread, level, entry.visit))
+        return effects
+
+    def _entered_again(self, thread: int, entry: _Level) -> list[Effect]:
+        if not entry.covered:
+            return []
+        entry.covered = False
+        if entry.stop is not None:
+            entry.announced = True
+            return [Announce(entry.stop)]
+        self._visits += 1
+        entry.visit = self._visits
+        return [Describe(thread, entry.level, entry.visit)]
+
+    def described(self, visit: int, stop: Stop) -> list[Effect]:
+        """Take STOP as the answer to the `Describe` with VISIT, unless the thread has gone on meanwhile."""
+        for entry in self._threads.get(stop.thread, []):
+            if entry.visit == visit and entry.stop is None:
+                entry.stop = stop
+                if not entry.covered:
+                    entry.announced = True
+                    return [Announce(stop)]
+        return []
+
+    def silence(self, visit: int, thread: int) -> list[Effect]:
+        """Take the stop of VISIT for a request of ours after all: it turned out to be nobody's."""
+        for entry in self._threads.get(thread, []):
+            if entry.visit == visit:
+                entry.silent = True
+                return [AbortRequest(thread, entry.level)]
+        return []
+
+    def left(self, thread: int, level: int) -> list[Effect]:
+        """Take note of `:debug-return`."""
+        return self._drop(thread, level)
+
+    def lost(self) -> list[Effect]:
+        """Take note that the Lisp is gone: nothing is stopped any more."""
+        return [effect for thread in list(self._threads) for effect in self._drop(thread, 0)]
+
+    def _drop(self, thread: int, lowest: int) -> list[Effect]:
+        levels = self._threads.get(thread, [])
+        effects: list[Effect] = []
+        while levels and levels[-1].level >= lowest:
+            entry = levels.pop()
+            if entry.announced:
+                effects.append(Leave(thread, entry.level))
+        if not levels:
+            self._threads.pop(thread, None)
+        return effects
+
+
+# From the forms of `lisp/debugger.lisp`
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """An answer of `describe-stop`: STOP without the locations of its frames, and where those are."""
+
+    stop: Stop
+    places: tuple[Place | None, ...]
+
+    def located(self, locations: list[Location | None]) -> Stop:
+        """Return the stop with LOCATIONS, one for each frame."""
+        return replace(self.stop, frames=with_locations(self.stop.frames, locations))
+
+
+def with_locations(frames: tuple[Frame, ...], locations: list[Location | None]) -> tuple[Frame, ...]:
+    return tuple(replace(frame, location=location) for frame, location in zip(frames, locations, strict=True))
+
+
+def read_stop(thread: int, level: int, form: Value) -> Described:
+    """Return what FORM, the answer of `describe-stop` without its `:ok`, says about (THREAD, LEVEL)."""
+    condition, restarts, frames, frame_count, evaluation, client, package = form
+    entries, places = read_frames(frames)
+    stop = Stop(
+        thread,
+        level,
+        _condition(condition),
+        tuple(_restart(restart) for restart in restarts or []),
+        entries,
+        frame_count,
+        evaluation,
+        client,
+        package,
+    )
+    return Described(stop, places)
+
+
+def read_frames(form: Value) -> tuple[tuple[Frame, ...], tuple[Place | None, ...]]:
+    """Return the frames of FORM, each (INDEX TEXT RESTARTABLE LOCATION), and where they are."""
+    frames = tuple(
+        Frame(index, text, restartable is True, None) for index, text, restartable, _ in form or []
+    )
+    return frames, tuple(place(location, FRAME) for *_, location in form or [])
+
+
+def read_detail(form: Value) -> tuple[FrameDetail, Place | None]:
+    """Return what FORM, the answer of `frame-detail` without its `:ok`, says, and where the frame is."""
+    variables, catch_tags, location, package = form
+    found = tuple(Local(str(name), str(value), number or 0) for name, value, number in variables or [])
+    return FrameDetail(found, tuple(catch_tags or []), None, package), place(location, FRAME)
+
+
+def _condition(form: Value) -> Condition:
+    kind, message, references = form
+    return Condition(kind, message, read_references(references))
+
+
+def read_references(form: Value) -> tuple[str, ...]:
+    """Return references as SBCL gives them in words.
+
+    Example: [[":sbcl", ":node", "Package Locks"]] -> ("SBCL manual, node Package Locks",)
+    """
+    return tuple(_reference(item) for item in form or [] if isinstance(item, list))
+
+
+_BOOKS = {":sbcl": "SBCL manual", ":ansi-cl": "ANSI Common Lisp", ":amop": "AMOP"}
+
+
+def _reference(form: list[Value]) -> str:
+    book, *where = form
+    words = [".".join(map(str, item)) if isinstance(item, list) else str(item).lstrip(":") for item in where]
+    return ", ".join([_BOOKS.get(str(book), str(book).lstrip(":")), " ".join(words)])
+
+
+def _restart(form: Value) -> Restart:
+    index, name, description, lambda_list, interactive = form
+    return Restart(index, name, description, _arguments(lambda_list), interactive is True)
+
+
+_KINDS: dict[str, ArgumentKind] = {
+    "&OPTIONAL": "optional",
+    "&REST": "rest",
+    "&BODY": "rest",
+    "&KEY": "key",
+}
+
+
+def _arguments(lambda_list: Value) -> tuple[RestartArgument, ...]:
+    kind: ArgumentKind = "required"
+    arguments: list[RestartArgument] = []
+    for item in lambda_list or []:
+        if item.startswith("&"):
+            kind = _KINDS.get(item, kind)
+        else:
+            arguments.append(RestartArgument(item, kind))
+    return tuple(arguments)

@@ -1,0 +1,462 @@
+;;;; Evaluations that belong to somebody: each has an id, a client whose variables it uses, and an outcome
+;;;; that reaches the client, or the next one when that client is gone.
+
+(in-package "DESCARTES-BOOT")
+
+(eval-when (:compile-toplevel :load-toplevel :execute)
+  (export '(evaluate compile-text compile-source-file load-source-file attach-session adopt-orphans
+            interrupt-evaluation interrupt-thread inspect-text)))
+
+(defparameter *evaluate-version* "1"
+  "What a client compares with its own copy of this file; to be changed with every change of an interface.")
+
+;;; Printing that ends, whatever is printed
+
+(defconstant +values-limit+ 8388608 "Octets of printed values in one message; Swank's own limit is 16 MiB.")
+
+(defclass bounded-printer (sb-gray:fundamental-character-output-stream)
+  ((text :initform (make-string-output-stream) :reader printer-text)
+   (room :initarg :room :accessor printer-room :documentation "Octets that still fit.")
+   (full :initarg :full :reader printer-full :documentation "Called when one does not.")))
+
+(defun wire-size (char)
+  "Octets of CHAR in a message: quotes and backslashes are escaped there, the rest is UTF-8."
+  (let ((code (char-code char)))
+    (cond ((or (char= char #\") (char= char #\\)) 2)
+          ((< code #x80) 1)
+          ((< code #x800) 2)
+          ((< code #x10000) 3)
+          (t 4))))
+
+(defmethod sb-gray:stream-write-char ((stream bounded-printer) char)
+  (when (minusp (decf (printer-room stream) (wire-size char)))
+    (funcall (printer-full stream)))
+  (write-char char (printer-text stream)))
+
+(defmethod sb-gray:stream-line-column ((stream bounded-printer)) nil)
+
+(defun call-with-bounded-printer (room function)
+  "Return what FUNCTION writes on its argument, cut where it takes more than ROOM octets, and the room left."
+  (let ((stream nil))
+    (block full
+      (setf stream (make-instance 'bounded-printer :room room :full (lambda () (return-from full))))
+      (funcall function stream))
+    (let ((text (get-output-stream-string (printer-text stream)))
+          (left (printer-room stream)))
+      (if (minusp left)
+          (values (concatenate 'string text "… (cut here: too much to print)") 0)
+          (values text left)))))
+
+(defun print-failure (value condition stream)
+  "Say in the place of VALUE that printing it failed with CONDITION."
+  (format stream "#<~a that cannot be printed: ~a>"
+          (or (ignore-errors (prin1-to-string (type-of value))) "object")
+          (or (ignore-errors (prin1-to-string (type-of condition))) "error")))
+
+(defun printed-value (value room)
+  "Return VALUE as `prin1` prints it, never more than ROOM octets and never an error, and the room left."
+  (call-with-bounded-printer
+   room
+   (lambda (stream)
+     (let ((*print-readably* nil))
+       (handler-case (prin1 value stream)
+         (serious-condition (condition) (print-failure value condition stream)))))))
+
+(defun printed-values (values &optional (room +values-limit+))
+  (loop for value in values
+        collect (multiple-value-bind (text left) (printed-value value room)
+                  (setf room left)
+                  text)))
+
+(defun condition-text (condition)
+  (values (call-with-bounded-printer 65536 (lambda (stream)
+                                          (write-string (swank::safe-condition-message condition) stream)))))
+
+;;; Clients: each has its own *package*, *, ** and so on
+
+(defparameter *initial-variables*
+  '((* . nil) (** . nil) (*** . nil) (/ . nil) (// . nil) (/// . nil) (+ . nil) (++ . nil) (+++ . nil)))
+
+(defvar *client-variables* (make-hash-table :test 'equal :synchronized t)
+  "By client: an alist of its variables.")
+
+(defun client-variables (client)
+  (or (gethash client *client-variables*)
+      (setf (gethash client *client-variables*)
+            (list* (cons '*package* (find-package "COMMON-LISP-USER"))
+                   (cons '*readtable* *readtable*)
+                   (copy-alist *initial-variables*)))))
+
+(defun client-variable (client variable)
+  (cdr (assoc variable (client-variables client))))
+
+(defun (setf client-variable) (value client variable)
+  (setf (cdr (assoc variable (client-variables client))) value))
+
+(defun shift-history (client variables value)
+  "Give VALUE to the first of VARIABLES, its value to the second, and so on, for CLIENT."
+  (loop for variable in variables
+        do (rotatef value (client-variable client variable))))
+
+(defun remember-values (client form values)
+  (shift-history client '(* ** ***) (first values))
+  (shift-history client '(/ // ///) values)
+  (shift-history client '(+ ++ +++) form))
+
+(defun named-package (name)
+  "Return the package that NAME means, written as in a file; without a name, nil."
+  (and name (or (swank::guess-package name) (find-package "COMMON-LISP-USER"))))
+
+(defun call-with-client (client package function)
+  "Call FUNCTION with the variables of CLIENT; in PACKAGE, when there is one, else in the client's own."
+  (let ((variables (client-variables client))
+        (own (null package)))
+    (progv (mapcar #'car variables) (mapcar #'cdr variables)
+      (let ((- nil)
+            (*package* (or package *package*)))
+        (let ((package *package*))
+          (unwind-protect (funcall function)
+            ;; Only a change is kept: another evaluation of this client may have made one meanwhile.
+            (unless (or (not own) (eq package *package*))
+              (setf (client-variable client '*package*) *package*))
+            (setf (client-variable client '*readtable*) *readtable*)))))))
+
+;;; Evaluations
+
+(defclass evaluation ()
+  ((id :initarg :id :reader evaluation-id)
+   (client :initarg :client :reader evaluation-client)
+   (thread :initform (swank/backend:current-thread) :reader evaluation-thread)
+   (session :initarg :session :accessor evaluation-session)
+   (port :initarg :port :reader evaluation-port)
+   (began :initform (get-internal-real-time) :reader evaluation-began)
+   (outcome :initform nil :accessor evaluation-outcome)))
+
+(defvar *evaluations* (make-hash-table :test 'equal :synchronized t)
+  "By id: all that run, and those that ended when no client was there to hear of it.")
+
+(defvar *evaluation* nil "The evaluation that this thread works for.")
+
+(defun milliseconds-since (start)
+  (round (* 1000 (- (get-internal-real-time) start)) internal-time-units-per-second))
+
+(defun begin-evaluation (id client)
+  (let* ((session (current-session))
+         (port (make-instance 'port :session session :evaluation id)))
+    (become-default session)
+    (setf (gethash id *evaluations*)
+          (make-instance 'evaluation :id id :client client :session session :port port))))
+
+(defun end-evaluation (evaluation outcome)
+  "Tell the client OUTCOME, (STATE VALUES PACKAGE RESULT); keep it when there is no client."
+  (flush-port (evaluation-port evaluation))
+  (let ((outcome (append outcome (list (milliseconds-since (evaluation-began evaluation))))))
+    (setf (evaluation-outcome evaluation) outcome)
+    (when (apply #'deliver (evaluation-session evaluation) :outcome (evaluation-id evaluation) outcome)
+      (remhash (evaluation-id evaluation) *evaluations*))))
+
+(defvar *user-code-depth* 0)
+(declaim (notinline call-user-code))
+(defun call-user-code (function)
+  "Call FUNCTION; the frame of this call is where a user's backtrace ends."
+  (multiple-value-prog1 (let ((*user-code-depth* (1+ *user-code-depth*))) (funcall function))
+    (take-interrupts)))
+
+(defun call-with-retry (function)
+  (loop (with-simple-restart (retry "Retry this evaluation.")
+          (return (call-user-code function)))))
+
+(defun work (client package function)
+  "Return the outcome of calling FUNCTION for CLIENT. Its values are (RESULT VALUES &optional FORM)."
+  (call-with-client
+   client package
+   (lambda ()
+     (let ((swank::*buffer-package* *package*)
+           (swank::*buffer-readtable* *readtable*)
+           (swank::*sldb-initial-frames* 0))
+       (multiple-value-bind (result values form) (call-with-retry function)
+         (when form (remember-values client form values))
+         (list :done (printed-values values) (package-name *package*) result))))))
+
+(defun call-abortable (function)
+  "Call FUNCTION; nil when it was aborted. In a stopped thread Swank's own restart does that."
+  (if (plusp swank::*sldb-level*)
+      (funcall function)
+      (restart-case (let ((swank::*sldb-quit-restart* (find-restart 'abort)))
+                      (funcall function))
+        (abort (&optional value)
+          :report "Abort this evaluation."
+          (declare (ignore value))
+          nil))))
+
+(defun run-evaluation (id client package function)
+  "Run FUNCTION as the evaluation ID of CLIENT; the answer is an :outcome message, on every path."
+  (let* ((evaluation (begin-evaluation id client))
+         (*evaluation* evaluation)
+         (outcome nil))
+    (with-streams ((evaluation-port evaluation))
+      (unwind-protect
+           (setf outcome (swank::with-slime-interrupts
+                           (call-abortable (lambda () (work client (named-package package) function)))))
+        (end-evaluation evaluation (or outcome (list :aborted '() (package-name *package*) nil)))))
+    nil))
+
+(defun evaluate-forms (text)
+  "Evaluate the forms of TEXT one after the other; return nil, the values of the last one, and that form."
+  (let ((values '())
+        (last nil))
+    (with-input-from-string (in text)
+      (loop for form = (read in nil in)
+            until (eq form in)
+            do (setf - form
+                     last form
+                     values (multiple-value-list (eval form)))))
+    (values nil values last)))
+
+(defun evaluate (id client text package)
+  "Evaluate TEXT for CLIENT in PACKAGE, a name as in a file, or in the client's own."
+  (run-evaluation id client package (lambda () (evaluate-forms text))))
+
+;;; Compiling
+
+(defmacro without-compiler-chatter (&body body)
+  "What the compiler prints is in its notes."
+  `(let ((*error-output* (make-broadcast-stream))
+         (*compile-print* nil)
+         (*compile-verbose* nil)
+         (*load-verbose* nil))
+     ,@body))
+
+(defun notes-and-success (function)
+  "Return (NOTES SUCCESS) of calling FUNCTION, whose first value is success; no values for the client."
+  (destructuring-bind (type notes success &rest rest) (swank::collect-notes function)
+    (declare (ignore type rest))
+    (values (list notes success) '())))
+
+(defun compile-text (id client text file position package policy)
+  "Compile and load TEXT, which stands in FILE (or in nothing) at the 0-based character POSITION."
+  (run-evaluation
+   id client package
+   (lambda ()
+     (notes-and-success
+      (lambda ()
+        (without-compiler-chatter
+          (swank/backend:swank-compile-string text :buffer (or file "*descartes*") :position (1+ position)
+                                                   :filename file :policy policy)))))))
+
+(defun scratch-fasl ()
+  "Return a path for a compiled file that nobody else knows, outside the workspace."
+  (let ((folder (format nil "~adescartes-~36r/"
+                        (namestring (merge-pathnames (let ((name (sb-ext:posix-getenv "TMPDIR")))
+                                                       (if name (concatenate 'string name "/") "/tmp/"))))
+                        (random (expt 2 128) (make-random-state t)))))
+    (ensure-directories-exist folder :mode #o700)
+    (concatenate 'string folder "compiled.fasl")))
+
+(defun compile-to (fasl file)
+  (let ((truename (swank/backend:filename-to-pathname file)))
+    (swank/backend:swank-compile-file truename fasl nil
+                                      (or (swank::guess-external-format truename) :utf-8))))
+
+(defun compile-source-file (id client file load)
+  "Compile FILE, and load the result when LOAD is true and compiling succeeded."
+  (run-evaluation
+   id client nil
+   (lambda ()
+     (let ((fasl (scratch-fasl)))
+       (unwind-protect
+            (notes-and-success
+             (lambda ()
+               (multiple-value-bind (output warnings failure)
+                   (without-compiler-chatter (compile-to fasl file))
+                 (declare (ignore warnings))
+                 (and output (not failure)
+                      (or (not load) (load output))
+                      t))))
+         (ignore-errors (sb-ext:delete-directory (directory-namestring fasl) :recursive t)))))))
+
+(defun load-source-file (id client file)
+  (run-evaluation id client nil
+                  (lambda () (values nil (list (load (swank/backend:filename-to-pathname file)))))))
+
+;;; Interrupting
+
+(define-condition interrupt (serious-condition) ()
+  (:report "Interrupted.")
+  (:documentation "Why a thread stopped that somebody interrupted."))
+
+(defun stop-here ()
+  (with-simple-restart (continue "Continue where it was interrupted.")
+    (swank::invoke-slime-debugger (make-condition 'interrupt))))
+
+(defun interrupt-evaluation (id)
+  "Stop the evaluation ID in the debugger; nil when it has ended."
+  (let ((evaluation (gethash id *evaluations*)))
+    (when (and evaluation (swank/backend:thread-alive-p (evaluation-thread evaluation)))
+      (swank::queue-thread-interrupt
+       (evaluation-thread evaluation)
+       (lambda ()
+         (when (and (eq *evaluation* evaluation) (plusp *user-code-depth*)) (stop-here))))
+      t)))
+
+(defun interrupt-thread (thread-id)
+  "Stop the thread THREAD-ID in the debugger; nil when there is none."
+  (let ((thread (swank/backend:find-thread thread-id)))
+    (when (and thread (swank/backend:thread-alive-p thread))
+      (swank::queue-thread-interrupt thread #'stop-here)
+      t)))
+
+;;; Attaching, and taking over what an earlier client left behind
+
+(defun become-default (session)
+  "Make SESSION the one that hears of errors in threads of nobody; Swank's way is: whoever came last."
+  (let ((connection (session-connection session)))
+    (unless (eq connection (first swank::*connections*))
+      (loop for old = swank::*connections*
+            for new = (cons connection (remove connection old))
+            until (eq old (sb-ext:compare-and-swap (symbol-value 'swank::*connections*) old new))))))
+
+(defun reclaim-default (newcomer)
+  (let ((session (find-if #'session-live-p *sessions*)))
+    (when (and session (not (find newcomer *sessions* :key #'session-connection)))
+      (swank/backend:spawn
+       (lambda ()
+         (loop repeat 100
+               until (live-connection-p newcomer)
+               do (sleep 1/100))
+         (when (session-live-p session) (become-default session)))
+       :name "descartes default"))))
+
+(defun session-evaluations (session)
+  (loop for evaluation being the hash-values of *evaluations*
+        when (eq (evaluation-session evaluation) session) collect evaluation))
+
+(defun connection-closed (connection)
+  (let ((session (find connection *sessions* :key #'session-connection)))
+    (when session
+      (dolist (evaluation (session-evaluations session))
+        (release-writer (evaluation-port evaluation))))))
+
+(defun await-registration (connection)
+  "Swank puts a new connection into its list from another thread."
+  (loop repeat 100
+        until (live-connection-p connection)
+        do (sleep 1/100)))
+
+(defun attach-session ()
+  "Make the connection that asks one that evaluates; return the first request id that it may use."
+  (let* ((connection swank::*emacs-connection*)
+         (session (make-instance 'session :connection connection)))
+    (setf (session-port session) (make-instance 'port :session session))
+    (await-registration connection)
+    (setf (swank::connection.env connection) (port-bindings (session-port session)))
+    (setf *sessions* (cons session (remove-if-not #'worth-keeping-p *sessions*)))
+    (swank::add-hook swank::*connection-closed-hook* 'connection-closed)
+    (swank::add-hook swank::*new-connection-hook* 'reclaim-default)
+    (become-default session)
+    (* +ids-per-session+ (incf *session-count*))))
+
+(defun worth-keeping-p (session)
+  (or (session-live-p session) (session-evaluations session)))
+
+(defun adopt-thread (thread connection done)
+  "Let THREAD, when it belongs to a client that is gone, belong to CONNECTION and say again why it stopped."
+  (swank::queue-thread-interrupt
+   thread
+   (lambda ()
+     (when (and swank::*emacs-connection* (not (live-connection-p swank::*emacs-connection*)))
+       (setf swank::*emacs-connection* connection)
+       (when (plusp swank::*sldb-level*)
+         (swank::send-to-emacs (list* :debug (swank::current-thread-id) swank::*sldb-level*
+                                      (swank::debugger-info-for-emacs 0 0)))))
+     (sb-thread:signal-semaphore done))))
+
+(defun adoptable-threads ()
+  (remove-if (lambda (thread)
+               (or (eq thread sb-thread:*current-thread*)
+                   (sb-thread::thread-ephemeral-p thread)
+                   (loop for connection in swank::*connections*
+                         thereis (member thread (list (swank::mconn.control-thread connection)
+                                                      (swank::mconn.reader-thread connection))))))
+             (sb-thread:list-all-threads)))
+
+(defun adopt-threads (connection)
+  "Take over what stopped threads there are; wait a little for those that can answer."
+  (let ((done (sb-thread:make-semaphore))
+        (asked 0))
+    (dolist (thread (adoptable-threads))
+      (ignore-errors (adopt-thread thread connection done) (incf asked)))
+    (sb-thread:wait-on-semaphore done :n asked :timeout 1/2)))
+
+(defun send-backlog (port)
+  (let ((backlog (with-port (port) (reverse (shiftf (port-backlog port) '())))))
+    (loop for (kind . text) in backlog
+          do (deliver (port-session port) :output (port-evaluation port) kind text))))
+
+(defun adopt-evaluation (evaluation session)
+  "Give EVALUATION to SESSION; return (ID CLIENT), and deliver what it has to say."
+  (setf (evaluation-session evaluation) session
+        (port-session (evaluation-port evaluation)) session)
+  (list (evaluation-id evaluation) (evaluation-client evaluation)))
+
+(defun tell-what-was-missed (evaluation)
+  (send-backlog (evaluation-port evaluation))
+  (ask-again (evaluation-port evaluation))
+  (when (evaluation-outcome evaluation)
+    (apply #'deliver (evaluation-session evaluation) :outcome (evaluation-id evaluation)
+           (evaluation-outcome evaluation))
+    (remhash (evaluation-id evaluation) *evaluations*)))
+
+(defun adopt-orphans ()
+  "Take over the evaluations and stopped threads of clients that are gone; return a list of (ID CLIENT).
+
+A message :adopted with that list comes before what was missed."
+  (let* ((session (current-session))
+         (orphans (loop for evaluation being the hash-values of *evaluations*
+                        unless (session-live-p (evaluation-session evaluation)) collect evaluation))
+         (adopted (loop for evaluation in orphans collect (adopt-evaluation evaluation session))))
+    (deliver session :adopted adopted)
+    (mapc #'tell-what-was-missed orphans)
+    (adopt-threads (session-connection session))
+    (setf *sessions* (remove-if-not #'worth-keeping-p *sessions*))
+    adopted))
+
+;;; Looking at a value without Swank's one inspector for all
+
+(defun inspected-part (part)
+  "Return PART of what `emacs-inspect` gives as text."
+  (flet ((short (value) (values (printed-value value 4000))))
+    (cond ((stringp part) part)
+          ((not (consp part)) "")
+          (t (case (first part)
+               (:newline (string #\Newline))
+               (:value (or (third part) (short (second part))))
+               (:line (format nil "~a: ~a~%" (second part) (short (third part))))
+               (:label (format nil "~{~a~}" (rest part)))
+               (t ""))))))
+
+(defun inspect-value (value)
+  "Return a title, the type and the parts of VALUE as text."
+  (let ((*print-length* 50) (*print-level* 5) (*print-lines* 20) (*print-circle* t))
+    (format nil "~a~%Type: ~a~%~%~{~a~}"
+            (values (printed-value value 4000))
+            (values (printed-value (type-of value) 1000))
+            (loop for part in (swank::emacs-inspect value)
+                  for count below 2000
+                  collect (inspected-part part)))))
+
+(defun inspect-text (text client package)
+  "Return (:ok TEXT) about the value of TEXT, or (:invalid WHY) when evaluating or looking at it fails."
+  (block nil
+    (handler-bind ((serious-condition
+                     (lambda (condition) (return (list :invalid (condition-text condition))))))
+      (let ((*debugger-hook* (lambda (condition hook)
+                               (declare (ignore hook))
+                               (return (list :invalid (condition-text condition))))))
+        (call-with-client
+         client (named-package package)
+         (lambda ()
+           (let ((value (first (nth-value 1 (evaluate-forms text)))))
+             (list :ok (values (call-with-bounded-printer
+                                1000000
+                                (lambda (stream) (write-string (inspect-value value) stream))))))))))))
