@@ -1,0 +1,120 @@
+// The shapes and methods of editors/PROTOCOL.md that this extension uses.
+import { NotificationType, RequestType } from 'vscode-languageclient/node';
+import type { Range } from 'vscode-languageclient/node';
+
+export interface LispStatus {
+  state: 'stopped' | 'starting' | 'ready' | 'lost';
+  implementation?: string | null;
+  version?: string | null;
+  pid?: number | null;
+  stops: number;
+  reason?: string | null;
+}
+export interface Location {
+  uri: string;
+  range: Range;
+}
+export interface StopKey {
+  thread: number;
+  level: number;
+}
+export interface Evaluation {
+  id: string;
+  state: 'running' | 'done' | 'stopped' | 'aborted' | 'lost';
+  values: string[];
+  output: string;
+  debugger?: StopKey | null;
+  outputFile?: string | null;
+}
+export interface Compilation {
+  success: boolean;
+  durationMs: number;
+  notes: unknown[];
+  state: string;
+}
+export interface RestartArgument {
+  name: string;
+  kind: string;
+}
+export interface Restart {
+  index: number;
+  name: string;
+  description: string;
+  arguments: RestartArgument[];
+}
+export interface Frame {
+  index: number;
+  description: string;
+  restartable: boolean;
+  location?: Location | null;
+}
+export interface Debugger extends StopKey {
+  condition: { type: string; message: string };
+  restarts: Restart[];
+  frames: Frame[];
+  frameCount: number;
+  location?: Location | null;
+}
+export interface FrameDetail {
+  locals: { name: string; value: string; id: number }[];
+}
+export interface Leaving {
+  debugger?: Debugger | null;
+  evaluation?: Evaluation | null;
+}
+export interface Holder {
+  kind: string;
+  id: string;
+  name: string;
+}
+export interface Lease {
+  path: string;
+  uri: string;
+  holder: Holder;
+  mode: string;
+  reason?: string | null;
+  expiresAt: string;
+}
+export interface Run {
+  id: string;
+  agent: string;
+  task: string;
+  status: string;
+  phase?: string | null;
+  reason?: string | null;
+  startedAt: string;
+}
+export interface Choice {
+  id: string;
+  title: string;
+  arguments: string[];
+}
+export interface Intervention {
+  id: string;
+  kind: string;
+  title: string;
+  detail: string;
+  choices: Choice[];
+  run?: string | null;
+}
+export interface HistoryEvent {
+  seq: number;
+  at: string;
+  name: string;
+  actor: Holder;
+}
+
+export const lispStatus = new NotificationType<LispStatus>('descartes/lisp/status');
+export const lispOutput = new NotificationType<{ text: string }>('descartes/lisp/output');
+export const lispEvaluated = new NotificationType<Evaluation>('descartes/lisp/evaluated');
+export const debuggerChanged = new NotificationType<{ debuggers: Debugger[] }>('descartes/debugger/changed');
+export const leaseChanged = new NotificationType<{ lease: Lease; change: string }>('descartes/lease/changed');
+export const runChanged = new NotificationType<Run>('descartes/run/changed');
+export const runOutput = new NotificationType<unknown>('descartes/run/output');
+export const interventionChanged = new NotificationType<{ interventions: Intervention[] }>(
+  'descartes/intervention/changed',
+);
+export const historyEvent = new NotificationType<HistoryEvent>('descartes/event');
+export const lispInput = new RequestType<{ prompt: string; kind: 'line' | 'yesOrNo' }, { text: string }, void>(
+  'descartes/lisp/input',
+);
