@@ -1,0 +1,167 @@
+;;;; Answering a question: by name, within a deadline, and never by way of a debugger.
+
+(in-package "DESCARTES-SERVICE")
+
+(defstruct question
+  id
+  (thread sb-thread:*current-thread*)
+  (deadline nil)        ; in internal real time
+  (phase :waiting)      ; then :running, until its own thread has an answer or gives up
+  (owner nil))          ; who may cancel it
+
+(defvar *questions* '() "The questions that are being answered.")
+(defvar *questions-lock* (sb-thread:make-mutex :name "descartes questions"))
+(defvar *watcher* nil "The thread that interrupts questions at their deadlines.")
+(defvar *watcher-wakes* (sb-thread:make-waitqueue))
+
+(defun text-argument (request key)
+  (let ((value (entry request key)))
+    (if (stringp value)
+        value
+        (error "Expected a text for ~s in the question, found ~a" key (if value "something else" "none")))))
+
+(defun limit-argument (request default)
+  (let ((limit (entry request "limit")))
+    (if (and (integerp limit) (plusp limit)) (min limit 10000) default)))
+
+(defun answer-question (request)
+  "Return the answer to REQUEST, a value for PUT-JSON."
+  (let ((question (text-argument request "question"))
+        (package (designated-package (entry request "package"))))
+    (flet ((question-p (name) (string= question name))
+           (named (function)
+             (multiple-value-bind (name found) (parse-function-name (text-argument request "name") package)
+               (and found (funcall function name)))))
+      (let ((*package* package))
+        (cond ((question-p "symbol") (named (lambda (name) (if (consp name) nil (symbol-information name)))))
+              ((question-p "completions")
+               (completions (text-argument request "prefix") package (limit-argument request 200)))
+              ((question-p "arglist") (named #'arglist))
+              ((question-p "definitions") (definitions (text-argument request "name") package))
+              ((question-p "classify") (classification (entry request "names") package))
+              ((question-p "describe")
+               (or (named (lambda (name) (if (consp name) nil (description name)))) ""))
+              ((question-p "apropos")
+               (apropos-candidates (text-argument request "text")
+                                   (and (entry request "package") package)
+                                   (limit-argument request 1000)))
+              (t (error "Expected a question that is known, found ~s" question)))))))
+
+(defun slow-p (request)
+  "True when REQUEST may take long, so that no short one should wait for it."
+  (equal (entry request "question") "apropos"))
+
+;;; Deadlines and cancelling
+
+(defun give-up (question reason)
+  "Make the thread of QUESTION stop answering it, if it still does, because of REASON."
+  (ignore-errors
+   (sb-thread:interrupt-thread
+    (question-thread question)
+    (lambda ()
+      ;; This runs in the thread that answers: the phase cannot change meanwhile.
+      (when (eq (question-phase question) :running)
+        (setf (question-phase question) :given-up)
+        (throw question reason))))))
+
+(defun overdue-questions ()
+  (let ((now (get-internal-real-time)))
+    (remove-if-not (lambda (question)
+                     (and (question-deadline question) (<= (question-deadline question) now)))
+                   *questions*)))
+
+(defun watch-questions ()
+  "Interrupt every question at its deadline; sleep while there is none."
+  (loop
+    (let ((overdue (sb-thread:with-mutex (*questions-lock*)
+                     (unless *questions*
+                       (sb-thread:condition-wait *watcher-wakes* *questions-lock*))
+                     (overdue-questions))))
+      (dolist (question overdue)
+        ;; Asked once: the next round would otherwise do it again before the thread has heard.
+        (setf (question-deadline question) nil)
+        (give-up question "timeout")))
+    (sleep 1/200)))
+
+(defun ensure-watcher ()
+  (unless (and *watcher* (sb-thread:thread-alive-p *watcher*))
+    (setf *watcher* (sb-thread:make-thread #'watch-questions :name "descartes deadlines"))))
+
+(defun cancel-questions (owner &optional (id nil one))
+  "Give up the questions of OWNER, or the ONE called ID."
+  (flet ((meant-p (question)
+           (and (equal owner (question-owner question))
+                (or (not one) (equal id (question-id question))))))
+    (dolist (question (sb-thread:with-mutex (*questions-lock*) (remove-if-not #'meant-p *questions*)))
+      (give-up question "cancelled"))))
+
+(defmacro with-question ((question) &body body)
+  "Run BODY with QUESTION under watch."
+  `(unwind-protect
+        (progn (sb-thread:with-mutex (*questions-lock*)
+                 (unless *questions* (sb-thread:condition-notify *watcher-wakes*))
+                 (push ,question *questions*))
+               ,@body)
+     (sb-thread:with-mutex (*questions-lock*)
+       (setf *questions* (delete ,question *questions* :count 1)))))
+
+;;; One answer, whatever happens
+
+(defun failure (code message)
+  (list :object "code" code "message" message))
+
+(defun reason-failure (reason)
+  (failure reason (if (string= reason "timeout")
+                      "The Lisp did not answer in time; ask again or allow more time"
+                      "The question was cancelled")))
+
+(defun condition-failure (condition)
+  (failure "error" (handler-case (bounded-text 500 (lambda (out) (princ condition out)))
+                     (serious-condition () (string (type-of condition))))))
+
+(defun guarded-answer (question request)
+  "Return the answer to REQUEST and NIL, or NIL and a failure."
+  (let* ((quiet (make-two-way-stream (make-concatenated-stream) (make-broadcast-stream)))
+         (reason
+           (catch question
+             (let* ((*standard-output* quiet) (*error-output* quiet) (*trace-output* quiet)
+                    (*standard-input* quiet) (*query-io* quiet) (*debug-io* quiet) (*terminal-io* quiet)
+                    (*debugger-hook* nil)
+                    (sb-ext:*invoke-debugger-hook*
+                      (lambda (condition hook)
+                        (declare (ignore hook))
+                        (setf (question-phase question) :given-up)
+                        (throw question condition))))
+               (handler-case
+                   (let ((answer (progn (setf (question-phase question) :running)
+                                        (answer-question request))))
+                     (setf (question-phase question) :answered)
+                     (return-from guarded-answer (values answer nil)))
+                 (serious-condition (condition)
+                   (setf (question-phase question) :given-up)
+                   condition))))))
+    (values nil (if (stringp reason) (reason-failure reason) (condition-failure reason)))))
+
+(defun answer-request (request owner)
+  "Return the object that answers REQUEST, asked by OWNER: {id, answer} or {id, error}."
+  (let* ((id (entry request "id"))
+         (allowed (entry request "deadlineMs"))
+         (question (make-question
+                    :id id
+                    :owner owner
+                    :deadline (and (integerp allowed)
+                                   (+ (get-internal-real-time)
+                                      (ceiling (* allowed internal-time-units-per-second) 1000))))))
+    (multiple-value-bind (answer failure)
+        (with-question (question) (guarded-answer question request))
+      (if failure
+          (list :object "id" id "error" failure)
+          (list :object "id" id "answer" answer)))))
+
+(defvar *texts* nil "Which version of these files was sent to an image that was only attached to.")
+
+(defun answer-text (text owner)
+  "Return the JSON that answers the JSON in TEXT; the door for those who ask through Swank."
+  (let ((request (read-json text)))
+    (ensure-watcher)
+    (json-text (answer-request request owner))))
