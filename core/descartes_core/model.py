@@ -28,7 +28,7 @@ class Shape(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """Base of all wire shapes: immutable, camelCase on the wire."""
 
 
-class Principal(Shape):
+class Principal(Shape, frozen=True, kw_only=True):
     """Who acts: a person, an agent (a run) or another program. KIND and ID decide identity; NAME is shown."""
 
     kind: PrincipalKind
@@ -42,7 +42,7 @@ class Principal(Shape):
         return (self.kind, self.id) == (other.kind, other.id)
 
 
-class Event(Shape):
+class Event(Shape, frozen=True, kw_only=True):
     """One row of the log as it is published."""
 
     id: str
@@ -61,7 +61,7 @@ class Event(Shape):
     git_commit: str | None = None
 
 
-class NewEvent(Shape):
+class NewEvent(Shape, frozen=True, kw_only=True):
     """An event to append. STREAM groups what is versioned together: `run/<id>`, `lease/<path>`, `lisp`, `hub`."""
 
     category: Category
@@ -81,7 +81,7 @@ class NewEvent(Shape):
     """`evt_<32 hex digits>`; made by the store when left out."""
 
 
-class Lease(Shape):
+class Lease(Shape, frozen=True, kw_only=True):
     """Who may write a file, why, and until when. PATH is relative to the workspace, absolute outside it."""
 
     path: str
@@ -95,7 +95,7 @@ class Lease(Shape):
     run: str | None = None
 
 
-class Usage(Shape):
+class Usage(Shape, frozen=True, kw_only=True):
     """What a run has used; COST_USD is None where the backend names no price."""
 
     input_tokens: int = 0
@@ -103,7 +103,7 @@ class Usage(Shape):
     cost_usd: float | None = None
 
 
-class Run(Shape):
+class Run(Shape, frozen=True, kw_only=True):
     """One agent at work, or that was at work."""
 
     id: str
@@ -123,7 +123,7 @@ class Run(Shape):
     reason: str | None = None
 
 
-class Choice(Shape):
+class Choice(Shape, frozen=True, kw_only=True):
     """One way to answer an intervention; ARGUMENTS names what may be given with it."""
 
     id: str
@@ -131,7 +131,7 @@ class Choice(Shape):
     arguments: list[str] = []
 
 
-class Intervention(Shape):
+class Intervention(Shape, frozen=True, kw_only=True):
     """A question to a person with typed choices."""
 
     id: str

@@ -31,7 +31,7 @@ def new_id(kind: Literal["evt", "run", "int", "ses", "eval"]) -> str:
     return f"{kind}_{uuid.uuid4().hex}"
 
 
-class LispRestart(Shape):
+class LispRestart(Shape, frozen=True, kw_only=True):
     """A way out of a stop, as an agent is shown it."""
 
     index: int
@@ -39,7 +39,7 @@ class LispRestart(Shape):
     description: str
 
 
-class LispResult(Shape):
+class LispResult(Shape, frozen=True, kw_only=True):
     """What became of an evaluation or compilation that a run asked for."""
 
     evaluation: str

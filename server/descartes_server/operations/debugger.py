@@ -9,23 +9,24 @@ from descartes_core.errors import InvalidParams
 from descartes_core.model import Shape
 from descartes_server.operations import lisp_shapes as shapes
 from descartes_server.operations.context import Context
+from descartes_server.operations.lisp import add
 from descartes_server.operations.registry import NoParams, Params, operation
 from descartes_server.operations.stops import Places, frame_shapes
 
 
-class DebuggerList(Shape):
+class DebuggerList(Shape, frozen=True, kw_only=True):
     """Every stop there is now."""
 
     debuggers: list[shapes.Debugger]
 
 
-class FrameList(Shape):
+class FrameList(Shape, frozen=True, kw_only=True):
     """A page of frames."""
 
     frames: list[shapes.Frame]
 
 
-class StopParams(Params, frozen=True):
+class StopParams(Params, frozen=True, kw_only=True):
     """A stop: THREAD at LEVEL. WAIT_MS: how long an operation that leaves it waits for what comes next."""
 
     thread: int
@@ -33,20 +34,20 @@ class StopParams(Params, frozen=True):
     wait_ms: int = 1000
 
 
-class FramesParams(StopParams, frozen=True):
+class FramesParams(StopParams, frozen=True, kw_only=True):
     """Frames from START up to, not including, END."""
 
     start: int
     end: int
 
 
-class FrameParams(StopParams, frozen=True):
+class FrameParams(StopParams, frozen=True, kw_only=True):
     """One frame, counted from the innermost of the user's."""
 
     frame: int = 0
 
 
-class RestartParams(FrameParams, frozen=True):
+class RestartParams(FrameParams, frozen=True, kw_only=True):
     """A restart by INDEX or NAME; ARGUMENTS are Lisp text, evaluated in FRAME."""
 
     index: int | None = None
@@ -54,7 +55,13 @@ class RestartParams(FrameParams, frozen=True):
     arguments: list[str] = []
 
 
-class CodeParams(FrameParams, frozen=True):
+class RestartFrameParams(FrameParams, frozen=True, kw_only=True):
+    """ARGUMENTS are Lisp text, evaluated in the frame; without them the call is the same as before."""
+
+    arguments: list[str] | None = None
+
+
+class CodeParams(FrameParams, frozen=True, kw_only=True):
     """CODE is Lisp text, evaluated in FRAME."""
 
     code: str
@@ -134,13 +141,22 @@ async def toplevel(context: Context, params: StopParams) -> shapes.Leaving:
 
 @operation("debugger.evalInFrame", kind="effect", needs_trust=True, for_agents=True)
 async def evaluate_in_frame(context: Context, params: CodeParams) -> shapes.Evaluation:
-    """Evaluate code with the variables of a frame; an error in it is the answer, not another stop."""
+    """Evaluate code with the variables of a frame; an error in it is a stop at the next level."""
     image = context.services.image
-    debugger = image.debuggers.get(params.thread, params.level)
-    values = await image.ask(
-        image.running().eval_in_frame(params.thread, params.level, params.frame, params.code)
+    image.debuggers.get(params.thread, params.level)
+    record = add(context, "eval", params.code)
+    await image.begin(
+        record,
+        lambda lisp: lisp.start_evaluation_in_frame(
+            params.thread,
+            params.level,
+            params.frame,
+            params.code,
+            id=record.id,
+            client=record.client,
+        ),
     )
-    return shapes.Evaluation(id=debugger.evaluation or "", state="done", values=list(values))
+    return (await image.paused_or_settled(record)).wire()
 
 
 @operation("debugger.returnFromFrame", kind="effect", needs_trust=True, for_agents=True)
@@ -154,10 +170,12 @@ async def return_from_frame(context: Context, params: CodeParams) -> shapes.Leav
 
 
 @operation("debugger.restartFrame", kind="effect", needs_trust=True, for_agents=True)
-async def restart_frame(context: Context, params: FrameParams) -> shapes.Leaving:
-    """Call the function of a frame again, with the same arguments."""
+async def restart_frame(context: Context, params: RestartFrameParams) -> shapes.Leaving:
+    """Call the function of a frame again, as it is defined now."""
     return await _leave(
-        context, params, lambda lisp: lisp.restart_frame(params.thread, params.level, params.frame)
+        context,
+        params,
+        lambda lisp: lisp.restart_frame(params.thread, params.level, params.frame, params.arguments),
     )
 
 

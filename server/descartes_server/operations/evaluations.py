@@ -60,7 +60,7 @@ class Record:
             package=self.live.package,
             condition=condition_shape(self.live.condition),
             debugger=stop_key(self.live.stop),
-            duration_ms=self.live.duration_ms,
+            duration_ms=self.live.duration_ms or 0,
             output_bytes=self.output.n_bytes,
             output_file=self.output.file,
         )

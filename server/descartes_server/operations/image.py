@@ -7,20 +7,21 @@ operation's parameters look like, is known elsewhere.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from descartes_core.store import Store
 
 import descartes_swank as swank
 from descartes_core import errors
 from descartes_core.model import NewEvent, Principal
+from descartes_core.store import Store
 from descartes_server.operations import lisp_shapes as shapes
 from descartes_server.operations.debuggers import Debuggers, Publish
 from descartes_server.operations.evaluations import Evaluations, Record
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Environment = Mapping[str, str] | None
+AskClient = Callable[[str, str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 LISP = Principal(kind="service", id="lisp", name="Lisp")
 EVENT_NAMES = {"eval": "lisp.evaluated", "compile": "lisp.compiled", "load": "lisp.loaded"}
 
@@ -57,6 +59,7 @@ class Image:
         self,
         store: Store,
         publish: Publish,
+        ask_client: AskClient,
         places: Places,
         settings: Callable[[Environment], swank.ImageSettings],
     ) -> None:
@@ -65,6 +68,7 @@ class Image:
         self.debuggers = Debuggers(self.evaluations, places.workspace, publish, self._append)
         self._store = store
         self._publish = publish
+        self._ask_client = ask_client
         self._settings = settings
         self._lisp: swank.Lisp | None = None
         self._record: swank.ImageRecord | None = None
@@ -196,20 +200,24 @@ class Image:
                 "descartes/lisp/output", {"text": passed_on, "stream": stream, "evaluation": evaluation}
             )
 
-    def asked(self, request: swank.InputRequest) -> None:
-        """Pass on that the image asks for input."""
+    async def asked(self, request: swank.InputRequest) -> None:
+        """Have the client whose evaluation reads answer; where that cannot be, the reading is given up."""
         record = self.evaluations.get(request.evaluation) if request.evaluation else None
-        self._publish(
-            "descartes/lisp/input",
-            {
-                "tag": request.tag,
-                "thread": request.thread,
-                "prompt": request.prompt,
-                "kind": request.kind,
-                "evaluation": request.evaluation,
-                "client": record.client if record else None,
-            },
-        )
+        text: str | None = None
+        if record is not None and record.run is None:
+            params = {"prompt": request.prompt, "thread": request.thread, "kind": request.kind}
+            try:
+                text = (await self._ask_client(record.client, "descartes/lisp/input", params)).get("text")
+            except errors.DescartesError:
+                log.info("nobody answered %r", request.prompt)
+        with contextlib.suppress(swank.SwankError):
+            await self.running().answer_input(request.tag, text)
+
+    def aside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do WORK beside everything else; the image is busy until it is done."""
+        task = asyncio.create_task(work)
+        self._followers.add(task)
+        task.add_done_callback(self._aside_done)
 
     async def lost(self, reason: str) -> None:
         """Take note that the image died or its connection broke."""
@@ -257,7 +265,7 @@ class Image:
         )
         for live in await lisp.adopt():
             record_of = self.evaluations.get(live.id)
-            adopted = record_of or self.evaluations.add("eval", live.id, "", "", LISP, None)
+            adopted = record_of or self.evaluations.add("eval", live.id, "", live.client, LISP, None)
             adopted.live = live
             self._follow(adopted)
 
@@ -269,9 +277,12 @@ class Image:
             await record.live.settled()
             self._orderly.post(lambda: self._finished(record))
 
-        task = asyncio.create_task(follow(), name=f"follow {record.id}")
-        self._followers.add(task)
-        task.add_done_callback(self._followers.discard)
+        self.aside(follow())
+
+    def _aside_done(self, task: asyncio.Task[None]) -> None:
+        self._followers.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("following the image failed", exc_info=task.exception())
 
     async def _finished(self, record: Record) -> None:
         live = record.live
@@ -313,7 +324,7 @@ class Image:
         self._publish("descartes/lisp/status", msgspec.to_builtins(self.status()))
 
 
-class _Listener:
+class _Listener(swank.Listener):
     """Passes on to the image what its session reports."""
 
     def __init__(self, image: Image) -> None:
@@ -328,11 +339,8 @@ class _Listener:
     def left(self, thread: int, level: int) -> None:
         self._image.heard(lambda: self._image.debuggers.left(thread, level))
 
-    def evaluation_changed(self, evaluation: swank.Evaluation) -> None:
-        """Nothing to do: ends are awaited, stops come as stops."""
-
     def input_wanted(self, request: swank.InputRequest) -> None:
-        self._image.asked(request)
+        self._image.aside(self._image.asked(request))
 
     def lost(self, reason: str) -> None:
         self._image.heard(lambda: self._image.lost(reason))

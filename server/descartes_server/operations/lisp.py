@@ -30,13 +30,13 @@ SEVERITIES: dict[str, shapes.Severity] = {
 }
 
 
-class StartParams(Params, frozen=True):
+class StartParams(Params, frozen=True, kw_only=True):
     """IMPLEMENTATION is the command to start instead of the configured one, one word."""
 
     implementation: str | None = None
 
 
-class ConnectParams(Params, frozen=True):
+class ConnectParams(Params, frozen=True, kw_only=True):
     """The Swank server to attach to; without SECRET the first line of ~/.slime-secret, where there is one."""
 
     host: str
@@ -44,7 +44,7 @@ class ConnectParams(Params, frozen=True):
     secret: str | None = None
 
 
-class EvalParams(Params, frozen=True):
+class EvalParams(Params, frozen=True, kw_only=True):
     """CODE to evaluate, in PACKAGE, else in the package of the file URI at POSITION."""
 
     code: str
@@ -56,7 +56,7 @@ class EvalParams(Params, frozen=True):
     timeout_ms: int | None = None
 
 
-class FormParams(Params, frozen=True):
+class FormParams(Params, frozen=True, kw_only=True):
     """A form of the file URI at POSITION."""
 
     uri: str
@@ -65,19 +65,19 @@ class FormParams(Params, frozen=True):
     use_disk: bool = False
 
 
-class EvalFormParams(FormParams, frozen=True):
+class EvalFormParams(FormParams, frozen=True, kw_only=True):
     """SCOPE: the form that ends before the position, the top-level one or the innermost around it."""
 
     scope: Scope = "toplevel"
 
 
-class CompileFormParams(FormParams, frozen=True):
+class CompileFormParams(FormParams, frozen=True, kw_only=True):
     """POLICY: optimization qualities for this compilation, such as `{"debug": 3}`."""
 
     policy: dict[str, int] | None = None
 
 
-class FileParams(Params, frozen=True):
+class FileParams(Params, frozen=True, kw_only=True):
     """The file URI, as the sender has it or as it is on disk."""
 
     uri: str
@@ -85,14 +85,14 @@ class FileParams(Params, frozen=True):
     use_disk: bool = False
 
 
-class EvaluationParams(Params, frozen=True):
+class EvaluationParams(Params, frozen=True, kw_only=True):
     """WAIT_MS: how long to wait for the evaluation to stop or end."""
 
     id: str
     wait_ms: int = 0
 
 
-class InterruptParams(Params, frozen=True):
+class InterruptParams(Params, frozen=True, kw_only=True):
     """An evaluation or a thread; neither: this client's newest running evaluation."""
 
     evaluation: str | None = None
@@ -303,7 +303,7 @@ async def compilation_shape(record: Record) -> shapes.Compilation:
     wire = record.wire()
     return shapes.Compilation(
         success=bool(live.success) and live.state == "done",
-        duration_ms=live.duration_ms,
+        duration_ms=live.duration_ms or 0,
         notes=[await _note(note, record.source) for note in live.notes],
         state=live.state,
         debugger=wire.debugger,

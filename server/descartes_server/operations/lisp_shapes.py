@@ -14,35 +14,35 @@ EvaluationState = Literal["running", "done", "stopped", "aborted", "lost"]
 Severity = Literal["error", "warning", "information", "hint"]
 
 
-class Position(Shape):
+class Position(Shape, frozen=True, kw_only=True):
     """A place in a text: LINE and COLUMN count from 1, columns in code points."""
 
     line: int
     column: int
 
 
-class Range(Shape):
+class Range(Shape, frozen=True, kw_only=True):
     """From START up to, not including, END."""
 
     start: Position
     end: Position
 
 
-class Location(Shape):
+class Location(Shape, frozen=True, kw_only=True):
     """A RANGE in the file URI."""
 
     uri: str
     range: Range
 
 
-class Document(Shape):
+class Document(Shape, frozen=True, kw_only=True):
     """The sender's own text of the file that an operation is about; it counts before the disk's."""
 
     version: int
     text: str
 
 
-class LispStatus(Shape):
+class LispStatus(Shape, frozen=True, kw_only=True):
     """The image as everybody sees it; everything but STATE may be missing while it is not ready."""
 
     state: ImageState
@@ -58,14 +58,14 @@ class LispStatus(Shape):
     """Why the image was lost or did not start, one sentence."""
 
 
-class StopKey(Shape):
+class StopKey(Shape, frozen=True, kw_only=True):
     """The address of a stop: valid until that level is left."""
 
     thread: int
     level: int
 
 
-class Condition(Shape):
+class Condition(Shape, frozen=True, kw_only=True):
     """What stopped a thread."""
 
     type: str
@@ -73,14 +73,14 @@ class Condition(Shape):
     references: list[str] = []
 
 
-class RestartArgument(Shape):
+class RestartArgument(Shape, frozen=True, kw_only=True):
     """One parameter of a restart's lambda list, KIND required, optional, rest or key."""
 
     name: str
     kind: str
 
 
-class Restart(Shape):
+class Restart(Shape, frozen=True, kw_only=True):
     """A way out of a stop; NAME without the star SLIME puts before it."""
 
     index: int
@@ -90,7 +90,7 @@ class Restart(Shape):
     interactive: bool = False
 
 
-class Frame(Shape):
+class Frame(Shape, frozen=True, kw_only=True):
     """A frame of the stack, numbered from the innermost of the user's."""
 
     index: int
@@ -99,7 +99,7 @@ class Frame(Shape):
     location: Location | None = None
 
 
-class Origin(Shape):
+class Origin(Shape, frozen=True, kw_only=True):
     """Who caused a stop."""
 
     kind: Literal["human", "agent", "background"]
@@ -107,7 +107,7 @@ class Origin(Shape):
     run: str | None = None
 
 
-class Debugger(Shape):
+class Debugger(Shape, frozen=True, kw_only=True):
     """One thread that is stopped at one level."""
 
     thread: int
@@ -121,7 +121,7 @@ class Debugger(Shape):
     location: Location | None = None
 
 
-class Evaluation(Shape):
+class Evaluation(Shape, frozen=True, kw_only=True):
     """What became of an evaluation so far."""
 
     id: str
@@ -136,7 +136,7 @@ class Evaluation(Shape):
     output_file: str | None = None
 
 
-class Note(Shape):
+class Note(Shape, frozen=True, kw_only=True):
     """What the compiler said about a place in a file."""
 
     severity: Severity
@@ -146,7 +146,7 @@ class Note(Shape):
     references: list[str] = []
 
 
-class Compilation(Shape):
+class Compilation(Shape, frozen=True, kw_only=True):
     """The outcome of a compilation or load; STATE is `stopped` when it stopped in the debugger."""
 
     success: bool
@@ -159,7 +159,7 @@ class Compilation(Shape):
     output: str = ""
 
 
-class Local(Shape):
+class Local(Shape, frozen=True, kw_only=True):
     """A local variable of a frame."""
 
     name: str
@@ -167,7 +167,7 @@ class Local(Shape):
     id: int
 
 
-class FrameDetail(Shape):
+class FrameDetail(Shape, frozen=True, kw_only=True):
     """The inside of one frame."""
 
     locals: list[Local]
@@ -176,7 +176,7 @@ class FrameDetail(Shape):
     location: Location | None = None
 
 
-class Leaving(Shape):
+class Leaving(Shape, frozen=True, kw_only=True):
     """Where an operation that leaves a stop has got to: the next stop, or the evaluation."""
 
     debugger: Debugger | None = None
