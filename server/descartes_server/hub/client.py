@@ -10,6 +10,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from functools import cached_property
 from typing import Any, Protocol
 
 import msgspec
@@ -46,9 +47,10 @@ class Opener(Protocol):
 class HubClient:
     """The hub of one workspace, as one client sees it. Used on one event loop."""
 
-    def __init__(self, opener: Opener, hello: messages.ClientHello) -> None:
+    def __init__(self, opener: Opener, hello: Callable[[], messages.ClientHello]) -> None:
+        """Make a client that reaches its hub through OPENER and says HELLO(), asked for when first needed."""
         self._opener = opener
-        self._hello = hello
+        self._make_hello = hello
         self.hub: messages.HubHello | None = None
         """What the hub said of itself; None while not attached."""
         self.notice: str | None = None
@@ -70,6 +72,10 @@ class HubClient:
         self._detached = asyncio.Event()
         self._listening: asyncio.Task[None] | None = None
         self._closed = False
+
+    @cached_property
+    def _hello(self) -> messages.ClientHello:
+        return self._make_hello()
 
     @property
     def attached(self) -> bool:
@@ -210,6 +216,7 @@ class HubClient:
 
         self._wire = wire = await self._opener.open(self._receive, lost, start=start)
         if wire is None:
+            self._greeting = None
             return None
         wire.send(self._hello)
         try:

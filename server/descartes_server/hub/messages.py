@@ -12,6 +12,7 @@ from typing import Any
 import msgpack
 import msgspec
 
+from descartes_core.errors import TooLarge
 from descartes_core.model import Principal
 
 PROTOCOL = 1
@@ -45,6 +46,8 @@ class ClientHello(Message, frozen=True):
     """Whether the leases of this person taken through `client_name` live with this connection."""
     notifications: bool = False
     environment: dict[str, str] = {}
+    settings: dict[str, Any] = {}
+    """What the client's editor sets, nested as in `descartes.toml`."""
 
 
 class OperationRequest(Message, frozen=True):
@@ -110,7 +113,7 @@ class Notification(Message, frozen=True):
 
 
 class Lagged(Message, frozen=True):
-    """DROPPED notifications were left out because the client did not read; it asks again for what it shows."""
+    """DROPPED notifications were left out because the client did not read; it asks again."""
 
     dropped: int
 
@@ -130,8 +133,13 @@ FromHub = HubHello | OperationResponse | EventMessage | Notification | Lagged | 
 
 
 def encode(message: Message) -> bytes:
-    """Return MESSAGE as MessagePack bytes."""
-    return msgpack.packb(msgspec.to_builtins(message), use_bin_type=True)  # type: ignore[no-any-return]
+    """Return MESSAGE as MessagePack bytes. Errors: `TooLarge`."""
+    data: bytes = msgpack.packb(msgspec.to_builtins(message), use_bin_type=True)
+    if len(data) > LARGEST:
+        raise TooLarge(
+            f"expected a message of at most {LARGEST} bytes, got {len(data)}; ask for less at once"
+        )
+    return data
 
 
 def from_client(value: Any) -> FromClient:

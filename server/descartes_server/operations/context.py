@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 from descartes_core.errors import HubLost, PolicyDenied
 from descartes_core.model import Principal
 from descartes_core.ports import Clock, SystemClock
+from descartes_server.operations import settings
 from descartes_server.operations.settings import Settings
 from descartes_server.operations.workspace import Workspace
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from descartes_core.runs import Runs
     from descartes_core.store import Reader, Store
     from descartes_server.operations.editors import Editors
+    from descartes_server.operations.hub import HubStatus
     from descartes_server.operations.image import Image
 
 T = TypeVar("T")
@@ -48,8 +50,8 @@ class InHub(Generic[T]):
 class Hub(Protocol):
     """What operations may ask of the hub that they run in."""
 
-    def status(self) -> dict[str, Any]: ...
-    def stop(self, *, force: bool) -> None: ...
+    async def status(self) -> HubStatus: ...
+    async def stop(self, *, force: bool) -> None: ...
     def subscribe(self, client_id: str, since: int | None, types: list[str]) -> int: ...
 
 
@@ -85,8 +87,13 @@ class Caller:
     client_name: str = ""
     trusted: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
+    editor_settings: Mapping[str, Any] = field(default_factory=dict)
+    """What the caller's editor sets, nested as in `descartes.toml`; see `Context.settings`."""
     run: str | None = None
     """The run whose child the caller is; it then acts as that run's agent whatever it says of itself."""
+
+    keeps_leases_as: str | None = None
+    """The client with which leases taken here by a person live; None: they end by time alone."""
 
     @property
     def is_person(self) -> bool:
@@ -104,3 +111,9 @@ class Context:
 
     services: Services
     caller: Caller
+
+    def settings(self) -> Settings:
+        """Return the settings as they are now for this caller: the files', then its editor's."""
+        root = self.services.workspace.root
+        loaded = settings.load(root, trusted=self.caller.trusted, editor=self.caller.editor_settings)
+        return loaded.settings

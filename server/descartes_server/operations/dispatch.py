@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from descartes_core.errors import PolicyDenied, WorkspaceNotTrusted
+from descartes_core.errors import WorkspaceNotTrusted
 from descartes_server.operations import registry
-from descartes_server.operations.context import Context
+from descartes_server.operations.context import Caller, Context
+from descartes_server.operations.registry import Operation
+
+
+def admit(operation: Operation, caller: Caller, root: Path) -> None:
+    """Refuse a CALLER who may not do OPERATION in the workspace at ROOT.
+
+    Errors: `WorkspaceNotTrusted`, `PolicyDenied`.
+    """
+    if operation.needs_trust and not caller.trusted:
+        raise WorkspaceNotTrusted(
+            f"{operation.name} starts or evaluates something, and {str(root)!r} is not trusted; "
+            "run `descartes trust` there first"
+        )
+    if operation.people_only:
+        caller.require_person(operation.name)
 
 
 async def perform(context: Context, name: str, params: Mapping[str, Any], *, in_hub: bool) -> dict[str, Any]:
     """Return the result of operation NAME with PARAMS as the JSON object of every door.
 
-    Errors: `NotFound`, `WorkspaceNotTrusted`, `PolicyDenied`, `InvalidParams`, then the handler's own.
+    Errors: `NotFound`, those of `admit`, `InvalidParams`, then the handler's own.
     """
     operation = registry.lookup(name)
-    if operation.needs_trust and not context.caller.trusted:
-        raise WorkspaceNotTrusted(
-            f"{name} starts or evaluates something, and {str(context.services.workspace.root)!r} "
-            "is not trusted; run `descartes trust` there first"
-        )
-    if operation.people_only and not context.caller.is_person:
-        raise PolicyDenied(f"{name} is for a person to do, and {context.caller.principal.name!r} is not one")
+    admit(operation, context.caller, context.services.workspace.root)
     decoded = registry.decode(operation, params)
     handler = operation.handler if in_hub or operation.without_hub is None else operation.without_hub
     return registry.encode(await handler(context, decoded))

@@ -126,8 +126,9 @@ class Workspace:
     def prepare(self) -> None:
         """Make the state and runtime folders, for this user alone, after `check`."""
         self.check()
-        for folder in (self.state, self.log):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # A workspace that is gone must not come back by this; what lies in the user's home may be made anew.
+        self.state.mkdir(mode=0o700, parents=self.state.parent != self.root, exist_ok=True)
+        self.log.mkdir(mode=0o700, exist_ok=True)
         ignore = self.state / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")

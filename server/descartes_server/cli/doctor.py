@@ -1,0 +1,121 @@
+"""`descartes doctor`: what was found on this machine, and what is wrong with the workspace."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import msgspec
+
+from descartes_core.errors import DescartesError
+from descartes_server.cli import output
+from descartes_server.cli.generated import common
+from descartes_server.cli.session import Session
+from descartes_server.cli.views import Column, escape
+from descartes_server.operations import settings
+
+EDITORS = ("code", "nvim", "emacs")
+MARKS = {"ok": "[green]✓[/green]", "missing": "[yellow]–[/yellow]", "wrong": "[red]✗[/red]"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was looked for (AREA, PLACE), what was FOUND there, and whether that is ok, missing or wrong."""
+
+    area: str
+    place: str
+    found: str
+    state: str = "ok"
+
+
+COLUMNS = [
+    Column("", lambda row: row["state"], lambda row: MARKS[row["state"]]),
+    Column("what", lambda row: row["area"]),
+    Column("where", lambda row: row["place"], short=False),
+    Column(
+        "found",
+        lambda row: row["found"],
+        lambda row: escape(row["found"]) if row["state"] == "ok" else f"[dim]{escape(row['found'])}[/dim]",
+        short=False,
+    ),
+]
+
+
+@click.command("doctor", epilog="Example: descartes doctor --json")
+@common
+def doctor(workspace: str | None, as_json: bool) -> int:
+    """Say what was found: Lisp, Swank, git, editors, the log, the settings, the hub."""
+    session = Session(workspace)
+    findings = [*_lisp(session), *_programs(), *_settings(session), *_log(session), *_hub(session)]
+    wrong = any(each.state == "wrong" for each in findings)
+    rows = msgspec.to_builtins(findings)
+    if as_json:
+        output.print_json({"ok": not wrong, "workspace": str(session.workspace.root), "findings": rows})
+    else:
+        output.show_rows(COLUMNS, rows, "")
+    return 1 if wrong else 0
+
+
+def _lisp(session: Session) -> list[Finding]:
+    from descartes_server.operations.lisp_settings import image_settings
+    from descartes_swank import discovery
+    from descartes_swank.errors import SwankError
+
+    loaded = settings.load(session.workspace.root, trusted=session.trusted)
+    wanted = image_settings(session.workspace.root, loaded.settings.lisp)
+    findings = [
+        Finding("lisp", each.place, each.found or "nothing", "ok" if each.found else "missing")
+        for each in discovery.search_report(wanted)
+    ]
+    for find in (discovery.find_lisp, discovery.find_swank):
+        try:
+            find(wanted)
+        except SwankError as error:
+            findings.append(Finding("lisp", "needed", str(error), "missing"))
+    return findings
+
+
+def _programs() -> list[Finding]:
+    found = [("git", "git"), *(("editor", name) for name in EDITORS)]
+    return [
+        Finding(area, name, path or "not on the PATH", "ok" if path else "missing")
+        for area, name in found
+        for path in [shutil.which(name)]
+    ]
+
+
+def _settings(session: Session) -> list[Finding]:
+    loaded = settings.load(session.workspace.root, trusted=session.trusted)
+    trust = Finding("trust", str(session.workspace.root), "trusted" if session.trusted else "not trusted")
+    places = [
+        Finding("settings", f"{each.file}:{each.line}", each.message, "missing") for each in loaded.problems
+    ]
+    return [trust, *places]
+
+
+def _log(session: Session) -> list[Finding]:
+    from descartes_core import store
+
+    place: Path = session.workspace.database
+    try:
+        session.workspace.check()
+        found = asyncio.run(store.verify(place))
+    except DescartesError as error:
+        return [Finding("log", str(place), error.message, "wrong")]
+    if not place.exists():
+        return [Finding("log", str(place), "nothing has been recorded yet")]
+    if not found.ok:
+        return [Finding("log", str(place), f"event {found.wrong} is wrong: {found.reason}", "wrong")]
+    return [Finding("log", str(place), f"{found.events} events, unbroken")]
+
+
+def _hub(session: Session) -> list[Finding]:
+    from descartes_server.hub import record
+
+    found = record.read(session.workspace)
+    if found is None:
+        return [Finding("hub", str(session.workspace.socket), "not running; started when needed")]
+    return [Finding("hub", found.socket, f"process {found.pid}, version {found.version}")]

@@ -1,0 +1,125 @@
+"""The command `descartes`: commands found and imported by name, errors as one sentence, never a traceback."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from descartes_core.errors import DescartesError, NotFound, RunNotFound
+from descartes_server import __version__
+from descartes_server.operations import registry, workspace
+
+OWN = {
+    "config": "descartes_server.cli.config:config",
+    "daemon": "descartes_server.cli.processes:daemon",
+    "demo": "descartes_server.cli.processes:demo",
+    "doctor": "descartes_server.cli.doctor:doctor",
+    "history": "descartes_server.cli.history:history",
+    "hub": "descartes_server.cli.hub:hub",
+    "lsp": "descartes_server.cli.processes:lsp",
+    "spawn": "descartes_server.cli.spawn:spawn",
+    "trust": "descartes_server.cli.trust:trust",
+}
+"""Commands written by hand; those of every other resource are made from its operations."""
+
+SUMMARIES = {
+    "config": "Show the settings and where each comes from.",
+    "daemon": "Run the hub of a workspace in this terminal.",
+    "debugger": "Look into stopped threads and leave them.",
+    "demo": "Tell a true session on a real library.",
+    "doctor": "Say what was found: Lisp, Swank, git, the log, the hub.",
+    "history": "Show what happened, newest first.",
+    "hub": "Show or end the background process of a workspace.",
+    "intervention": "List and answer what runs ask.",
+    "lease": "Take, show and give back leases on files.",
+    "lisp": "Start the live image, evaluate, compile and load.",
+    "lsp": "Serve one editor.",
+    "run": "Show and steer runs.",
+    "spawn": "Start a run.",
+    "trust": "Trust a workspace, or list those that are.",
+}
+
+
+class Commands(click.Group):
+    """The top level; a command is imported when it is given, so that `--help` and one command stay fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*OWN, *registry.MODULES})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if place := OWN.get(cmd_name):
+            module, _, name = place.partition(":")
+            command: click.Command = getattr(importlib.import_module(module), name)
+            return command
+        if cmd_name in registry.MODULES:
+            from descartes_server.cli.generated import group_of
+
+            return group_of(cmd_name, SUMMARIES.get(cmd_name, ""))
+        return None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(name, SUMMARIES.get(name, "")) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+@click.group(
+    cls=Commands, epilog="Example: descartes lease list", context_settings={"max_content_width": 110}
+)
+@click.option(
+    "--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="When to colour."
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print results only.")
+@click.option("-v", "--verbose", is_flag=True, help="Say more on standard error.")
+@click.version_option(__version__, prog_name="descartes")
+@click.pass_context
+def descartes(ctx: click.Context, color: str, quiet: bool, verbose: bool) -> None:
+    """A live Common Lisp image, agents, and the rules for sharing a workspace, in the editor you use."""
+    ctx.color = {"always": True, "never": False}.get(color)
+    ctx.obj = {"quiet": quiet}
+    if verbose:
+        logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(name)s: %(message)s")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command of ARGUMENTS (default: this process's) and return its exit status."""
+    try:
+        result: Any = descartes.main(arguments, prog_name="descartes", standalone_mode=False)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except DescartesError as error:
+        click.echo(error.message, err=True)
+        return 2 if isinstance(error, NotFound | RunNotFound) else 1
+    except BrokenPipeError:
+        # Whoever read our output has gone; what Python would write while ending must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception:
+        click.echo(f"This is a mistake in Descartes; {str(_log_failure())!r} says what happened", err=True)
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+def _log_failure() -> Path:
+    """Write the exception that is being handled to the log of the command line; returns where that is."""
+    file = workspace.home() / "log" / "cli.log"
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handler = logging.FileHandler(file)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(message)s"))
+    log = logging.getLogger("descartes.cli")
+    log.propagate = False
+    log.addHandler(handler)
+    log.exception("descartes %s failed", " ".join(sys.argv[1:2]))
+    handler.close()
+    return file

@@ -1,0 +1,49 @@
+"""The commands that become something: a hub, a language server, the demo."""
+
+from __future__ import annotations
+
+import click
+
+from descartes_server.cli.session import Session
+
+
+@click.command("daemon", epilog="Example: descartes daemon --workspace ~/src/my-system")
+@click.option("--workspace", metavar="DIR", help="The workspace (default: that of this folder).")
+@click.option("--detached", is_flag=True, help="Go on in the background; say on standard output how it went.")
+def daemon(workspace: str | None, detached: bool) -> int:
+    """Run the hub of a workspace in this terminal until it is interrupted."""
+    from descartes_server.hub import main as hub
+
+    return hub.daemon(Session(workspace).workspace, detached=detached)
+
+
+@click.command("lsp", epilog="Example: descartes lsp --stdio")
+@click.option("--stdio", is_flag=True, help="Talk over standard input and output; this is the default.")
+@click.option("--tcp", metavar="HOST:PORT", help="Listen on this loopback address for one client instead.")
+@click.option("--embedded", is_flag=True, help="Keep the hub in this process; its runs pause when it ends.")
+def lsp(stdio: bool, tcp: str | None, embedded: bool) -> int:
+    """Serve one editor in the Language Server Protocol."""
+    if stdio and tcp:
+        raise click.UsageError("--stdio and --tcp exclude each other; give one")
+    from descartes_server import app
+
+    return app.serve(_address(tcp) if tcp else None, embedded=embedded)
+
+
+@click.command("demo", epilog="Example: descartes demo --with nvim")
+@click.option("--quiet", is_flag=True, help="Print only what went wrong.")
+@click.option(
+    "--with", "editor", type=click.Choice(["nvim", "emacs", "code"]), help="Open it in this editor."
+)
+def demo(quiet: bool, editor: str | None) -> int:
+    """Tell a true session with the real server on a real library, step by step."""
+    from descartes_server.cli.demo import command
+
+    return command.run(quiet=quiet, editor=editor)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise click.UsageError(f"expected HOST:PORT such as 127.0.0.1:0, got {text!r}")
+    return host.strip("[]"), int(port)

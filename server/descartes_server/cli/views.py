@@ -1,0 +1,226 @@
+"""Which columns the lists have, and how ids, times, people and statuses look in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+Row = Mapping[str, Any]
+
+COLOURS = {
+    "accepted": "green",
+    "closed": "dim",
+    "completed": "green",
+    "failed": "red",
+    "idle": "dim",
+    "initializing": "cyan",
+    "open": "yellow",
+    "paused": "yellow",
+    "running": "cyan",
+    "terminated": "magenta",
+    "thinking": "cyan",
+    "error": "red",
+    "decision": "yellow",
+    "state_change": "cyan",
+    "tool_use": "green",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its TITLE, its text for a pipe, and how it is SHOWN on a terminal where that differs."""
+
+    title: str
+    plain: Callable[[Row], str]
+    pretty: Callable[[Row], str] | None = None
+    short: bool = True
+    """Whether it is cut rather than wrapped."""
+
+    def shown(self, row: Row) -> str:
+        """Return the cell of ROW for a terminal, in rich's markup."""
+        return self.pretty(row) if self.pretty else escape(self.plain(row))
+
+
+@dataclass(frozen=True)
+class View:
+    """How a result is listed: its ROWS, their COLUMNS, and what is said when there are none."""
+
+    columns: Sequence[Column]
+    rows: Callable[[Row], Sequence[Row]]
+    nothing: str = "There are none."
+
+
+def of(operation: str) -> View | None:
+    """Return the view of OPERATION's result, None when it is shown field by field."""
+    return VIEWS.get(operation)
+
+
+def escape(text: str) -> str:
+    """Return TEXT so that rich takes nothing in it for markup."""
+    return text.replace("[", "\\[")
+
+
+def short_id(text: str) -> str:
+    """Return the id TEXT as tables show it: `run_0f3c9a1b…` -> `0f3c9a1b`."""
+    return text.partition("_")[2][:8] or text[:8]
+
+
+def ago(at: str, now: datetime | None = None) -> str:
+    """Return the ISO time AT as seen from NOW: `4 min ago`, `in 2 h`."""
+    seconds = ((now or datetime.now(UTC)) - datetime.fromisoformat(at)).total_seconds()
+    size = abs(seconds)
+    for limit, unit, length in ((90, "s", 1), (5400, "min", 60), (129_600, "h", 3600)):
+        if size < limit:
+            amount = f"{round(size / length)} {unit}"
+            break
+    else:
+        amount = f"{round(size / 86_400)} d"
+    return f"{amount} ago" if seconds >= 0 else f"in {amount}"
+
+
+def who(principal: Row) -> str:
+    """Return PRINCIPAL as a list shows it: `agent:refactor`."""
+    return f"{principal['kind']}:{principal['name']}"
+
+
+def coloured(text: str) -> str:
+    """Return TEXT, a status or category, in its colour."""
+    colour = COLOURS.get(text)
+    return f"[{colour}]{text}[/{colour}]" if colour else escape(text)
+
+
+def summary(event: Row) -> str:
+    """Return what EVENT is about in a few words."""
+    data, name = event["data"], event["name"]
+    if name.startswith("lease."):
+        return (
+            f"{data.get('path', '')} · {who(data['holder'])}"
+            if "holder" in data
+            else str(data.get("path", ""))
+        )
+    if name == "run.status":
+        reason = f" · {data['reason']}" if data.get("reason") else ""
+        return f"{data.get('from')} → {data.get('to')}{reason}"
+    if name.startswith("tool."):
+        arguments = data.get("arguments") or {}
+        target = arguments.get("path") or arguments.get("command") or arguments.get("code") or ""
+        return f"{data.get('name') or data.get('tool', '')} {target}".strip()
+    if name.startswith("lisp.") and "code" in data:
+        values = ", ".join(data.get("values") or []) or data.get("state", "")
+        return f"{data['code']} → {values}"
+    for key in ("title", "text", "content", "task", "message", "reason", "choice", "path"):
+        if data.get(key):
+            return str(data[key])
+    return ""
+
+
+def _time(key: str) -> Column:
+    return Column(
+        key.removesuffix("At") or "time",
+        lambda row: row.get(key) or "",
+        lambda row: f"[dim]{ago(row[key])}[/dim]" if row.get(key) else "",
+    )
+
+
+def _id(title: str = "id", key: str = "id") -> Column:
+    return Column(
+        title,
+        lambda row: row.get(key) or "",
+        lambda row: f"[bold]{short_id(row[key])}[/bold]" if row.get(key) else "",
+    )
+
+
+def _field(title: str, key: str, *, short: bool = True) -> Column:
+    return Column(title, lambda row: "" if row.get(key) is None else str(row[key]), short=short)
+
+
+def _status(title: str, key: str) -> Column:
+    return Column(title, lambda row: row.get(key) or "", lambda row: coloured(row.get(key) or ""))
+
+
+LEASES = [
+    _field("path", "path", short=False),
+    Column(
+        "holder", lambda row: who(row["holder"]), lambda row: f"[bold]{escape(who(row['holder']))}[/bold]"
+    ),
+    Column("mode", lambda row: row["mode"]),
+    Column("token", lambda row: str(row["token"])),
+    Column("expires", lambda row: row["expiresAt"], lambda row: ago(row["expiresAt"])),
+    _field("reason", "reason", short=False),
+]
+
+RUNS = [
+    _id(),
+    _status("status", "status"),
+    _field("phase", "phase"),
+    _field("backend", "backend"),
+    _time("startedAt"),
+    Column("asks", lambda row: str(row.get("interventions") or 0)),
+    _field("task", "task", short=False),
+    _field("reason", "reason", short=False),
+]
+
+INTERVENTIONS = [
+    _id(),
+    _status("status", "status"),
+    _field("kind", "kind"),
+    _id("run", "run"),
+    _field("title", "title", short=False),
+    Column("choices", lambda row: " ".join(choice["id"] for choice in row["choices"]), short=False),
+]
+
+EVENTS = [
+    Column("seq", lambda row: str(row["seq"]), lambda row: f"[dim]{row['seq']}[/dim]"),
+    _id(),
+    Column("time", lambda row: row["at"], lambda row: f"[dim]{row['at'][11:19]}[/dim]"),
+    _status("category", "category"),
+    _field("name", "name"),
+    Column("who", lambda row: who(row["actor"])),
+    Column("what", summary, lambda row: escape(" ".join(summary(row).split())), short=True),
+]
+
+DEBUGGERS = [
+    Column("stop", lambda row: f"{row['thread']} {row['level']}"),
+    Column(
+        "condition",
+        lambda row: row["condition"]["type"],
+        lambda row: f"[red]{row['condition']['type']}[/red]",
+    ),
+    Column("message", lambda row: row["condition"]["message"], short=False),
+    Column("restarts", lambda row: " ".join(each["name"] for each in row["restarts"]), short=False),
+]
+
+HUBS = [
+    Column("pid", lambda row: str(row["pid"])),
+    _field("workspace", "workspace", short=False),
+    _field("version", "version"),
+    _time("startedAt"),
+]
+
+
+def _one(result: Row) -> Sequence[Row]:
+    return [result]
+
+
+def _listed(key: str) -> Callable[[Row], Sequence[Row]]:
+    return lambda result: result[key]
+
+
+def _shown_lease(result: Row) -> Sequence[Row]:
+    return [result["lease"]] if result.get("lease") else []
+
+
+VIEWS = {
+    "debugger.list": View(DEBUGGERS, _listed("debuggers"), "Nothing is stopped."),
+    "history.list": View(EVENTS, _listed("events"), "Nothing has happened."),
+    "intervention.list": View(INTERVENTIONS, _listed("interventions"), "No run asks anything."),
+    "lease.acquire": View(LEASES, _one),
+    "lease.list": View(LEASES, _listed("leases"), "No file is leased."),
+    "lease.release": View(LEASES, _one),
+    "lease.renew": View(LEASES, _one),
+    "lease.show": View(LEASES, _shown_lease, "Nobody holds it."),
+    "lease.steal": View(LEASES, _one),
+    "run.list": View(RUNS, _listed("runs"), "There are no runs."),
+}

@@ -1,0 +1,50 @@
+"""How a door calls operations: what only reads is answered here, what has an effect goes to the hub."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from descartes_core.store import Reader
+from descartes_server.hub.client import HubClient
+from descartes_server.operations import dispatch, registry
+from descartes_server.operations.context import Caller, Context, Services
+from descartes_server.operations.settings import Settings
+from descartes_server.operations.workspace import Workspace
+
+
+class Door:
+    """The operations of one workspace for one client. CALLER says who it is at the moment of a call."""
+
+    def __init__(self, services: Services, client: HubClient, caller: Callable[[], Caller]) -> None:
+        self.services = services
+        self.client = client
+        self._caller = caller
+
+    async def call(self, name: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the result of operation NAME with PARAMS.
+
+        Errors: those of `dispatch.perform` and of `HubClient.call`.
+        Concurrency: a hub is started for an effect only, and not for one that would be refused.
+        """
+        operation, given = registry.lookup(name), params or {}
+        caller = self._caller()
+        in_hub = operation.kind == "effect"
+        if operation.kind == "ask":
+            in_hub = await self.client.attach()
+        if not in_hub:
+            return await dispatch.perform(Context(self.services, caller), name, given, in_hub=False)
+        dispatch.admit(operation, caller, self.services.workspace.root)
+        registry.decode(operation, given)
+        return await self.client.call(name, given)
+
+
+async def local_services(workspace: Workspace, settings: Settings) -> Services:
+    """Return what operations that only read work on, in this process.
+
+    Errors: `WorkspaceInUse`, `InvalidParams` for a state folder that is not followed; `StoreUnavailable`.
+    """
+    if workspace.database.exists():
+        await asyncio.to_thread(workspace.check)
+    return Services(workspace, settings, await Reader.open(workspace.database))

@@ -1,0 +1,115 @@
+"""What the log's new events mean for attached clients: notifications, whoever wrote the events.
+
+Commits of this process wake it at once; those of others are noticed by SQLite's own counter, so that a
+lease taken by another program is seen in an editor within a few hundredths of a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from descartes_core.model import Event
+from descartes_core.policy.interventions import list_interventions
+from descartes_core.store import Reader
+from descartes_server.hub.subscription import after
+
+PAGE = 500
+LOOK_S = 0.02
+
+Publish = Callable[[str, Mapping[str, Any]], None]
+
+
+class Feed:
+    """Reads each new event once and publishes what follows from it; `last_seq` is how far it came."""
+
+    def __init__(
+        self, reader: Reader, last_seq: int, publish: Publish, wake_others: Callable[[], None]
+    ) -> None:
+        self.last_seq = last_seq
+        self._reader = reader
+        self._publish = publish
+        self._wake_others = wake_others
+        self._wakened = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look for new events."""
+        self._wakened.set()
+
+    async def run(self) -> None:
+        """Publish until cancelled."""
+        while True:
+            await self._wakened.wait()
+            self._wakened.clear()
+            while events := await after(self._reader, self.last_seq, PAGE):
+                self.last_seq = events[-1].seq
+                self._wake_others()
+                await self._tell(events)
+
+    async def _tell(self, events: Iterable[Event]) -> None:
+        runs: dict[str, None] = {}
+        interventions = False
+        for event in events:
+            kind, _, change = event.name.partition(".")
+            if kind == "lease" and change in LEASE_CHANGES:
+                self._publish("descartes/lease/changed", {"lease": event.data, "change": change})
+            if event.run and (kind in ("run", "intervention") or event.name in LEASES_OF_RUNS):
+                runs[event.run] = None
+            interventions |= kind == "intervention"
+        if interventions:
+            found = await list_interventions(self._reader)
+            self._publish("descartes/intervention/changed", {"interventions": msgspec.to_builtins(found)})
+
+
+LEASE_CHANGES = frozenset({"acquired", "renewed", "released", "expired", "stolen"})
+LEASES_OF_RUNS = frozenset({"lease.acquired", "lease.released", "lease.expired", "lease.stolen"})
+
+
+class OtherWriters:
+    """Calls back on the loop soon after another process has committed to the database at PATH."""
+
+    def __init__(self, path: Path, changed: Callable[[], None]) -> None:
+        self._path = path
+        self._changed = changed
+        self._loop = asyncio.get_running_loop()
+        self._watching = threading.Event()
+        self._closed = False
+        self._thread = threading.Thread(target=self._watch, name="other writers", daemon=True)
+        self._thread.start()
+
+    def watch(self, wanted: bool) -> None:
+        """Look while WANTED; with nobody attached nothing is looked for."""
+        if wanted:
+            self._watching.set()
+        else:
+            self._watching.clear()
+
+    def close(self) -> None:
+        """Stop looking."""
+        self._closed = True
+        self._watching.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        connection = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True)
+        pause = threading.Event()
+        try:
+            seen = None
+            while self._watching.wait() and not self._closed:
+                with contextlib.suppress(sqlite3.OperationalError):
+                    version = connection.execute("PRAGMA data_version").fetchone()[0]
+                    if version != seen:
+                        seen = version
+                        self._loop.call_soon_threadsafe(self._changed)
+                pause.wait(LOOK_S)
+        except RuntimeError:
+            pass  # the loop was closed first
+        finally:
+            connection.close()

@@ -1,0 +1,201 @@
+"""A hub from its first line to its last: the lock, the services, the socket, and the end.
+
+The one place where the hub's parts are put together; `descartes daemon` and `--embedded` both come here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from descartes_core.errors import DescartesError
+from descartes_server.hub import record
+from descartes_server.hub.server import SocketServer
+from descartes_server.hub.service import Hub
+from descartes_server.operations import settings, trust
+from descartes_server.operations.context import Services
+from descartes_server.operations.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 1.0
+LOG_BYTES = 4 * 1024 * 1024
+
+
+class Held(Exception):
+    """Another process, OWNER, is the hub of the workspace."""
+
+    def __init__(self, owner: record.Owner) -> None:
+        super().__init__(owner.in_use().message)
+        self.owner = owner
+
+
+@asynccontextmanager
+async def running_hub(workspace: Workspace, *, embedded: bool = False) -> AsyncIterator[Hub]:
+    """Be the hub of WORKSPACE inside the block; it listens nowhere yet.
+
+    Errors: `Held`; `WorkspaceInUse` and `InvalidParams` for a state folder that is not followed.
+    """
+    workspace.prepare()
+    taken = record.Lock.take(workspace, embedded=embedded)
+    if isinstance(taken, record.Owner):
+        raise Held(taken)
+    async with AsyncExitStack() as stack:
+        stack.callback(taken.release)
+        services = await _open_services(workspace, stack)
+        hub = Hub(services, await services.reader.last_seq())
+        reason = "it failed"
+        try:
+            await _wire_image_and_runs(services, hub, stack)
+            await hub.begin()
+            yield hub
+            reason = hub.ended.result() if hub.ended.done() else "its process ends"
+        finally:
+            await hub.close(reason)
+
+
+async def serve(workspace: Workspace, ready: Any) -> None:
+    """Be the hub of WORKSPACE on its socket until it is time to end; READY(answer) is called once, early.
+
+    The answer is `{ready: true}`, or `{held: owner}` or `{error}` when this process is no hub.
+    """
+    try:
+        async with running_hub(workspace) as hub:
+            server = SocketServer(hub, workspace)
+            await server.listen()
+            try:
+                _end_on_signals(hub)
+                ready({"ready": True})
+                await _until_the_end(hub, server)
+            finally:
+                server.close()
+    except Held as held:
+        ready({"held": msgspec.to_builtins(held.owner)})
+    except DescartesError as error:
+        ready({"error": error.as_json()})
+
+
+async def _open_services(workspace: Workspace, stack: AsyncExitStack) -> Services:
+    from descartes_core.leases import Leases
+    from descartes_core.store import Store
+
+    loaded = settings.load(workspace.root, trusted=trust.is_trusted(workspace.root))
+    store = await Store.open(workspace.database)
+    stack.push_async_callback(store.close)
+    services = Services(workspace, loaded.settings, store.reader, store.clock)
+    services.store = store
+    services.leases = Leases(store, workspace.root)
+    return services
+
+
+async def _wire_image_and_runs(services: Services, hub: Hub, stack: AsyncExitStack) -> None:
+    from descartes_core.policy.interventions import Interventions
+
+    services.interventions = Interventions(services.store)
+
+    class NoImage:
+        def busy(self) -> bool:
+            return False
+
+    services.image = NoImage()
+
+
+def _end_on_signals(hub: Hub) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, hub.end, f"it was sent {signal.Signals(number).name}")
+
+
+async def _until_the_end(hub: Hub, server: SocketServer) -> None:
+    """Return once the hub should end: it was told to, nobody needed it for long, or its workspace is gone."""
+    root = hub.services.workspace.root
+    identity = root.stat()
+    idle_limit_s = hub.services.settings.hub.idle_minutes * 60
+    loop = asyncio.get_running_loop()
+    needed_at = loop.time()
+    while not hub.ended.done():
+        await asyncio.wait([hub.ended], timeout=min(LOOK_S, max(idle_limit_s / 4, 0.05)))
+        if not _is_same(root, identity):
+            hub.end("its workspace is gone")
+        elif not hub.ended.done():
+            await server.keep()
+        if not await hub.is_idle():
+            needed_at = loop.time()
+        elif loop.time() - needed_at >= idle_limit_s:
+            hub.end("nobody needed it")
+
+
+def _is_same(folder: Path, identity: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(folder.stat(), identity)
+    except OSError:
+        return False
+
+
+def daemon(workspace: Workspace, *, detached: bool) -> int:
+    """Run the hub of WORKSPACE in this process and return its exit code; DETACHED: in one of its own.
+
+    A detached one says on standard output, in one line of JSON, what became of it, and nothing after that.
+    """
+    os.umask(0o077)
+    if detached and os.fork():
+        # The child has no parent that could take it along or would have to wait for it.
+        os._exit(0)
+    answer: dict[str, Any] = {}
+
+    def ready(found: dict[str, Any]) -> None:
+        answer.update(found)
+        if detached:
+            sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+            sys.stdout.flush()
+            _let_go_of_terminal()
+
+    try:
+        workspace.prepare()
+        _log_to(workspace.log / "hub.log", also_shown=not detached)
+        asyncio.run(serve(workspace, ready))
+    except DescartesError as error:
+        ready({"error": error.as_json()})
+    except Exception:
+        log.exception("the hub failed")
+        answer.setdefault(
+            "error", {"code": "error", "message": f"the hub failed; see {workspace.log}/hub.log"}
+        )
+    return _report(answer, detached=detached)
+
+
+def _report(answer: dict[str, Any], *, detached: bool) -> int:
+    if "ready" in answer and "error" not in answer:
+        return 0
+    if not detached:
+        held = msgspec.convert(answer["held"], record.Owner).in_use().message if "held" in answer else None
+        sys.stderr.write(f"{held or answer['error']['message']}\n")
+    return 1
+
+
+def _let_go_of_terminal() -> None:
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
+def _log_to(file: Path, *, also_shown: bool) -> None:
+    handlers: list[logging.Handler] = [RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=2)]
+    if also_shown:
+        handlers.append(logging.StreamHandler())
+    logging.basicConfig(
+        level=logging.INFO,
+        handlers=handlers,
+        format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s",
+    )

@@ -1,0 +1,66 @@
+"""A person's leases live with the editor they were taken in: renewed while it is attached, released after it.
+
+A lease that a person took at the command line has no editor and ends by its own time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+
+import msgspec
+
+from descartes_core.errors import DescartesError
+from descartes_core.leases.projection import Terms
+from descartes_server.operations.context import Services
+
+log = logging.getLogger(__name__)
+
+GRACE_S = 30.0
+SHORTEST_LOOK_S, LONGEST_LOOK_S = 0.1, 5.0
+
+
+class Presence:
+    """Watches over the leases that clients keep; `attached` are the ids of those that are here."""
+
+    def __init__(self, services: Services, grace_s: float = GRACE_S) -> None:
+        self.attached: set[str] = set()
+        self._services = services
+        self._grace_ms = grace_s * 1000
+        self._gone_since_ms: dict[str, int] = {}
+
+    async def run(self) -> None:
+        """Renew and release until cancelled."""
+        while True:
+            shortest_s = LONGEST_LOOK_S
+            try:
+                shortest_s = await self.look()
+            except DescartesError as error:
+                log.warning("could not look after the leases of editors: %s", error.message)
+            await asyncio.sleep(min(max(shortest_s / 4, SHORTEST_LOOK_S), LONGEST_LOOK_S))
+
+    async def look(self) -> float:
+        """Renew what is due, release what was left too long; returns the shortest lease's seconds."""
+        now_ms = self._services.clock.now_ms()
+        kept = await self._kept()
+        for client in self._gone_since_ms.keys() - (kept.keys() - self.attached):
+            del self._gone_since_ms[client]
+        for client, terms in kept.items():
+            if client in self.attached:
+                if any(expires_ms - now_ms < each.ttl_ms / 2 for each, expires_ms in terms):
+                    await self._services.leases.renew_all(client=client)
+            elif now_ms - self._gone_since_ms.setdefault(client, now_ms) >= self._grace_ms:
+                await self._services.leases.release_all(client=client)
+        every = [each.ttl_ms / 1000 for terms in kept.values() for each, _ in terms]
+        return min(every, default=LONGEST_LOOK_S)
+
+    async def _kept(self) -> dict[str, list[tuple[Terms, int]]]:
+        """Return the terms and end of each live lease that a client keeps, by client."""
+        found = await self._services.reader.rows("SELECT terms, expires_ms FROM lease WHERE ended IS NULL")
+        kept: dict[str, list[tuple[Terms, int]]] = defaultdict(list)
+        for row in found:
+            terms = msgspec.json.decode(row["terms"], type=Terms)
+            for client in terms.clients:
+                kept[client].append((terms, row["expires_ms"]))
+        return kept

@@ -1,0 +1,204 @@
+"""The hub itself: the services of one workspace, the clients attached to them, and when it is time to end.
+
+It listens nowhere; `server` puts it on a socket, `embedded` into a language server's own process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections import OrderedDict
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+from descartes_core.errors import HubLost, InvalidTransition
+from descartes_core.model import NewEvent, Principal
+from descartes_core.store.times import iso
+from descartes_server import __version__
+from descartes_server.hub import messages
+from descartes_server.hub.attachment import Attachment
+from descartes_server.hub.feed import Feed, OtherWriters
+from descartes_server.hub.presence import Presence
+from descartes_server.operations import principals, trust
+from descartes_server.operations.context import Caller, Services
+from descartes_server.operations.editors import Editors
+from descartes_server.operations.hub import HubStatus
+
+log = logging.getLogger(__name__)
+
+ANSWERS_KEPT = 256
+HUB = Principal(kind="service", id="hub", name="the hub")
+
+
+class Hub:
+    """One workspace's hub. Used on one event loop."""
+
+    def __init__(self, services: Services, last_seq: int) -> None:
+        self.services = services
+        self.editors = services.editors = Editors()
+        services.hub = self
+        services.publish = self.publish
+        self.started_at = iso(services.clock.now_ms())
+        self.answers: OrderedDict[tuple[str, str], messages.OperationResponse] = OrderedDict()
+        """The last answers by client and request, for a request that is sent a second time."""
+        self.feed = Feed(services.reader, last_seq, self.publish, self._wake_subscriptions)
+        self.presence = Presence(services)
+        self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        """Resolved with the reason when the hub should end."""
+        self.socket = ""
+        self._attachments: list[Attachment] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._others = OtherWriters(services.workspace.database, self.feed.wake)
+        self._unlisten = services.store.on_events(lambda _: self.feed.wake())
+
+    async def begin(self) -> None:
+        """Start the standing tasks and note in the log that the hub runs."""
+        self.run(self.feed.run())
+        self.run(self.presence.run())
+        await self._note("hub.started", {"pid": os.getpid(), "version": __version__})
+
+    async def close(self, reason: str) -> None:
+        """Let every client go and note the end in the log; the services are closed by who opened them."""
+        for attachment in tuple(self._attachments):
+            attachment.dismiss(HubLost(f"the hub ended: {reason}"))
+        self._unlisten()
+        self._others.close()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._note("hub.stopped", {"pid": os.getpid(), "reason": reason})
+
+    async def status(self) -> HubStatus:
+        """Return what `hub.status` answers."""
+        return HubStatus(
+            pid=os.getpid(),
+            version=__version__,
+            started_at=self.started_at,
+            clients=len(self._attachments),
+            runs=await self.active_runs(),
+            socket=self.socket,
+        )
+
+    async def active_runs(self) -> int:
+        """Return how many runs have begun and not ended."""
+        found = await self.services.reader.rows(
+            "SELECT count(*) AS n FROM run WHERE status IN ('initializing', 'running', 'thinking', 'paused')"
+        )
+        return int(found[0]["n"]) if found else 0
+
+    async def stop(self, *, force: bool) -> None:
+        """End soon. Errors: `InvalidTransition` while runs work, unless FORCE."""
+        active = await self.active_runs()
+        if active and not force:
+            raise InvalidTransition(
+                f"expected no run at work, found {active}; stop them first, or force the hub to stop"
+            )
+        self.end("it was told to stop")
+
+    def end(self, reason: str) -> None:
+        """End soon, for REASON."""
+        if not self.ended.done():
+            self.ended.set_result(reason)
+
+    async def is_idle(self) -> bool:
+        """Return whether nothing needs the hub: no client, no run at work, nothing stopped in the image."""
+        return not self._attachments and not self.services.image.busy() and not await self.active_runs()
+
+    def subscribe(self, client_id: str, since: int | None, types: list[str]) -> int:
+        """Send the client's connection events after SINCE from now on; returns the last event's number."""
+        for attachment in self._attachments:
+            if attachment.caller is not None and attachment.caller.client_id == client_id:
+                attachment.subscribe(messages.Subscribe(since=since, types=types))
+        return self.feed.last_seq
+
+    def publish(self, method: str, params: Mapping[str, Any]) -> None:
+        """Send a notification to every attached client that wants them."""
+        for attachment in tuple(self._attachments):
+            attachment.notify(method, dict(params))
+
+    async def recognise(self, hello: messages.ClientHello) -> Caller:
+        """Return who the client is that says HELLO; the child of a run is that run's agent whatever it says.
+
+        Errors: `PolicyDenied` for a token that is not the run's.
+        """
+        principal = hello.principal or principals.user()
+        of_run = hello.run is not None or hello.token is not None
+        if of_run:
+            principal = await principals.of_run(self.services.reader, hello.run, hello.token)
+        trusted = hello.trusted if hello.trusted is not None and not of_run else self.is_trusted()
+        return Caller(
+            principal=principal,
+            client_id=hello.client_id,
+            client_name=hello.client_name,
+            trusted=trusted,
+            environment=hello.environment,
+            editor_settings=hello.settings,
+            run=principal.id if of_run else None,
+            keeps_leases_as=hello.client_id if hello.presence and not of_run else None,
+        )
+
+    def is_trusted(self) -> bool:
+        """Return whether the person's list has this workspace."""
+        return trust.is_trusted(self.services.workspace.root)
+
+    def hello(self, caller: Caller) -> messages.HubHello:
+        """Return the answer to the hello of CALLER."""
+        return messages.HubHello(
+            version=__version__,
+            protocol=messages.PROTOCOL,
+            pid=os.getpid(),
+            workspace=str(self.services.workspace.root),
+            started_at=self.started_at,
+            last_seq=self.feed.last_seq,
+            principal=caller.principal,
+            trusted=caller.trusted,
+        )
+
+    def attached(self, attachment: Attachment) -> None:
+        """Count a client that said hello."""
+        self._attachments.append(attachment)
+        self._others.watch(True)
+        self._tell_presence()
+
+    def detached(self, attachment: Attachment) -> None:
+        """Forget a client that went."""
+        if attachment in self._attachments:
+            self._attachments.remove(attachment)
+            self._others.watch(bool(self._attachments))
+            self._tell_presence()
+        if attachment.caller is not None:
+            self.editors.forget(attachment.caller.client_id)
+
+    def remember(self, client_id: str, response: messages.OperationResponse) -> None:
+        """Keep RESPONSE for a while, in case the client asks the same again."""
+        self.answers[client_id, response.request_id] = response
+        while len(self.answers) > ANSWERS_KEPT:
+            self.answers.popitem(last=False)
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run WORK until it ends or the hub does; its failure is logged."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_ended)
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a task of the hub failed", exc_info=error)
+
+    def _tell_presence(self) -> None:
+        self.presence.attached = {
+            each.caller.keeps_leases_as
+            for each in self._attachments
+            if each.caller is not None and each.caller.keeps_leases_as is not None
+        }
+
+    def _wake_subscriptions(self) -> None:
+        for attachment in self._attachments:
+            attachment.wake()
+
+    async def _note(self, name: str, data: dict[str, Any]) -> None:
+        await self.services.store.append(
+            NewEvent(category="system", name=name, stream="hub", actor=HUB, data=data)
+        )

@@ -1,0 +1,49 @@
+"""The operations `intervention.*`: what runs and other people ask, and the answers."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from descartes_core.model import Intervention, Shape
+from descartes_core.policy.interventions import list_interventions
+from descartes_server.operations import lease_requests
+from descartes_server.operations.context import Context
+from descartes_server.operations.registry import Params, operation
+
+
+class ListParams(Params, frozen=True):
+    """STATUS of the interventions to list."""
+
+    status: Literal["open", "answered", "closed", "all"] = "open"
+
+
+class AnswerParams(Params, frozen=True):
+    """The CHOICE for the intervention ID, with what it takes: ARGUMENTS, or the REASON of a rejection."""
+
+    id: str
+    choice: str
+    arguments: list[str] = []
+    reason: str | None = None
+
+
+class Interventions(Shape, frozen=True):
+    """Questions, newest first."""
+
+    interventions: list[Intervention]
+
+
+@operation("intervention.list", kind="read", for_agents=True)
+async def list_(context: Context, params: ListParams) -> Interventions:
+    """List what runs and other people ask, newest first."""
+    found = await list_interventions(context.services.reader, params.status)
+    return Interventions(interventions=found)
+
+
+@operation("intervention.answer", kind="effect", people_only=True, positional=("id", "choice"))
+async def answer(context: Context, params: AnswerParams) -> Intervention:
+    """Answer a question with one of its choices."""
+    answered = await context.services.interventions.answer(
+        params.id, params.choice, params.arguments, params.reason, by=context.caller.principal
+    )
+    await lease_requests.follow_answer(context.services, answered, params.choice)
+    return answered

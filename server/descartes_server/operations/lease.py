@@ -1,0 +1,176 @@
+"""The operations `lease.*`: who may write a file, why, and until when."""
+
+from __future__ import annotations
+
+from descartes_core.errors import InvalidParams, PolicyDenied
+from descartes_core.leases import LeaseView
+from descartes_core.model import Intervention, Lease, LeaseMode, Principal, Shape
+from descartes_server.operations import lease_requests, principals
+from descartes_server.operations.context import Context
+from descartes_server.operations.registry import Params, operation
+
+Holder = str | Principal
+"""A holder as `KIND:NAME`, or whole."""
+
+
+class PathParams(Params, frozen=True):
+    """What a lease is about: the file URI, or PATH from the workspace, which may be a glob or `FILE#FORM`."""
+
+    uri: str | None = None
+    path: str | None = None
+
+    @property
+    def about(self) -> str:
+        """Return the one of the two that was given."""
+        if self.path is None and self.uri is None:
+            raise InvalidParams("expected `path` or `uri`, got neither; name the file")
+        return self.path or self.uri or ""
+
+
+class AcquireParams(PathParams, frozen=True):
+    """The lease wanted. TTL_SECONDS: by default the setting `leases.ttlSeconds`; WAIT_MS in the queue."""
+
+    ttl_seconds: float | None = None
+    mode: LeaseMode = "exclusive"
+    reason: str | None = None
+    wait_ms: int = 0
+    holder: Holder | None = None
+
+
+class ReleaseParams(PathParams, frozen=True):
+    """The lease of HOLDER, by default the caller's. With TOKEN only if it is still that one."""
+
+    token: int | None = None
+    holder: Holder | None = None
+
+
+class RenewParams(ReleaseParams, frozen=True):
+    """TTL_SECONDS from now; by default as long as the last time."""
+
+    ttl_seconds: float | None = None
+
+
+class ListParams(PathParams, frozen=True):
+    """Leases that cover the file, or of HOLDER, where given."""
+
+    holder: Holder | None = None
+
+
+class RequestParams(PathParams, frozen=True):
+    """MESSAGE is shown to the holder."""
+
+    message: str = ""
+
+
+class StealParams(PathParams, frozen=True):
+    """REASON is recorded and shown to the old holder."""
+
+    reason: str | None = None
+    ttl_seconds: float | None = None
+    holder: Holder | None = None
+
+
+class Leases(Shape, frozen=True):
+    """Live leases, by path."""
+
+    leases: list[Lease]
+
+
+class MaybeLease(Shape, frozen=True):
+    """The strictest live lease on a file, or none."""
+
+    lease: Lease | None
+
+
+@operation("lease.acquire", kind="effect", for_agents=True, positional=("path",))
+async def acquire(context: Context, params: AcquireParams) -> Lease:
+    """Take a lease on a file, waiting in the queue when somebody else has it and time is given."""
+    return await context.services.leases.acquire(
+        params.about,
+        _holder(context, params.holder, "taking a lease"),
+        ttl_seconds=_ttl(context, params.ttl_seconds),
+        mode=params.mode,
+        reason=params.reason,
+        wait_ms=params.wait_ms,
+        run=context.caller.run,
+        client=context.caller.keeps_leases_as,
+    )
+
+
+@operation("lease.release", kind="effect", for_agents=True, positional=("path",))
+async def release(context: Context, params: ReleaseParams) -> Lease:
+    """Give a lease back."""
+    holder = _holder(context, params.holder, "releasing a lease")
+    return await context.services.leases.release(params.about, holder, token=params.token)
+
+
+@operation("lease.renew", kind="effect", for_agents=True, positional=("path",))
+async def renew(context: Context, params: RenewParams) -> Lease:
+    """Make a lease last from now on."""
+    holder = _holder(context, params.holder, "renewing a lease")
+    return await context.services.leases.renew(
+        params.about, holder, ttl_seconds=params.ttl_seconds, token=params.token
+    )
+
+
+@operation("lease.steal", kind="effect", for_agents=True, positional=("path",))
+async def steal(context: Context, params: StealParams) -> Lease:
+    """Take a lease over; the old holder's writes are refused from then on."""
+    return await context.services.leases.steal(
+        params.about,
+        _holder(context, params.holder, "taking a lease over"),
+        reason=params.reason,
+        ttl_seconds=_ttl(context, params.ttl_seconds),
+        run=context.caller.run,
+        client=context.caller.keeps_leases_as,
+    )
+
+
+@operation("lease.request", kind="effect", for_agents=True, positional=("path", "message"))
+async def request(context: Context, params: RequestParams) -> Intervention:
+    """Ask the holder of a file to let go of it; the answer is an intervention on that side."""
+    return await lease_requests.ask(context.services, params.about, context.caller.principal, params.message)
+
+
+@operation("lease.list", kind="read", for_agents=True)
+async def list_(context: Context, params: ListParams) -> Leases:
+    """List the leases that are held now."""
+    about = params.path or params.uri
+    found = await _view(context).list(about)
+    wanted = principals.parse(params.holder) if isinstance(params.holder, str) else params.holder
+    return Leases(leases=[each for each in found if wanted is None or _is(each.holder, wanted)])
+
+
+@operation("lease.show", kind="read", for_agents=True, positional=("path",))
+async def show(context: Context, params: ListParams) -> MaybeLease:
+    """Show who holds a file."""
+    return MaybeLease(lease=await _view(context).show(params.about))
+
+
+def _view(context: Context) -> LeaseView:
+    services = context.services
+    return LeaseView(services.reader, services.workspace.root, services.clock)
+
+
+def _is(holder: Principal, wanted: Principal) -> bool:
+    return holder.kind == wanted.kind and wanted.id in (holder.id, holder.name)
+
+
+def _ttl(context: Context, seconds: float | None) -> float:
+    return context.services.settings.leases.ttl_seconds if seconds is None else seconds
+
+
+def _holder(context: Context, given: Holder | None, what: str) -> Principal:
+    """Return in whose name the caller acts: GIVEN if it may, else its own.
+
+    Errors: `PolicyDenied` for an agent that names a person, or a run's child that names anybody else.
+    """
+    caller = context.caller
+    holder = principals.parse(given) if isinstance(given, str) else given
+    if holder is None or _is(caller.principal, holder):
+        return caller.principal
+    if caller.run is not None or (holder.kind == "human" and not caller.is_person):
+        raise PolicyDenied(
+            f"{caller.principal.name!r} may do its own {what} only, not that of {holder.name!r}"
+        )
+    return holder
