@@ -232,8 +232,8 @@ class _Link(asyncio.Protocol):
         for packet in packets:
             self._connection._received(packet)
 
-    def connection_lost(self, error: Exception | None) -> None:
-        self._connection._lost(f"{self._reason}: {error}" if error else self._reason)
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connection._lost(f"{self._reason}: {exc}" if exc else self._reason)
 
     def write(self, packet: bytes) -> None:
         if self._transport is not None:

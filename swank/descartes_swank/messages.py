@@ -381,7 +381,7 @@ def frames(form: Value) -> tuple[FrameText, ...]:
 
 def _return(a: _Arguments) -> Return:
     outcome = a.any(0)
-    if not isinstance(outcome, list) or outcome[0] not in (":ok", ":abort"):
+    if not isinstance(outcome, list) or not outcome or outcome[0] not in (":ok", ":abort"):
         raise _Unfit
     return Return(a.integer(1), outcome[0] == ":ok", outcome[1] if len(outcome) > 1 else None)
 
@@ -436,7 +436,7 @@ def parse(form: Value) -> Event:
 
     Example: parse([Symbol(":ping"), 3, 7]) -> Ping(3, 7); parse("?") -> Unknown("?")
     """
-    if isinstance(form, list) and isinstance(form[0], Symbol):
+    if isinstance(form, list) and form and isinstance(form[0], Symbol):
         parser = _PARSERS.get(form[0])
         if parser is not None:
             try:
