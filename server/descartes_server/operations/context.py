@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
@@ -67,6 +67,9 @@ class Services:
     hub: InHub[Hub] = InHub()
     publish: InHub[Callable[[str, Mapping[str, Any]], None]] = InHub()
     """`publish(method, params)` sends a notification to every attached client; never blocks."""
+    ask_client: InHub[Callable[[str, str, Mapping[str, Any]], Awaitable[dict[str, Any]]]] = InHub()
+    """`await ask_client(client_id, method, params)` is that client's answer; `NotFound` when it is not attached
+    or cannot answer, `HubLost` when it goes meanwhile."""
 
     def __init__(
         self, workspace: Workspace, settings: Settings, reader: Reader, clock: Clock | None = None

@@ -26,8 +26,11 @@ Append = Callable[[str, Mapping[str, Any], Record | None], Awaitable[None]]
 @dataclass(eq=False)
 class _Waiter:
     thread: int
+    level: int
     record: Record | None
     came: asyncio.Future[shapes.Debugger | None]
+    left: bool = False
+    """Whether the stop was left; what is announced before that is no news."""
 
 
 class Debuggers:
@@ -75,7 +78,7 @@ class Debuggers:
             await self._append("lisp.debugger.entered", _summary(debugger), record)
             for notice in self.on_entered:
                 await notice(debugger, record)
-        self._resolve(lambda waiter: waiter.thread == stop.thread, debugger)
+        self._resolve(lambda waiter: waiter.left and waiter.thread == stop.thread, debugger)
         self._changed()
 
     async def left(self, thread: int, level: int) -> None:
@@ -88,6 +91,8 @@ class Debuggers:
             )
             for notice in self.on_left:
                 await notice(debugger)
+        for waiter in self._waiters:
+            waiter.left = waiter.left or (waiter.thread == thread and waiter.level >= level)
         if level == 1:
             self._resolve(lambda waiter: waiter.thread == thread and waiter.record is None, None)
         if gone:
@@ -107,7 +112,7 @@ class Debuggers:
     ) -> shapes.Leaving:
         """Do ACTION, which leaves (THREAD, LEVEL); answers at the next stop, the end, or after WAIT_MS."""
         record = self.record_of(self.get(thread, level))
-        waiter = _Waiter(thread, record, asyncio.get_running_loop().create_future())
+        waiter = _Waiter(thread, level, record, asyncio.get_running_loop().create_future())
         self._waiters.add(waiter)
         try:
             await action()

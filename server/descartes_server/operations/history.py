@@ -12,7 +12,7 @@ from descartes_server.operations.registry import NoParams, Params, operation
 from descartes_server.operations.texts import path_of
 
 
-class ListParams(Params, frozen=True):
+class ListParams(Params, frozen=True, kw_only=True):
     """Everything given must hold. TYPE: a category or a name's beginning; BEFORE: a page's `next`."""
 
     run: str | None = None
@@ -28,26 +28,26 @@ class ListParams(Params, frozen=True):
     order: Literal["asc", "desc"] = "desc"
 
 
-class ShowParams(Params, frozen=True):
+class ShowParams(Params, frozen=True, kw_only=True):
     """The id of an event."""
 
     event: str
 
 
-class SubscribeParams(Params, frozen=True):
+class SubscribeParams(Params, frozen=True, kw_only=True):
     """Events after the number SINCE (None: new ones), of TYPES only when there are any."""
 
     since: int | None = None
     types: list[str] = []
 
 
-class Subscribed(Shape, frozen=True):
+class Subscribed(Shape, frozen=True, kw_only=True):
     """The number of the newest event there was."""
 
     seq: int
 
 
-class Statistics(Shape, frozen=True):
+class Statistics(Shape, frozen=True, kw_only=True):
     """What the log holds: how many events of each category and name, of how many runs and sessions."""
 
     events: int

@@ -7,7 +7,7 @@ from descartes_server.operations.context import Context
 from descartes_server.operations.registry import Empty, NoParams, Params, operation
 
 
-class HubStatus(Shape, frozen=True):
+class HubStatus(Shape, frozen=True, kw_only=True):
     """The hub; PID is None where none runs. SOCKET is where it listens, or would."""
 
     pid: int | None
@@ -18,7 +18,7 @@ class HubStatus(Shape, frozen=True):
     socket: str
 
 
-class StopParams(Params, frozen=True):
+class StopParams(Params, frozen=True, kw_only=True):
     """FORCE: also while runs are at work; they are taken up again by the next hub."""
 
     force: bool = False

@@ -20,12 +20,14 @@ import msgspec
 
 import descartes_swank as swank
 from descartes_core import errors
-from descartes_core.model import NewEvent, Principal
-from descartes_core.store import Store
+from descartes_core.model import Event, NewEvent, Principal
+from descartes_core.store import EventQuery, Store
 from descartes_server.operations import lisp_shapes as shapes
 from descartes_server.operations.debuggers import Debuggers, Publish
 from descartes_server.operations.evaluations import Evaluations, Record
+from descartes_server.operations.lisp_settings import image_settings
 from descartes_server.operations.orderly import Orderly
+from descartes_server.operations.settings import LispSettings
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +63,7 @@ class Image:
         publish: Publish,
         ask_client: AskClient,
         places: Places,
-        settings: Callable[[Environment], swank.ImageSettings],
+        settings: Callable[[], LispSettings],
     ) -> None:
         self.places = places
         self.evaluations = Evaluations(places.state / "output")
@@ -75,6 +77,8 @@ class Image:
         self._status = shapes.LispStatus(state="stopped")
         self._starting: asyncio.Task[None] | None = None
         self._orderly = Orderly("image")
+        self._recalled: dict[str, Event] = {}
+        """The stops of an earlier hub, by evaluation."""
         self._followers: set[asyncio.Task[None]] = set()
 
     def status(self) -> shapes.LispStatus:
@@ -121,6 +125,9 @@ class Image:
         record = swank.read_record(self.places.runtime)
         if record is None:
             return
+        query = EventQuery(type="lisp.debugger.entered", limit=1000)
+        stops = (await self._store.reader.events(query)).events
+        self._recalled = {event.data["evaluation"]: event for event in stops if event.data.get("evaluation")}
         try:
             await self._attach(record.host, record.port, record.secret, record)
         except swank.SwankError:
@@ -155,7 +162,8 @@ class Image:
         environment: Environment = None,
     ) -> Record:
         """Hand RECORD's work to the image by ASK, starting one when there is none."""
-        await self.start(environment)
+        if self._settings().autostart:
+            await self.start(environment)
         record.live = await self.ask(ask(self.running()))
         self._follow(record)
         return record
@@ -213,6 +221,12 @@ class Image:
         with contextlib.suppress(swank.SwankError):
             await self.running().answer_input(request.tag, text)
 
+    async def stopped(self, stop: swank.Stop) -> None:
+        """Take in STOP, new or announced again."""
+        if stop.evaluation is not None:
+            self._known(stop.evaluation)
+        await self.debuggers.entered(stop)
+
     def aside(self, work: Coroutine[Any, Any, None]) -> None:
         """Do WORK beside everything else; the image is busy until it is done."""
         task = asyncio.create_task(work)
@@ -230,13 +244,14 @@ class Image:
         self._set(shapes.LispStatus(state="starting"))
         place = self.places
         try:
-            settings = self._settings(environment)
-            if program is not None:
-                settings = dataclasses.replace(settings, command=(program,))
-            record = await swank.start_image(
-                settings, place.runtime, place.cache, place.state / "log" / "lisp.log"
-            )
-            await self._attach(record.host, record.port, record.secret, record)
+            if (attach := self._settings().attach) is not None and program is None:
+                host, _, port = attach.rpartition(":")
+                await self._attach(host, int(port), None, None)
+            else:
+                settings = self._image_settings(environment, program)
+                log_file = place.state / "log" / "lisp.log"
+                record = await swank.start_image(settings, place.runtime, place.cache, log_file)
+                await self._attach(record.host, record.port, record.secret, record)
         except swank.SwankError as error:
             self._set(shapes.LispStatus(state="stopped", reason=str(error)))
             raise mapped(error) from error
@@ -245,6 +260,10 @@ class Image:
         started_in_ms = round((time.monotonic() - began) * 1000)
         self._set(msgspec.structs.replace(self._status, started_in_ms=started_in_ms))
         await self._log_start()
+
+    def _image_settings(self, environment: Environment, program: str | None) -> swank.ImageSettings:
+        settings = image_settings(self.places.workspace, self._settings(), environment)
+        return settings if program is None else dataclasses.replace(settings, command=(program,))
 
     async def _attach(
         self, host: str, port: int, secret: str | None, record: swank.ImageRecord | None
@@ -264,10 +283,18 @@ class Image:
             )
         )
         for live in await lisp.adopt():
-            record_of = self.evaluations.get(live.id)
-            adopted = record_of or self.evaluations.add("eval", live.id, "", live.client, LISP, None)
+            adopted = self._known(live.id, live.client)
             adopted.live = live
             self._follow(adopted)
+
+    def _known(self, id: str, client: str = "") -> Record:
+        """Return the record of the evaluation ID, made anew from the log when an earlier hub had it."""
+        if (record := self.evaluations.get(id)) is not None:
+            record.client = record.client or client
+            return record
+        event = self._recalled.get(id)
+        by, run = (event.actor, event.run) if event else (LISP, None)
+        return self.evaluations.add("eval", id, "", client, by, run)
 
     def _follow(self, record: Record) -> None:
         """Log RECORD's end, once, after everything that came before it."""
@@ -334,7 +361,7 @@ class _Listener(swank.Listener):
         self._image.output(evaluation, text, stream)
 
     def stopped(self, stop: swank.Stop) -> None:
-        self._image.heard(lambda: self._image.debuggers.entered(stop))
+        self._image.heard(lambda: self._image.stopped(stop))
 
     def left(self, thread: int, level: int) -> None:
         self._image.heard(lambda: self._image.debuggers.left(thread, level))

@@ -11,13 +11,13 @@ from descartes_server.operations.context import Context
 from descartes_server.operations.registry import Params, operation
 
 
-class ListParams(Params, frozen=True):
+class ListParams(Params, frozen=True, kw_only=True):
     """STATUS of the interventions to list."""
 
     status: Literal["open", "answered", "closed", "all"] = "open"
 
 
-class AnswerParams(Params, frozen=True):
+class AnswerParams(Params, frozen=True, kw_only=True):
     """The CHOICE for the intervention ID, with what it takes: ARGUMENTS, or the REASON of a rejection."""
 
     id: str
@@ -26,7 +26,7 @@ class AnswerParams(Params, frozen=True):
     reason: str | None = None
 
 
-class Interventions(Shape, frozen=True):
+class Interventions(Shape, frozen=True, kw_only=True):
     """Questions, newest first."""
 
     interventions: list[Intervention]

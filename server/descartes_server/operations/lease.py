@@ -13,7 +13,7 @@ Holder = str | Principal
 """A holder as `KIND:NAME`, or whole."""
 
 
-class PathParams(Params, frozen=True):
+class PathParams(Params, frozen=True, kw_only=True):
     """What a lease is about: the file URI, or PATH from the workspace, which may be a glob or `FILE#FORM`."""
 
     uri: str | None = None
@@ -27,7 +27,7 @@ class PathParams(Params, frozen=True):
         return self.path or self.uri or ""
 
 
-class AcquireParams(PathParams, frozen=True):
+class AcquireParams(PathParams, frozen=True, kw_only=True):
     """The lease wanted. TTL_SECONDS: by default the setting `leases.ttlSeconds`; WAIT_MS in the queue."""
 
     ttl_seconds: float | None = None
@@ -37,32 +37,32 @@ class AcquireParams(PathParams, frozen=True):
     holder: Holder | None = None
 
 
-class ReleaseParams(PathParams, frozen=True):
+class ReleaseParams(PathParams, frozen=True, kw_only=True):
     """The lease of HOLDER, by default the caller's. With TOKEN only if it is still that one."""
 
     token: int | None = None
     holder: Holder | None = None
 
 
-class RenewParams(ReleaseParams, frozen=True):
+class RenewParams(ReleaseParams, frozen=True, kw_only=True):
     """TTL_SECONDS from now; by default as long as the last time."""
 
     ttl_seconds: float | None = None
 
 
-class ListParams(PathParams, frozen=True):
+class ListParams(PathParams, frozen=True, kw_only=True):
     """Leases that cover the file, or of HOLDER, where given."""
 
     holder: Holder | None = None
 
 
-class RequestParams(PathParams, frozen=True):
+class RequestParams(PathParams, frozen=True, kw_only=True):
     """MESSAGE is shown to the holder."""
 
     message: str = ""
 
 
-class StealParams(PathParams, frozen=True):
+class StealParams(PathParams, frozen=True, kw_only=True):
     """REASON is recorded and shown to the old holder."""
 
     reason: str | None = None
@@ -70,13 +70,13 @@ class StealParams(PathParams, frozen=True):
     holder: Holder | None = None
 
 
-class Leases(Shape, frozen=True):
+class Leases(Shape, frozen=True, kw_only=True):
     """Live leases, by path."""
 
     leases: list[Lease]
 
 
-class MaybeLease(Shape, frozen=True):
+class MaybeLease(Shape, frozen=True, kw_only=True):
     """The strictest live lease on a file, or none."""
 
     lease: Lease | None

@@ -1,0 +1,234 @@
+"""The operations on the live image, on a real SBCL with a real Swank and a real log."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from descartes_core import errors
+from descartes_core.model import Principal
+from descartes_core.store import Store
+from descartes_core.store import EventQuery
+from descartes_server.operations import dispatch
+from descartes_server.operations.context import Caller, Context, Services
+from descartes_server.operations.editors import Editors
+from descartes_server.operations.image import Image, Places
+from descartes_server.operations.lisp_settings import cache
+from descartes_server.operations.settings import Settings
+from descartes_server.operations.texts import uri_of
+from descartes_server.operations.workspace import Workspace
+
+PERSON = Principal(kind="human", id="ada", name="Ada")
+
+
+class Desk:
+    """The operations as one client sees them, with what was published meanwhile."""
+
+    def __init__(self, context: Context, published: list[tuple[str, Mapping[str, Any]]]) -> None:
+        self.context = context
+        self.published = published
+        self.inputs: list[Mapping[str, Any]] = []
+
+    async def call(self, operation: str, /, **params: Any) -> dict[str, Any]:
+        return await dispatch.perform(self.context, operation, params, in_hub=True)
+
+    async def events(self, name: str) -> list[Any]:
+        page = await self.context.services.store.reader.events(EventQuery(type=name, order="asc"))
+        return list(page.events)
+
+
+@pytest.fixture
+async def desk(workspace: Path, isolated_environment: Path) -> AsyncIterator[Desk]:
+    place = Workspace(workspace)
+    place.prepare()
+    store = await Store.open(place.database)
+    services = Services(place, Settings(), store.reader, store.clock)
+    services.store, services.editors = store, Editors()
+    published: list[tuple[str, Mapping[str, Any]]] = []
+    caller = Caller(principal=PERSON, client_id="editor", trusted=True, environment=dict(os.environ))
+    made = Desk(Context(services, caller), published)
+
+    async def answer(client: str, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        made.inputs.append({"client": client, "method": method, **params})
+        return {"text": "forty-two"}
+
+    services.image = Image(
+        store,
+        lambda method, params: published.append((method, params)),
+        answer,
+        Places(workspace, place.runtime, cache(), place.state),
+        lambda: services.settings.lisp,
+    )
+    yield made
+    await services.image.stop()
+    await services.image.detach()
+    await store.close()
+
+
+@pytest.mark.ledger("D-71")
+async def test_an_evaluation_starts_the_image_and_is_logged(desk: Desk) -> None:
+    result = await desk.call("lisp.eval", code='(progn (princ "hi") (values (+ 1 2) :b))')
+    assert (result["state"], result["values"], result["output"]) == ("done", ["3", ":B"], "hi")
+    assert (await desk.call("lisp.status"))["state"] == "ready"
+    (event,) = await desk.events("lisp.evaluated")
+    assert event.data["values"] == ["3", ":B"] and event.actor == PERSON
+    states = [params["state"] for method, params in desk.published if method == "descartes/lisp/status"]
+    assert states[0] == "starting" and states[-1] == "ready"
+
+
+@pytest.mark.ledger("D-72")
+async def test_a_note_is_at_its_exact_place(desk: Desk, workspace: Path) -> None:
+    file = workspace / "ä 😀.lisp"
+    text = ";; é😀€ before\r\n(defun f (x)\r\n\t(list x oops))\r\n"
+    file.write_bytes(text.encode())
+    result = await desk.call("lisp.compileForm", uri=uri_of(file), position={"line": 2, "column": 3})
+    (note,) = result["notes"]
+    assert "OOPS" in note["message"] and note["severity"] == "warning"
+    assert note["range"] == {"start": {"line": 3, "column": 10}, "end": {"line": 3, "column": 14}}
+    document = {"version": 2, "text": text.replace("oops", "x")}
+    fixed = await desk.call(
+        "lisp.compileForm", uri=uri_of(file), position={"line": 2, "column": 3}, document=document
+    )
+    assert fixed["success"] and fixed["notes"] == []
+
+
+@pytest.mark.ledger("D-74")
+async def test_a_restart_with_an_argument_finishes_the_evaluation(desk: Desk) -> None:
+    code = '(restart-case (/ 1 (- 1 1)) (use-value (v) :report "Use it." v))'
+    stopped = await desk.call("lisp.eval", code=code)
+    assert stopped["state"] == "stopped"
+    stop = stopped["debugger"]
+    (debugger,) = (await desk.call("debugger.list"))["debuggers"]
+    assert debugger["condition"]["type"].endswith("DIVISION-BY-ZERO")
+    assert debugger["origin"] == {"kind": "human", "name": "Ada", "run": None}
+    left = await desk.call("debugger.restart", **stop, name="use-value", arguments=["(* 6 7)"])
+    assert left["evaluation"]["state"] == "done" and left["evaluation"]["values"] == ["42"]
+    assert (await desk.call("debugger.list"))["debuggers"] == []
+    assert (
+        len(await desk.events("lisp.debugger.entered")) == len(await desk.events("lisp.debugger.left")) == 1
+    )
+
+
+@pytest.mark.ledger("D-74")
+async def test_a_nested_error_is_aborted_to_its_parent(desk: Desk) -> None:
+    stopped = await desk.call("lisp.eval", code='(error "first")')
+    stop = stopped["debugger"]
+    inner = await desk.call("debugger.evalInFrame", **stop, frame=0, code='(error "second")')
+    assert inner["state"] == "stopped" and inner["debugger"]["level"] == stop["level"] + 1
+    left = await desk.call("debugger.abort", **inner["debugger"])
+    assert left["debugger"]["condition"]["message"] == "first"
+    ended = await desk.call("debugger.abort", **stop)
+    assert ended["evaluation"]["state"] == "aborted"
+    with pytest.raises(errors.DebuggerStale):
+        await desk.call("debugger.abort", **stop)
+
+
+async def test_a_wrong_restart_lists_those_there_are(desk: Desk) -> None:
+    stop = (await desk.call("lisp.eval", code='(error "x")'))["debugger"]
+    with pytest.raises(errors.InvalidParams, match="ABORT"):
+        await desk.call("debugger.restart", **stop, name="NO-SUCH")
+    with pytest.raises(errors.InvalidParams):
+        await desk.call("debugger.restart", **stop, name="ABORT", index=0, arguments=["(car 1)"])
+    assert len((await desk.call("debugger.list"))["debuggers"]) == 1
+
+
+async def test_input_is_asked_of_the_client_that_evaluates(desk: Desk) -> None:
+    result = await desk.call(
+        "lisp.eval", code='(progn (format *query-io* "Name: ") (read-line))', onStop="wait"
+    )
+    assert result["values"][0] == '"forty-two"'
+    assert desk.inputs[0]["client"] == "editor" and desk.inputs[0]["kind"] == "line"
+
+
+async def test_long_output_is_shortened_and_kept_whole(desk: Desk) -> None:
+    result = await desk.call("lisp.eval", code='(dotimes (i 20000) (format t "line ~a~%" i))', onStop="wait")
+    assert len(result["output"].encode()) <= 64 * 1024 + 40 and "more)" in result["output"]
+    whole = await asyncio.to_thread(Path(result["outputFile"]).read_text)
+    assert whole.splitlines()[-1] == "line 19999" and len(whole.encode()) == result["outputBytes"]
+
+
+async def test_an_interrupted_loop_is_aborted(desk: Desk) -> None:
+    await desk.call("lisp.start")
+    running = asyncio.create_task(desk.call("lisp.eval", code="(loop)"))
+    image = desk.context.services.image
+    async with asyncio.timeout(10):
+        while image.evaluations.newest_running("editor") is None:
+            await asyncio.sleep(0)
+        while True:
+            try:
+                await desk.call("lisp.interrupt")
+                break
+            except errors.NotFound:
+                await asyncio.sleep(0)
+    stopped = await running
+    assert stopped["state"] == "stopped"
+    ended = await desk.call("debugger.toplevel", **stopped["debugger"])
+    assert ended["evaluation"]["state"] == "aborted"
+
+
+async def test_a_time_limit_is_an_error_and_the_evaluation_goes_on(desk: Desk) -> None:
+    await desk.call("lisp.start")
+    with pytest.raises(errors.TimedOut) as caught:
+        await desk.call("lisp.eval", code="(sleep 0.3)", timeoutMs=20)
+    later = await desk.call("lisp.evaluation", id=caught.value.data["evaluation"][:12], waitMs=5000)
+    assert later["state"] == "done"
+
+
+async def test_killing_the_lisp_ends_everything_clearly(desk: Desk) -> None:
+    await desk.call("lisp.eval", code='(error "stopped")')
+    asleep = asyncio.create_task(desk.call("lisp.eval", code="(sleep 60)"))
+    image = desk.context.services.image
+    async with asyncio.timeout(10):
+        while image.evaluations.newest_running("editor") is None:
+            await asyncio.sleep(0)
+    os.kill((await desk.call("lisp.status"))["pid"], signal.SIGKILL)
+    assert (await asyncio.wait_for(asleep, 5))["state"] == "lost"
+    assert (await desk.call("debugger.list"))["debuggers"] == []
+    assert (await desk.call("lisp.status"))["state"] == "lost"
+    again = await desk.call("lisp.eval", code="(+ 1 1)")
+    assert again["values"] == ["2"]
+    assert len(await desk.events("lisp.lost")) == 1
+
+
+async def test_an_untrusted_caller_evaluates_nothing(desk: Desk) -> None:
+    caller = Caller(principal=PERSON, client_id="editor", trusted=False)
+    with pytest.raises(errors.WorkspaceNotTrusted):
+        await dispatch.perform(
+            Context(desk.context.services, caller), "lisp.eval", {"code": "1"}, in_hub=True
+        )
+    assert (await desk.call("lisp.status"))["state"] == "stopped"
+
+
+async def test_a_configured_command_is_the_only_one_tried(desk: Desk) -> None:
+    with pytest.raises(errors.LispNotFound, match="no-such-lisp"):
+        await desk.call("lisp.start", implementation="no-such-lisp")
+    assert (await desk.call("lisp.status"))["state"] == "stopped"
+
+
+async def test_another_hub_takes_up_the_image_with_its_stops(desk: Desk, workspace: Path) -> None:
+    stopped = await desk.call("lisp.eval", code='(restart-case (error "left behind") (use-value (v) v))')
+    services = desk.context.services
+    first, published = services.image, desk.published
+    await first.detach()
+    services.image = Image(
+        services.store,
+        lambda method, params: published.append((method, params)),
+        lambda client, method, params: asyncio.sleep(0, {}),
+        first.places,
+        lambda: services.settings.lisp,
+    )
+    await services.image.take_up()
+    async with asyncio.timeout(10):
+        while not (debuggers := (await desk.call("debugger.list"))["debuggers"]):
+            await asyncio.sleep(0)
+    assert debuggers[0]["evaluation"] == stopped["id"] and debuggers[0]["origin"]["name"] == "Ada"
+    left = await desk.call(
+        "debugger.restart", thread=debuggers[0]["thread"], level=1, name="USE-VALUE", arguments=["7"]
+    )
+    assert left["evaluation"]["values"] == ["7"] and left["evaluation"]["id"] == stopped["id"]
