@@ -91,7 +91,7 @@ class Connection:
         signals an error does not answer: it stops in the debugger, which arrives as a `Debug` event with
         the id in `conts`.
         Concurrency: cancelling it forgets the request; the Lisp works on and its late answer is dropped.
-        Example: await connection.rex("(swank:operator-arglist \\"car\\" \\"CL\\")") -> "(car list)"
+        Example: await connection.rex("(swank:operator-arglist \\"car\\" \\"CL\\")") -> "(car LIST)"
         Source: `swank.lisp`, `eval-for-emacs`.
         """
         _, answer = self.rex_with_id(form, package=package, thread=thread)
@@ -103,7 +103,8 @@ class Connection:
         """Send what `rex` sends; return the request's id and the future of its value."""
         text = _one_form(form) if isinstance(form, str) else sexp.write(form)
         request = self.next_id
-        packet = encode(f"(:emacs-rex {text} {sexp.write(package)} {sexp.write(thread)} {request})")
+        # The newline ends a comment that TEXT may end with.
+        packet = encode(f"(:emacs-rex {text}\n{sexp.write(package)} {sexp.write(thread)} {request})")
         self._require_open()
         self.next_id += 1
         answer: asyncio.Future[Value] = self._loop.create_future()
@@ -262,7 +263,7 @@ def _one_form(text: str) -> str:
     _, problem = sexp.read(text)
     if problem is not None:
         raise InvalidParams(
-            f"A request is one Lisp form, but in {text:.80!r}: {problem.message}", offset=problem.offset
+            f"A request is one Lisp form, but in {text[:80]!r}: {problem.message}", offset=problem.offset
         )
     return text
 
