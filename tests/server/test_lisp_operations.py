@@ -13,8 +13,7 @@ import pytest
 
 from descartes_core import errors
 from descartes_core.model import Principal
-from descartes_core.store import Store
-from descartes_core.store import EventQuery
+from descartes_core.store import EventQuery, Store
 from descartes_server.operations import dispatch
 from descartes_server.operations.context import Caller, Context, Services
 from descartes_server.operations.editors import Editors
@@ -23,6 +22,7 @@ from descartes_server.operations.lisp_settings import cache
 from descartes_server.operations.settings import Settings
 from descartes_server.operations.texts import uri_of
 from descartes_server.operations.workspace import Workspace
+from support.until import until
 
 PERSON = Principal(kind="human", id="ada", name="Ada")
 
@@ -157,15 +157,8 @@ async def test_an_interrupted_loop_is_aborted(desk: Desk) -> None:
     await desk.call("lisp.start")
     running = asyncio.create_task(desk.call("lisp.eval", code="(loop)"))
     image = desk.context.services.image
-    async with asyncio.timeout(10):
-        while image.evaluations.newest_running("editor") is None:
-            await asyncio.sleep(0)
-        while True:
-            try:
-                await desk.call("lisp.interrupt")
-                break
-            except errors.NotFound:
-                await asyncio.sleep(0)
+    await until(lambda: image.evaluations.newest_running("editor") is not None, "it runs")
+    await desk.call("lisp.interrupt")
     stopped = await running
     assert stopped["state"] == "stopped"
     ended = await desk.call("debugger.toplevel", **stopped["debugger"])
@@ -184,9 +177,7 @@ async def test_killing_the_lisp_ends_everything_clearly(desk: Desk) -> None:
     await desk.call("lisp.eval", code='(error "stopped")')
     asleep = asyncio.create_task(desk.call("lisp.eval", code="(sleep 60)"))
     image = desk.context.services.image
-    async with asyncio.timeout(10):
-        while image.evaluations.newest_running("editor") is None:
-            await asyncio.sleep(0)
+    await until(lambda: image.evaluations.newest_running("editor") is not None, "it runs")
     os.kill((await desk.call("lisp.status"))["pid"], signal.SIGKILL)
     assert (await asyncio.wait_for(asleep, 5))["state"] == "lost"
     assert (await desk.call("debugger.list"))["debuggers"] == []
@@ -224,9 +215,8 @@ async def test_another_hub_takes_up_the_image_with_its_stops(desk: Desk, workspa
         lambda: services.settings.lisp,
     )
     await services.image.take_up()
-    async with asyncio.timeout(10):
-        while not (debuggers := (await desk.call("debugger.list"))["debuggers"]):
-            await asyncio.sleep(0)
+    await until(lambda: bool(services.image.debuggers.all()), "the stop is announced again")
+    debuggers = (await desk.call("debugger.list"))["debuggers"]
     assert debuggers[0]["evaluation"] == stopped["id"] and debuggers[0]["origin"]["name"] == "Ada"
     left = await desk.call(
         "debugger.restart", thread=debuggers[0]["thread"], level=1, name="USE-VALUE", arguments=["7"]
