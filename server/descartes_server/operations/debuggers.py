@@ -111,7 +111,9 @@ class Debuggers:
         self, thread: int, level: int, action: Callable[[], Awaitable[None]], wait_ms: int
     ) -> shapes.Leaving:
         """Do ACTION, which leaves (THREAD, LEVEL); answers at the next stop, the end, or after WAIT_MS."""
-        record = self.record_of(self.get(thread, level))
+        inner = self.record_of(self.get(thread, level))
+        # What a deeper level evaluates ends on the way to its parent; the thread's own is level 1's.
+        record = self.record_of(self._stops.get((thread, 1)) or self.get(thread, level))
         waiter = _Waiter(thread, level, record, asyncio.get_running_loop().create_future())
         self._waiters.add(waiter)
         try:
@@ -122,7 +124,8 @@ class Debuggers:
         finally:
             self._waiters.discard(waiter)
         if debugger is not None:
-            return shapes.Leaving(debugger=debugger)
+            ended = inner is not None and inner is not record and not inner.running()
+            return shapes.Leaving(debugger=debugger, evaluation=inner.wire() if inner and ended else None)
         return shapes.Leaving(evaluation=record.wire() if record else None)
 
     def _resolve(self, concerns: Callable[[_Waiter], bool], debugger: shapes.Debugger | None) -> None:
