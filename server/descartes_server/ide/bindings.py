@@ -40,16 +40,6 @@ def bindings_in(segment: Segment, offset: int) -> tuple[Binding, ...]:
     return tuple(visible)
 
 
-def scope_of(segment: Segment, binding: Binding) -> Node | None:
-    """Return the innermost list in SEGMENT that binds BINDING and in which it may be seen."""
-    steps = steps_at(segment, binding.start)
-    calls = [step for step in steps if step.role in ("call", "function", "handler")]
-    for step in reversed(calls):
-        if step.node.start < binding.start and step.operator not in ("", binding.name):
-            return step.node
-    return calls[0].node if calls else None
-
-
 def _bound_by(segment: Segment, step: Step, outer: Step | None, offset: int) -> Iterator[Binding]:
     data = step.node.data
     if step.role == "function" and outer is not None:
@@ -63,7 +53,8 @@ def _bound_by(segment: Segment, step: Step, outer: Step | None, offset: int) -> 
     index = lambda_list_index(step.operator, data)
     if index is not None:
         if index < len(data) and step.index >= index:
-            yield from lambda_list_names(segment, data[index], _seen_until(step, index, offset))
+            until = _seen_until(step, index, offset)
+            yield from lambda_list_names(segment, data[index], until, step.operator == "defmethod")
     elif step.operator == "loop":
         yield from _loop(segment, data)
     else:
@@ -119,10 +110,13 @@ def _named(segment: Segment, node: Node, kind: BindingKind) -> Iterator[Binding]
         yield Binding(name, node.start, node.end, kind)
 
 
-def lambda_list_names(segment: Segment, node: Node, until: int | None) -> Iterator[Binding]:
+def lambda_list_names(
+    segment: Segment, node: Node, until: int | None, specialised: bool = False
+) -> Iterator[Binding]:
     """Yield the parameters of the lambda list NODE, destructured and supplied-p ones too.
 
-    UNTIL leaves out those that do not end before it. Specialisers and default values are no names.
+    UNTIL leaves out those that do not end before it. Default values are no names, nor are the classes of
+    required parameters where these may be SPECIALISED; elsewhere a list there is destructured.
     """
     nested, pending = 0, [(node, "required")]
     while pending and nested < 200:
@@ -139,11 +133,11 @@ def lambda_list_names(segment: Segment, node: Node, until: int | None) -> Iterat
                 for binding in _named(segment, item, "parameter"):
                     if until is None or binding.end < until:
                         yield binding
-            elif item.kind == "list" and item.data:
-                pending.extend(_parameter_parts(segment, item, section))
+            elif item.kind == "list" and item.data and (until is None or item.end < until):
+                pending.extend(_parameter_parts(item, section, specialised))
 
 
-def _parameter_parts(segment: Segment, item: Node, section: str) -> list[tuple[Node, str]]:
+def _parameter_parts(item: Node, section: str, specialised: bool) -> list[tuple[Node, str]]:
     """The name and the supplied-p of `(name default supplied)`, or all of a destructured parameter."""
     data = item.data
     if section in ("&optional", "&key", "&aux"):
@@ -151,15 +145,9 @@ def _parameter_parts(segment: Segment, item: Node, section: str) -> list[tuple[N
         if section == "&key" and name.kind == "list" and len(name.data) > 1:
             name = name.data[1]
         return [(part, "required") for part in (name, *data[2:3])]
-    if section == "required" and len(data) == 2 and _specialised(segment, data[1]):
+    if section == "required" and specialised:
         return [(data[0], "required")]
     return [(item, "required")]
-
-
-def _specialised(segment: Segment, node: Node) -> bool:
-    return node.kind in ("symbol", "prefix") or (
-        node.kind == "list" and segment.text[node.start + 1 :][:3].lower() == "eql"
-    )
 
 
 _LOOP_NAMED = frozenset(("for", "as", "with"))

@@ -297,9 +297,9 @@ def _keywords(syntax: Syntax, offset: int, index: WorkspaceIndex | None) -> Iter
     if call is None or call.argument_index < 0:
         return
     given = {text.lower() for at, text in enumerate(call.arguments) if at != call.argument_index}
-    for name, detail in _keywords_of(syntax, call, offset, index):
+    for rank, (name, detail) in enumerate(_keywords_of(syntax, call, offset, index)):
         if name.lower() not in given:
-            yield Item(name.lower(), "keyword", detail, "", "KEYWORD", 600.0)
+            yield Item(name.lower(), "keyword", detail, "", "KEYWORD", 600.0 - 10 * rank)
 
 
 def _keywords_of(

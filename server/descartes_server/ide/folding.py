@@ -55,7 +55,6 @@ def _folds(segment: Segment, lines: LineIndex) -> Iterator[tuple[int, int, FoldK
 
 def _lists(segment: Segment, lines: LineIndex) -> Iterator[tuple[int, int, FoldKind]]:
     open_lines: list[int] = []
-    kind_of_fold: FoldKind = "region"
     cursor, starts = 0, lines.starts
     end_of_code = 0
     for kind, start, _ in segment.lexemes:
@@ -66,8 +65,10 @@ def _lists(segment: Segment, lines: LineIndex) -> Iterator[tuple[int, int, FoldK
         if kind == "open":
             open_lines.append(cursor)
         elif kind == "close" and open_lines and (first := open_lines.pop()) < cursor:
-            yield first, cursor, kind_of_fold
-    yield from ((first, end_of_code, kind_of_fold) for first in open_lines if first < end_of_code)
+            yield first, cursor, "region"
+    for first in open_lines:
+        if first < end_of_code:
+            yield first, end_of_code, "region"
 
 
 def _comments(segment: Segment, lines: LineIndex) -> Iterator[tuple[int, int, FoldKind]]:

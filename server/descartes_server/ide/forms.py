@@ -89,7 +89,7 @@ def definitions_of(segment: Segment) -> tuple[Definition, ...]:
     if "definitions" not in segment.memory:
         form = form_of(segment)
         root = tree(segment)
-        if form is None or root is None:
+        if form is None or root is None or segment.text[root.start - 1 : root.start] == "'" or base_name(form.operator) == "quote":
             segment.memory["definitions"] = ()
         elif form.kind != "form":
             segment.memory["definitions"] = (form,)
@@ -151,7 +151,7 @@ def _definition(segment: Segment, node: Node) -> Definition | None:
         return None
     return Definition(
         operator,
-        _name(segment, named),
+        _name(segment, named, kind),
         "form" if kind == "form" else "setf" if kind == "function" and named.kind == "list" else kind,
         node.start,
         node.end,
@@ -175,13 +175,15 @@ def _name_node(segment: Segment, node: Node) -> Node | None:
     return _name_node(segment, first)
 
 
-def _name(segment: Segment, node: Node) -> str:
+def _name(segment: Segment, node: Node, kind: str) -> str:
     text = _text(segment, node)
     if node.kind == "string":
         return text[1:-1]
     if node.kind == "list":
         return _SPACE.sub(" ", text)
-    return text[2:] if text.startswith("#:") else text
+    if kind in ("package", "system", "form"):
+        text = text.removeprefix("#").removeprefix(":")
+    return text
 
 
 def _detail(segment: Segment, base: str, data: tuple[Node, ...]) -> str:

@@ -41,7 +41,8 @@ def steps_at(segment: Segment, offset: int) -> list[Step]:
     """Return the lists around OFFSET, outermost first, with what each stands for."""
     steps: list[Step] = []
     role: Role = "call"
-    quoted = False
+    root = segment.root[0] if segment.root else 0
+    quoted = segment.text[max(0, root - 1) : root] == "'"
     for node in nodes_at(segment, offset):
         if node.kind == "prefix":
             quoted = (quoted or segment.text[node.start] == "'") and segment.text[node.start] != ","

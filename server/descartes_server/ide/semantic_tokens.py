@@ -181,6 +181,7 @@ return always never thereis then = it of-type named
 """
 _LOOP_WORDS = frozenset(_LOOP_TEXT.split())
 _LOOP_NAMES = ("for", "as", "with", "and")
+_MACRO_STARTS = ("with-", "def", "do-", "when-", "if-", "unless-")
 _CALLABLE = ("special-operator", "macro", "generic", "function")
 _VALUED = ("constant", "variable", "class", "condition", "type", "declaration")
 
@@ -241,7 +242,8 @@ class _Painter:
 
     def _open(self, start: int) -> None:
         role: Role = "call"
-        operator, quoted = "", self.prefix == "'" or (self.prefix.startswith("#") and self.prefix != "#'")
+        operator = ""
+        quoted = self.prefix == "'" or (self.prefix.startswith("#") and self.prefix != "#'")
         if self.prefix[-1:] in ("+", "-"):
             role = "names"
         elif self.frames:
@@ -361,7 +363,7 @@ class _Painter:
         return (
             self._from_image(full, name)
             or self._standard(full, _CALLABLE)
-            or (("macro", ()) if name.startswith(("with-", "def", "do-")) else ("function", ()))
+            or (("macro", ()) if name.startswith(_MACRO_STARTS) else ("function", ()))
         )
 
     def _value(self, name: str, full: str) -> tuple[str, tuple[str, ...]] | None:

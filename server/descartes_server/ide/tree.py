@@ -83,7 +83,7 @@ def tree(segment: Segment) -> Node | None:
     if segment.root is None:
         return None
     if "tree" not in segment.memory:
-        segment.memory["tree"] = _from_tree_sitter(segment) or from_lexemes(segment)
+        segment.memory["tree"] = from_tree_sitter(segment) or from_lexemes(segment)
     found: Node | None = segment.memory["tree"]
     return found
 
@@ -175,7 +175,8 @@ class _Grammar(threading.local):
 _grammar = _Grammar()
 
 
-def _from_tree_sitter(segment: Segment) -> Node | None:
+def from_tree_sitter(segment: Segment) -> Node | None:
+    """Return the root list of SEGMENT over tree-sitter's tree, None when that cannot be trusted."""
     if segment.stack or not segment.settled or segment.root is None:
         return None
     start, end = segment.root

@@ -1,0 +1,79 @@
+"""Right answers on real libraries: alexandria, cl-ppcre and Swank as the distribution has them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from descartes_server.ide import lexer, tree
+from descartes_server.ide.index import WorkspaceIndex
+from descartes_server.ide.symbols import document_symbols
+from descartes_server.ide.syntax import parse
+
+LIBRARY = Path("/usr/share/common-lisp/source")
+FILES = sorted(
+    path for folder in ("alexandria", "cl-ppcre", "slime") for path in (LIBRARY / folder).rglob("*.lisp")
+)
+NAMES = [str(path.relative_to(LIBRARY)) for path in FILES]
+
+
+def read(path: Path) -> str:
+    return path.read_text("utf-8", errors="replace")
+
+
+def test_the_libraries_are_here() -> None:
+    assert len(FILES) > 80
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES)
+def test_every_definition_in_column_0_is_in_the_outline(path: Path) -> None:
+    """The only exceptions are those inside `#| |#`, which define nothing."""
+    text = read(path)
+    starts = {symbol.start for symbol in document_symbols(parse(text))}
+    comments = [(start, end) for kind, start, end in lexer.lexemes(text) if kind == "block"]
+    missed = [
+        match.group()
+        for match in re.finditer(r"^\(def\S*\s+\S+", text, re.MULTILINE)
+        if match.start() not in starts and not any(start < match.start() < end for start, end in comments)
+    ]
+    assert missed == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES)
+def test_a_sound_file_has_no_problem(path: Path) -> None:
+    assert parse(read(path)).problems == ()
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES)
+def test_tree_sitter_and_the_reader_see_the_same_tree(path: Path) -> None:
+    """Every node, in both: so it does not matter which of them answers."""
+
+    def drawn(root: tree.Node) -> list[tuple[str, int, int]]:
+        kinds = ("list", "symbol", "number", "string", "character")
+        return [(node.kind, node.start, node.end) for node in tree.walk(root) if node.kind in kinds]
+
+    for segment in parse(read(path)).segments:
+        grown = tree.from_tree_sitter(segment)
+        if grown is not None:
+            own = tree.from_lexemes(segment)
+            assert own is not None
+            assert drawn(grown) == drawn(own)
+
+
+def test_tree_sitter_reads_nearly_all_forms() -> None:
+    """Else the way around it would be the rule."""
+    forms = [segment for path in FILES for segment in parse(read(path)).segments if segment.root]
+    grown = sum(1 for segment in forms if tree.from_tree_sitter(segment) is not None)
+    assert grown / len(forms) > 0.97
+
+
+def test_the_index_finds_the_libraries_functions() -> None:
+    index = WorkspaceIndex()
+    assert len(list(index.scan(str(path) for path in FILES))) == len(FILES)
+    found = index.lookup("alexandria:flatten")
+    assert [(Path(entry.path).name, entry.detail, entry.package) for entry in found[:1]] == [
+        ("lists.lisp", "(tree)", "ALEXANDRIA")
+    ]
+    assert found[0].documentation.startswith("Traverses the tree in order")
