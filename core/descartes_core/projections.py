@@ -8,5 +8,7 @@ from descartes_core.store.projections import Projection
 def standard() -> tuple[Projection, ...]:
     """Return all projections of Descartes. Add yours here (imported inside, so that no cycle arises)."""
     from descartes_core.leases.projection import LEASES
+    from descartes_core.policy.projection import INTERVENTIONS
+    from descartes_core.runs.projection import RUNS
 
-    return (LEASES,)
+    return (LEASES, RUNS, INTERVENTIONS)

@@ -1,0 +1,1 @@
+"""Agents: the loop of model and tools, the model port, and the tools themselves."""

@@ -1,0 +1,195 @@
+"""The one way a tool is called: arguments checked, lease taken, policy asked, then executed and recorded.
+
+Every call gets exactly one result in the log, whatever becomes of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from descartes_core.agents.conversation import Conversation, Step
+from descartes_core.agents.hands import Hands
+from descartes_core.agents.journal import Journal
+from descartes_core.agents.questions import Questions, Reply
+from descartes_core.agents.tools import WRITING
+from descartes_core.agents.tools.paths import writable
+from descartes_core.agents.tools.tool import Tool, ToolContext
+from descartes_core.errors import Cancelled, DescartesError, InvalidParams, LeaseLost, PolicyDenied
+from descartes_core.model import NewEvent
+from descartes_core.policy.rules import Allow, Ask, Asker, Deny, Policy, ToolCall, ToolLevel
+from descartes_core.ports import LispPort, new_id
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A call that may be executed: its arguments are valid, its lease is held, nobody objects."""
+
+    call: ToolCall
+    tool: Tool
+    parameters: msgspec.Struct
+
+
+class ToolExecutor:
+    """Executes the tool calls of one run."""
+
+    def __init__(
+        self,
+        *,
+        workspace: Path,
+        tools: Mapping[str, Tool],
+        level: ToolLevel,
+        policy: Policy,
+        conversation: Conversation,
+        questions: Questions,
+        journal: Journal,
+        hands: Hands,
+        lisp: LispPort | None,
+    ) -> None:
+        self._workspace = workspace
+        self._tools = tools
+        self._level: ToolLevel = level
+        self._policy = policy
+        self._conversation = conversation
+        self._questions = questions
+        self._journal = journal
+        self._hands = hands
+        self._lisp = lisp
+
+    async def execute(self, step: Step) -> None:
+        """Do STEP, or find out why not, and record its result.
+
+        Errors: `LeaseLost` after recording it, because then the whole run ends; `Cancelled` when a person
+        chose to stop the run.
+        """
+        if step.started is not None and not await self._repeats(step):
+            return
+        try:
+            ready = await self._prepare(step)
+        except Cancelled:
+            raise
+        except DescartesError as problem:
+            await self._journal.add(*self._unexecuted(step, problem))
+            if isinstance(problem, LeaseLost):
+                raise
+        else:
+            if isinstance(ready, Reply):
+                await self._journal.add(*self._answered(step, ready))
+            else:
+                await self._run(step, ready)
+
+    async def _repeats(self, step: Step) -> bool:
+        await self._hands.end_leftover(step.call.id)
+        if await self._questions.repeat(step):
+            return True
+        skipped = PolicyDenied("This call was interrupted, and a person chose to go on without it")
+        await self._journal.add(*self._failed(step, skipped, step.started, 0))
+        return False
+
+    async def _prepare(self, step: Step) -> Ready | Reply:
+        ready = self._parse(step.call)
+        decision = self._decide(step.call)
+        await self._lease(ready, step)
+        if isinstance(decision, Allow):
+            return ready
+        answer = await self._questions.approve(step, decision.reason)
+        if isinstance(answer, Reply):
+            return answer
+        if answer == step.call:
+            return ready
+        # What a person wrote needs no second question, but no person's edit gets around a denial.
+        edited = self._parse(answer)
+        self._decide(answer)
+        await self._lease(edited, step)
+        return edited
+
+    def _parse(self, call: ToolCall) -> Ready:
+        tool = self._tools.get(call.name)
+        if tool is None:
+            raise InvalidParams(f"There is no tool {call.name!r}; there are {', '.join(self._tools)}")
+        return Ready(call, tool, tool.parse(call.arguments))
+
+    def _decide(self, call: ToolCall) -> Allow | Ask:
+        decision = self._policy.decide(call, Asker(self._level, self._conversation.rejections))
+        if isinstance(decision, Deny):
+            raise PolicyDenied(decision.reason)
+        return decision
+
+    async def _lease(self, ready: Ready, step: Step) -> None:
+        if ready.call.name in WRITING:
+            path = writable(self._workspace, ready.call.arguments["path"])
+            await self._hands.lease(path, step.asked_by)
+
+    async def _run(self, step: Step, ready: Ready) -> None:
+        (started,) = await self._journal.add(self._started(step, ready.call))
+        began = time.monotonic()
+        hands = self._hands.of(step.call.id, started.id)
+        context = ToolContext(self._workspace, self._journal.run, hands, self._lisp)
+        try:
+            result = await ready.tool.call(context, ready.parameters)
+        except Exception as error:
+            problem = _told(error, ready.call)
+            await self._journal.add(*self._failed(step, problem, started.id, _since(began)))
+            if isinstance(problem, LeaseLost):
+                raise problem from None
+        else:
+            await self._journal.add(self._completed(step, result, started.id, _since(began)))
+
+    def _unexecuted(self, step: Step, problem: DescartesError) -> list[NewEvent]:
+        started = self._started(step, step.call, executed=False)
+        return [started, *self._failed(step, problem, started.id, 0, executed=False)]
+
+    def _answered(self, step: Step, reply: Reply) -> list[NewEvent]:
+        started = self._started(step, step.call, executed=False)
+        return [started, self._completed(step, reply.text, started.id, 0, executed=False)]
+
+    def _started(self, step: Step, call: ToolCall, **more: Any) -> NewEvent:
+        data = {"callId": call.id, "tool": call.name, "arguments": call.arguments, **more}
+        return self._journal.event("tool_use", "tool.started", data, parent=step.asked_by, id=new_id("evt"))
+
+    def _completed(self, step: Step, result: str, parent: str | None, ms: int, **more: Any) -> NewEvent:
+        data = {**_of(step), "result": result, "durationMs": ms, **more}
+        return self._journal.event("tool_use", "tool.completed", data, parent=parent)
+
+    def given_up(self) -> list[NewEvent]:
+        """Return the events that end what has begun and will not end by itself, because the run does."""
+        ended = Cancelled("The run ended while this was being executed")
+        begun = [step for step in self._conversation.steps if step.started is not None]
+        return [event for step in begun for event in self._failed(step, ended, step.started, 0)]
+
+    def _failed(
+        self, step: Step, problem: DescartesError, parent: str | None, ms: int, **more: Any
+    ) -> list[NewEvent]:
+        data = {**_of(step), "error": problem.as_json(), "durationMs": ms, **more}
+        failed = self._journal.event("tool_use", "tool.failed", data, parent=parent, id=new_id("evt"))
+        error = {
+            "code": problem.code,
+            "message": problem.message,
+            "recoverable": not isinstance(problem, LeaseLost),
+        }
+        return [failed, self._journal.event("error", "error", error, parent=failed.id)]
+
+
+def _of(step: Step) -> dict[str, Any]:
+    return {"callId": step.call.id, "tool": step.call.name}
+
+
+def _since(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)
+
+
+def _told(error: Exception, call: ToolCall) -> DescartesError:
+    if isinstance(error, DescartesError):
+        return error
+    if isinstance(error, OSError):
+        return InvalidParams(f"{call.name} failed: {error.strerror or error}")
+    log.exception("the tool %s failed", call.name, exc_info=error)
+    return DescartesError(f"{call.name} failed in a way that is a bug of Descartes; its log has the details")

@@ -1,0 +1,185 @@
+"""What tools do to the world, with the rules of the workspace: fenced writes and commands that can be ended.
+
+A file is replaced in the very transaction that checks the lease, so that a takeover comes either before it,
+and then nothing is written, or after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from descartes_core.agents.journal import Journal
+from descartes_core.agents.tools import texts
+from descartes_core.agents.tools.paths import relative
+from descartes_core.agents.tools.tool import CommandResult
+from descartes_core.errors import LeaseLost
+from descartes_core.leases import LeasePath, Leases
+from descartes_core.leases.arbiter import is_over, next_token, open_leases, own_lease
+from descartes_core.leases.words import lease_lost
+from descartes_core.model import Event, Lease
+from descartes_core.processes.kept import Command, KeptProcess
+from descartes_core.store import Transaction
+
+SHOWN_BYTES = 65_536
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a run leaves things: RECORDS of its processes (followed), OUTPUT of its commands (only read)."""
+
+    workspace: Path
+    records: Path
+    output: Path
+
+
+class Hands:
+    """The hands of one run."""
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        leases: Leases,
+        reason: str,
+        places: Places,
+        environment: Mapping[str, str],
+    ) -> None:
+        self._journal = journal
+        self._reason = reason
+        self._leases = leases
+        self._places = places
+        self._environment = environment
+
+    async def lease(self, path: Path, parent: str) -> Lease:
+        """Return the exclusive lease of the run on PATH, taken because of the event PARENT.
+
+        Errors: `LeaseHeld`; `LeaseLost` when the run had it and it was taken over.
+        """
+        return await take_lease(
+            self._leases, self._journal, path.as_uri(), reason=self._reason, parent=parent
+        )
+
+    def of(self, call: str, started: str) -> CallHands:
+        """Return the hands for the tool call CALL, whose execution began with the event STARTED."""
+        return CallHands(self, call, started)
+
+    async def replace(self, path: Path, before: bytes | None, after: bytes, parent: str) -> None:
+        """Replace the file PATH by AFTER and log it, if the run still holds its lease."""
+        replacement = await asyncio.to_thread(texts.prepare, path, after)
+        written = {
+            "path": relative(self._places.workspace, path),
+            "sha256Before": None if before is None else hashlib.sha256(before).hexdigest(),
+            "sha256After": hashlib.sha256(after).hexdigest(),
+        }
+
+        def body(tx: Transaction) -> Event:
+            self._check_held(tx, path)
+            replacement.put()
+            return tx.append(self._journal.event("action", "file.written", written, parent=parent))
+
+        try:
+            await self._journal.store.transact(body)
+        finally:
+            await asyncio.to_thread(replacement.discard)
+
+    async def run_command(self, call: str, command: list[str], timeout_seconds: float) -> CommandResult:
+        """Run COMMAND for CALL; when this is cancelled or the time is over its process group ends at once."""
+        output = self._places.output / f"{call}.txt"
+        kept = await self._start(call, command, output)
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                ended, timed_out = str(await kept.wait()), False
+        except TimeoutError:
+            ended, timed_out = str(await kept.end(grace_seconds=0)), True
+        finally:
+            kept.signal(signal.SIGKILL)
+            kept.close()
+        return CommandResult(ended, await asyncio.to_thread(_shown, output), timed_out)
+
+    async def end_leftover(self, call: str) -> None:
+        """End the processes of the command of CALL that outlived the hub, if there are any."""
+        for folder in sorted(self._places.records.glob(f"{call}.*")):
+            kept = KeptProcess.take_up(folder)
+            if kept is not None:
+                await kept.end(grace_seconds=0)
+                kept.close()
+
+    async def _start(self, call: str, command: list[str], output: Path) -> KeptProcess:
+        await asyncio.to_thread(self._places.output.mkdir, mode=0o700, parents=True, exist_ok=True)
+        number = len(list(self._places.records.glob(f"{call}.*")))
+        return await KeptProcess.start(
+            self._places.records / f"{call}.{number}",
+            Command(
+                command=command,
+                cwd=str(self._places.workspace),
+                environment=dict(self._environment),
+                stdout=str(output),
+                stderr=str(output),
+                takes_input=False,
+            ),
+        )
+
+    def _check_held(self, tx: Transaction, path: Path) -> None:
+        about = self._leases.paths.of(path.as_uri())
+        own = own_lease(tx, about, self._journal.principal)
+        if own is None or is_over(own, tx.now_ms):
+            raise _lost(tx, about)
+
+
+async def take_lease(
+    leases: Leases, journal: Journal, path: str, *, reason: str, parent: str | None = None
+) -> Lease:
+    """Return the exclusive lease on PATH for the run of JOURNAL, which keeps it until it ends.
+
+    Errors: `LeaseHeld`; `LeaseLost` when the run had it and somebody else has had it since.
+    """
+    about = leases.paths.of(path)
+
+    def check(tx: Transaction) -> None:
+        own = own_lease(tx, about, journal.principal)
+        # A token that was given since our lease ended was somebody else's: the file is not as we knew it.
+        if own is not None and is_over(own, tx.now_ms) and next_token(tx, about) > own.lease.token + 1:
+            raise _lost(tx, about)
+
+    await journal.store.transact(check)
+    return await leases.acquire(
+        path, journal.principal, reason=reason, run=journal.run, session=journal.session, parent=parent
+    )
+
+
+def _lost(tx: Transaction, about: LeasePath) -> LeaseLost:
+    others = [each.lease for each in open_leases(tx, about)]
+    return lease_lost(about.text, next(iter(others), None), tx.now_ms)
+
+
+class CallHands:
+    """The hands of a run while it executes one call; what the tools see as `tool.Hands`."""
+
+    def __init__(self, hands: Hands, call: str, started: str) -> None:
+        self._hands = hands
+        self._call = call
+        self._started = started
+
+    async def replace(self, path: Path, before: bytes | None, after: bytes) -> None:
+        """See `tool.Hands`."""
+        await self._hands.replace(path, before, after, self._started)
+
+    async def run_command(self, command: list[str], timeout_seconds: float) -> CommandResult:
+        """See `tool.Hands`."""
+        return await self._hands.run_command(self._call, command, timeout_seconds)
+
+
+def _shown(output: Path) -> str:
+    size = output.stat().st_size
+    with output.open("rb") as file:
+        if size <= SHOWN_BYTES:
+            return file.read().decode("utf-8", "replace").rstrip("\n")
+        head = file.read(SHOWN_BYTES // 2).decode("utf-8", "replace")
+        file.seek(-SHOWN_BYTES // 2, 2)
+        tail = file.read().decode("utf-8", "replace")
+    return f"{head}\n… ({size - SHOWN_BYTES} bytes left out; all of it is in {output})\n{tail}".rstrip("\n")

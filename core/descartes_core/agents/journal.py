@@ -1,0 +1,47 @@
+"""How a run writes into the log: everything in its name, on its stream, with the cause as parent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from descartes_core.model import Category, Event, NewEvent, Principal
+from descartes_core.store import Store
+
+
+class Journal:
+    """The part of the log that belongs to one run."""
+
+    def __init__(self, store: Store, *, run: str, session: str, agent: str) -> None:
+        self.store = store
+        self.run = run
+        self.session = session
+        self.agent = agent
+        self.principal = Principal(kind="agent", id=run, name=agent)
+
+    def event(
+        self,
+        category: Category,
+        name: str,
+        data: dict[str, Any],
+        *,
+        parent: str | None,
+        by: Principal | None = None,
+        id: str | None = None,
+    ) -> NewEvent:
+        """Return an event of this run, caused by PARENT, done by BY or else by the run itself."""
+        return NewEvent(
+            category=category,
+            name=name,
+            stream=f"run/{self.run}",
+            actor=by or self.principal,
+            run=self.run,
+            session=self.session,
+            agent=self.agent,
+            parent=parent,
+            data=data,
+            id=id,
+        )
+
+    async def add(self, *events: NewEvent) -> list[Event]:
+        """Append EVENTS together and return them as published."""
+        return await self.store.append(*events)

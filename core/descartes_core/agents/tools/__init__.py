@@ -1,0 +1,25 @@
+"""The tools that agents have, by name."""
+
+from __future__ import annotations
+
+from descartes_core.agents.tools import files, lisp, shell
+from descartes_core.agents.tools.tool import Tool
+
+TOOLS: dict[str, Tool] = {
+    each.name: each
+    for each in (
+        files.read,
+        files.write,
+        files.edit,
+        files.list_,
+        files.search,
+        shell.shell,
+        lisp.lisp_eval,
+        lisp.lisp_compile,
+        lisp.lisp_inspect,
+        lisp.lisp_restart,
+    )
+}
+
+WRITING = frozenset({"write", "edit"})
+"""Tools whose `path` is leased before they are asked about."""

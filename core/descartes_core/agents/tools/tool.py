@@ -1,0 +1,113 @@
+"""What a tool is: a function whose signature is its schema.
+
+    @tool("Return the text of the file PATH.")
+    async def read(context: ToolContext, path: str, offset: int = 1) -> str: ...
+
+A tool decides nothing about permission, leases or the log; the executor does, before it calls one.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from descartes_core.errors import InvalidParams
+from descartes_core.ports import LispPort
+
+
+class Hands(Protocol):
+    """What tools do to the world, done by the executor so that leases and the log see it."""
+
+    async def replace(self, path: Path, before: bytes | None, after: bytes) -> None:
+        """Replace the file PATH, whose bytes were BEFORE (None: it did not exist), by AFTER at once.
+
+        Errors: `LeaseLost` when the lease of the run was taken over; then nothing is written.
+        """
+        ...
+
+    async def run_command(self, command: list[str], timeout_seconds: float) -> CommandResult:
+        """Run COMMAND in the workspace, in a process group of its own that ends with the timeout."""
+        ...
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """How a command ended: ENDED as a person reads it, OUTPUT capped, TIMED_OUT when it was ended by us."""
+
+    ended: str
+    output: str
+    timed_out: bool
+
+
+@dataclass(frozen=True)
+class ToolContext:
+    """What a tool is given beside its arguments."""
+
+    workspace: Path
+    run: str
+    hands: Hands
+    lisp: LispPort | None
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool as data. PARAMETERS is a struct made from the signature of FUNCTION."""
+
+    name: str
+    summary: str
+    parameters: type[msgspec.Struct]
+    function: Callable[..., Awaitable[str]]
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of the arguments, self-contained, as models take it."""
+        (schema,), components = msgspec.json.schema_components([self.parameters], ref_template="{name}")
+        found: dict[str, Any] = components[schema["$ref"]]
+        return {key: value for key, value in found.items() if key != "title"}
+
+    def parse(self, arguments: dict[str, Any]) -> msgspec.Struct:
+        """Return ARGUMENTS as the parameters of this tool.
+
+        Errors: `InvalidParams` that says what is wrong with them and what the tool takes.
+        """
+        try:
+            return msgspec.convert(arguments, self.parameters)
+        except msgspec.ValidationError as problem:
+            takes = ", ".join(_describe(each) for each in msgspec.structs.fields(self.parameters))
+            raise InvalidParams(f"{self.name} takes {{{takes}}}: {problem}", tool=self.name) from None
+
+    async def call(self, context: ToolContext, parameters: msgspec.Struct) -> str:
+        """Return the result of the tool for PARAMETERS, as text for the model."""
+        return await self.function(context, **msgspec.structs.asdict(parameters))
+
+
+def tool(summary: str) -> Callable[[Callable[..., Awaitable[str]]], Tool]:
+    """Return a decorator that makes a `Tool` of an async function; SUMMARY is what a model reads.
+
+    The first parameter is the context. A parameter without a default is required; names become camelCase.
+    """
+
+    def make(function: Callable[..., Awaitable[str]]) -> Tool:
+        signature = inspect.signature(function, eval_str=True)
+        fields = [_field(each) for each in list(signature.parameters.values())[1:]]
+        name = function.__name__.rstrip("_")
+        struct = msgspec.defstruct(
+            name, fields, rename="camel", forbid_unknown_fields=True, kw_only=True, module=function.__module__
+        )
+        return Tool(name, summary, struct, function)
+
+    return make
+
+
+def _field(parameter: inspect.Parameter) -> tuple[str, Any] | tuple[str, Any, Any]:
+    if parameter.default is inspect.Parameter.empty:
+        return (parameter.name, parameter.annotation)
+    return (parameter.name, parameter.annotation, parameter.default)
+
+
+def _describe(field: msgspec.structs.FieldInfo) -> str:
+    return field.encode_name if field.required else f"{field.encode_name}?"

@@ -1,0 +1,126 @@
+"""The one check every tool call passes: allow it, ask a person about it, or deny it.
+
+Pure. It neither asks nor executes; the tool executor does what it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+
+from descartes_core.errors import InvalidParams, PolicyDenied
+from descartes_core.model import Shape
+
+ToolLevel = Literal["read-only", "lisp-developer", "full", "trusted"]
+LEVELS: tuple[ToolLevel, ...] = ("read-only", "lisp-developer", "full", "trusted")
+"""From the least to the most: each level may do everything that the one before may."""
+
+READING = frozenset({"read", "list", "search"})
+LISP = frozenset({"lisp_eval", "lisp_compile", "lisp_inspect", "lisp_restart"})
+MUTATING = frozenset({"write", "edit", "shell", "lisp_eval", "lisp_compile", "lisp_restart"})
+"""What asks by default."""
+
+REJECTIONS_BEFORE_DENIAL = 2
+
+
+class ToolCall(Shape, frozen=True):
+    """A tool that a model wants called. ID is unique within its run."""
+
+    id: str
+    name: str
+    arguments: dict[str, Any]
+
+    def key(self) -> str:
+        """Return what equal calls have in common: the name and the arguments, whatever their order."""
+        return f"{self.name} {msgspec.json.encode(self.arguments, order='deterministic').decode()}"
+
+
+@dataclass(frozen=True)
+class Asker:
+    """What the policy looks at in a run."""
+
+    level: ToolLevel
+    rejections: Mapping[str, int] = field(default_factory=dict)
+    """How often a person rejected a call, by `ToolCall.key`."""
+
+
+@dataclass(frozen=True)
+class Allow:
+    """The call may be executed as it is."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """The call waits for a person; REASON says why it is asked about."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Deny:
+    """The call is not executed; REASON is for the model and says what else to do."""
+
+    reason: str
+
+
+Decision = Allow | Ask | Deny
+
+
+class Policy:
+    """The rules, first match wins: tool level, calls rejected before, trust, then ask before mutation."""
+
+    def decide(self, call: ToolCall, run: Asker) -> Decision:
+        """Return what becomes of CALL, which RUN wants to make.
+
+        Example: decide(ToolCall(id="1", name="write", arguments={}), Asker("full")) -> Ask("write changes…")
+        """
+        if not allows(run.level, call.name):
+            return Deny(f"the tool level {run.level!r} of this run has no {call.name!r}")
+        if run.rejections.get(call.key(), 0) >= REJECTIONS_BEFORE_DENIAL:
+            return Deny("a person rejected exactly this call twice; do something else or end the work")
+        if run.level == "trusted" or call.name not in MUTATING:
+            return Allow()
+        return Ask(f"{call.name} {_effect(call.name)}, and this run asks before it does that")
+
+
+def allows(level: ToolLevel, tool: str) -> bool:
+    """Return whether a run of LEVEL has TOOL at all, asking or not."""
+    match level:
+        case "read-only":
+            return tool in READING
+        case "lisp-developer":
+            return tool in READING | LISP | {"shell"}
+        case "full" | "trusted":
+            return True
+
+
+def level_of_child(asked: str | None, parent: ToolLevel | None) -> ToolLevel:
+    """Return the tool level of a run that is spawned with ASKED by a run of level PARENT, or by a person.
+
+    Errors: `InvalidParams` for an unknown level; `PolicyDenied` when a run asks for more than it has.
+    """
+    default: ToolLevel = "full"
+    if asked is None:
+        return default if parent is None or LEVELS.index(parent) > LEVELS.index(default) else parent
+    if asked not in LEVELS:
+        raise InvalidParams(f"toolLevel must be one of {', '.join(LEVELS)}, not {asked!r}", toolLevel=asked)
+    level = LEVELS[LEVELS.index(asked)]
+    if parent is not None and LEVELS.index(level) > LEVELS.index(parent):
+        raise PolicyDenied(
+            f"a run of tool level {parent!r} cannot spawn one of {level!r}; ask for {parent!r} or less",
+            toolLevel=asked,
+        )
+    return level
+
+
+def _effect(tool: str) -> str:
+    match tool:
+        case "write" | "edit":
+            return "changes a file"
+        case "shell":
+            return "runs a command"
+        case _:
+            return "changes the Lisp image"

@@ -1,0 +1,208 @@
+"""A run of the backend `model`: the loop of model and tools, paused and stopped between its steps."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from descartes_core.agents.conversation import Conversation
+from descartes_core.agents.executor import ToolExecutor
+from descartes_core.agents.hands import Hands
+from descartes_core.agents.loop import drive
+from descartes_core.agents.models import open_model
+from descartes_core.agents.questions import Questions
+from descartes_core.agents.tools import TOOLS
+from descartes_core.errors import Cancelled, InvalidTransition, LeaseLost
+from descartes_core.model import Event, NewEvent, Principal, RunStatus
+from descartes_core.policy.rules import Policy
+from descartes_core.runs.output import Output
+from descartes_core.runs.work import Ending, Job
+from descartes_core.store import EventQuery
+
+EVERYTHING = 1_000_000
+
+
+class ModelRun:
+    """The work of one model run, and what its loop is controlled by (`agents.control.Control`).
+
+    Invariant: only the loop's own task changes the status; whoever pauses, resumes or stops leaves a wish.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._statuses = job.statuses
+        self._status: RunStatus = job.recovered["status"] if job.recovered else "initializing"
+        self._conversation = Conversation()
+        self._output = Output(job.places.output, job.record.id, job.around.on_output)
+        self._executor = self._make_executor()
+        self._task: asyncio.Task[Any] | None = None
+        self._ended = asyncio.Event()
+        self._interruptible = True
+        self._stopping = False
+        self._paused_by = job.journal.principal if job.recovered and _was_paused(job.recovered) else None
+        self._resumed_by: Principal | None = None
+        self._resumed = asyncio.Event()
+        self._goes_on = asyncio.Event()
+        self._held = False
+
+    async def perform(self) -> Ending:
+        """See `Work`."""
+        self._task = asyncio.current_task()
+        forget = await self._follow_log()
+        try:
+            model = await asyncio.to_thread(
+                open_model, self._job.record.model or "", self._job.around.workspace
+            )
+            await drive(model, self._conversation, self._executor, self._job.journal, self)
+        except LeaseLost as lost:
+            await self._say_why(lost)
+            return Ending("fail", lost.message)
+        finally:
+            forget()
+            self._ended.set()
+            self._goes_on.set()
+        return Ending("complete")
+
+    async def pause(self, by: Principal, *, force: bool) -> None:
+        """See `Work`; FORCE changes nothing, a step that has begun is finished."""
+        self._paused_by = by
+        if self._status != "paused":
+            await self._statuses.phase("pausing", by=by)
+
+    async def resume(self, by: Principal) -> None:
+        """See `Work`.
+
+        Errors: `InvalidTransition` when the run is not paused by anybody but waits for an answer.
+        """
+        if self._paused_by is None and self._status == "paused":
+            raise InvalidTransition(
+                "The run waits for an answer; answer its intervention", **{"from": "paused", "to": "running"}
+            )
+        self._paused_by, self._resumed_by = None, by
+        self._goes_on.clear()
+        self._resumed.set()
+        if self._held:
+            await self._goes_on.wait()
+        elif self._status != "paused":
+            await self._statuses.phase(None, by=by)
+
+    async def stop(self, grace_seconds: float) -> None:
+        """See `Work`."""
+        self._stopping = True
+        if not self._interruptible and grace_seconds > 0:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), grace_seconds)
+        if self._task is not None and not self._ended.is_set():
+            self._task.cancel()
+
+    async def send(self, text: str) -> None:
+        """See `Work`; the loop reads the log."""
+
+    def unfinished(self) -> Sequence[NewEvent]:
+        """See `Work`."""
+        return self._executor.given_up()
+
+    async def boundary(self) -> None:
+        """See `Control`."""
+        if self._stopping:
+            raise Cancelled("The run was stopped")
+        while self._paused_by is not None:
+            await self._hold(self._paused_by)
+
+    async def thinking(self) -> None:
+        """See `Control`."""
+        self._interruptible = True
+        self._status = await self._statuses.advance("think")
+
+    async def acting(self) -> None:
+        """See `Control`; a run that is recovered while it waits goes on waiting."""
+        self._interruptible = False
+        if self._status != "paused":
+            self._status = await self._statuses.advance("act")
+
+    @asynccontextmanager
+    async def waiting(self, question: str) -> AsyncIterator[None]:
+        """See `Control`."""
+        self._interruptible = True
+        self._status = await self._statuses.advance("pause", phase="waiting", intervention=question)
+        yield
+        self._interruptible = False
+        self._status = await self._statuses.advance("resume")
+
+    def say(self, text: str) -> None:
+        """See `Control`."""
+        self._output.add("stdout", text)
+
+    async def _hold(self, by: Principal) -> None:
+        self._interruptible = True
+        self._resumed.clear()
+        if self._status == "initializing":
+            self._status = await self._statuses.advance("ready")
+        self._status = await self._statuses.advance("pause", by=by, mode="cooperative")
+        self._held = True
+        await self._resumed.wait()
+        self._held = False
+        self._status = await self._statuses.advance("resume", by=self._resumed_by)
+        self._goes_on.set()
+
+    async def _follow_log(self) -> Callable[[], None]:
+        """Fold what the log has of this run and go on folding; return what ends that."""
+        store, run = self._job.around.store, self._job.record.id
+        early: list[Event] = []
+        take: Callable[[Event], None] = early.append
+
+        def listen(events: Sequence[Event]) -> None:
+            for event in events:
+                if event.run == run:
+                    take(event)
+
+        forget = store.on_events(listen)
+        page = await store.reader.events(EventQuery(run=run, order="asc", limit=EVERYTHING))
+        last = page.events[-1].seq if page.events else 0
+        for event in [*page.events, *(each for each in early if each.seq > last)]:
+            self._conversation.apply(event)
+        take = self._conversation.apply
+        return forget
+
+    def _make_executor(self) -> ToolExecutor:
+        job, record, around = self._job, self._job.record, self._job.around
+        questions = Questions(
+            around.interventions,
+            level=record.tool_level,
+            conversation=self._conversation,
+            journal=job.journal,
+            control=self,
+        )
+        hands = Hands(
+            journal=job.journal,
+            leases=around.leases,
+            reason=record.task,
+            places=job.places,
+            environment=job.environment,
+        )
+        return ToolExecutor(
+            workspace=around.workspace,
+            tools=TOOLS,
+            level=record.tool_level,
+            policy=Policy(),
+            conversation=self._conversation,
+            questions=questions,
+            journal=job.journal,
+            hands=hands,
+            lisp=around.lisp,
+        )
+
+    async def _say_why(self, lost: LeaseLost) -> None:
+        text = f"I stop here. {lost.message}. What I had not written stays unwritten."
+        message = {"role": "assistant", "content": text, "messageId": uuid.uuid4().hex, "toolCalls": []}
+        journal = self._job.journal
+        parent = self._conversation.last_event
+        await journal.add(journal.event("communication", "message", message, parent=parent))
+        self.say(f"{text}\n")
+
+
+def _was_paused(row: Mapping[str, Any]) -> bool:
+    return bool(row["phase"] == "pausing" or (row["status"] == "paused" and row["phase"] != "waiting"))

@@ -1,0 +1,123 @@
+"""What makes a run: the request checked, its record, and the transaction in which it comes to be."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from descartes_core.agents.journal import Journal
+from descartes_core.errors import InvalidParams
+from descartes_core.leases import Leases, arbiter
+from descartes_core.leases.words import lease_held
+from descartes_core.model import Lease, Principal, Shape
+from descartes_core.policy.rules import ToolLevel, level_of_child
+from descartes_core.ports import new_id
+from descartes_core.runs import tokens
+from descartes_core.runs.projection import RunRecord
+from descartes_core.runs.statuses import Statuses
+from descartes_core.store import Transaction
+
+BACKENDS = ("model", "process")
+LEASE_MS = 300_000
+
+
+class SpawnRequest(Shape, frozen=True):
+    """What is asked for, as the operation `run.spawn` takes it."""
+
+    task: str
+    agent: str | None = None
+    backend: str | None = None
+    model: str | None = None
+    tool_level: str | None = None
+    command: list[str] | None = None
+    files: list[str] = []
+
+
+def record_for(
+    request: SpawnRequest,
+    token: str,
+    *,
+    by: Principal,
+    parent: ToolLevel | None,
+    environment: Mapping[str, str],
+) -> RunRecord:
+    """Return the record of a new run for REQUEST of BY, whose own tool level is PARENT when it is a run.
+
+    Errors: `InvalidParams` says what is missing or wrong; `PolicyDenied`.
+    """
+    backend = _backend(request)
+    if not request.task.strip():
+        raise InvalidParams("A run needs a task; say in a few words what it is to do")
+    if backend == "process":
+        _check_command(request.command, environment)
+    elif not request.model:
+        raise InvalidParams("A run of the backend model needs a model, such as scripted:PATH")
+    id_ = new_id("run")
+    return RunRecord(
+        id=id_,
+        agent=request.agent or f"agent-{id_[4:12]}",
+        backend=backend,
+        task=request.task,
+        session=new_id("ses"),
+        runner="local",
+        token_hash=tokens.hash_of(token),
+        tool_level=level_of_child(request.tool_level, parent),
+        model=request.model,
+        command=request.command,
+        files=request.files,
+        asks_first=backend == "process" and by.kind != "human",
+    )
+
+
+def birth(
+    tx: Transaction, record: RunRecord, journal: Journal, statuses: Statuses, leases: Leases, by: Principal
+) -> None:
+    """Write inside TX what begins a run: that it was spawned, its leases, its task, its first status.
+
+    Errors: `LeaseHeld`, and then nothing of it ever was.
+    """
+    data = msgspec.to_builtins(record)
+    spawned = tx.append(journal.event("system", "run.spawned", data, parent=None, by=by))
+    for file in record.files:
+        _lease(tx, leases, file, record, journal, spawned.id)
+    task = {"role": "user", "content": record.task, "messageId": record.id}
+    tx.append(journal.event("communication", "message", task, parent=spawned.id, by=by))
+    statuses.take(tx, "start", by=by)
+
+
+def _lease(
+    tx: Transaction, leases: Leases, file: str, record: RunRecord, journal: Journal, parent: str
+) -> None:
+    about = leases.paths.of(file)
+    request = arbiter.Request(
+        path=about,
+        uri=leases.paths.uri(about),
+        holder=journal.principal,
+        mode="exclusive",
+        ttl_ms=LEASE_MS,
+        reason=record.task,
+        run=record.id,
+        session=record.session,
+        parent=parent,
+    )
+    outcome = arbiter.grant(tx, request)
+    if isinstance(outcome, Lease):
+        raise lease_held(outcome, tx.now_ms)
+
+
+def _backend(request: SpawnRequest) -> str:
+    backend = request.backend or ("process" if request.command else "model" if request.model else None)
+    if backend is None:
+        raise InvalidParams("A run needs a command or a model, such as scripted:PATH; it got neither")
+    if backend not in BACKENDS:
+        raise InvalidParams(f"The backend of a run is {' or '.join(BACKENDS)}, not {backend!r}")
+    return backend
+
+
+def _check_command(command: Sequence[str] | None, environment: Mapping[str, str]) -> None:
+    if not command or not command[0]:
+        raise InvalidParams("A run of the backend process needs a command, a list of words")
+    if "/" not in command[0] and shutil.which(command[0], path=environment.get("PATH")) is None:
+        raise InvalidParams(f"There is no program {command[0]!r} on the PATH of who spawned it")

@@ -1,0 +1,308 @@
+"""`Runs`: every run of a workspace, started, watched, controlled, and taken up again after the hub died."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from descartes_core.agents.hands import take_lease
+from descartes_core.agents.journal import Journal
+from descartes_core.agents.questions import check_approval
+from descartes_core.errors import Cancelled, DescartesError, InvalidTransition, LeaseHeld, LeaseLost
+from descartes_core.leases import Leases
+from descartes_core.model import Principal, Run
+from descartes_core.policy.interventions import Interventions
+from descartes_core.policy.rules import ToolLevel
+from descartes_core.ports import LispPort
+from descartes_core.runs import spawning, tokens
+from descartes_core.runs.machine import is_terminal
+from descartes_core.runs.model_run import ModelRun
+from descartes_core.runs.output import Output, RunOutput
+from descartes_core.runs.process_run import ProcessRun
+from descartes_core.runs.projection import RunRecord, record_of
+from descartes_core.runs.queries import RunView
+from descartes_core.runs.spawning import SpawnRequest
+from descartes_core.runs.statuses import Statuses
+from descartes_core.runs.work import Ending, Job, OutputListener, Surroundings, Work
+from descartes_core.store import Store, Transaction
+
+log = logging.getLogger(__name__)
+
+GRACE_SECONDS = 5.0
+RENEW_SECONDS = 60.0
+EVERY = 1_000_000
+BACKENDS: Mapping[str, Callable[[Job], Work]] = {"model": ModelRun, "process": ProcessRun}
+
+
+@dataclass(eq=False)
+class LiveRun:
+    """A run that has not ended, under this supervisor."""
+
+    job: Job
+    work: Work
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    ending: Ending | None = None
+    """How it is to end, whatever its work says, and who wants it so."""
+    ended_by: Principal | None = None
+    task: asyncio.Task[None] | None = None
+
+
+class Runs(RunView):
+    """The runs of one workspace; also reads them (`list`, `show`).
+
+    Concurrency: belongs to its store's loop; one supervisor for a log. Whoever makes one calls `recover`
+    before anything else and `close` at the end.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        leases: Leases,
+        interventions: Interventions,
+        lisp: LispPort | None,
+        workspace: Path,
+        *,
+        state: Path,
+        runtime: Path,
+        on_output: OutputListener | None = None,
+        grace_seconds: float = GRACE_SECONDS,
+    ) -> None:
+        """STATE is where output is kept (`.descartes`), RUNTIME where records of processes lie."""
+        super().__init__(store.reader, store.clock)
+        self._around = Surroundings(
+            store, leases, interventions, lisp, workspace.resolve(), state, runtime, on_output
+        )
+        self._grace_seconds = grace_seconds
+        self._live: dict[str, LiveRun] = {}
+        self._closing = False
+        self._renewing: asyncio.Task[None] | None = None
+        interventions.check_answers("approval", check_approval)
+
+    @property
+    def active(self) -> int:
+        """How many runs are under way here."""
+        return len(self._live)
+
+    async def spawn(
+        self, request: SpawnRequest, *, by: Principal, environment: Mapping[str, str] | None = None
+    ) -> Run:
+        """Begin a run for BY, with ENVIRONMENT (this process's when None) for what it starts; return it.
+
+        Errors: `InvalidParams`, `PolicyDenied`; `LeaseHeld` for one of its files, and then there is no run.
+        """
+        base = dict(os.environ) if environment is None else environment
+        token = tokens.new_token()
+        parent = await self._level_of(by)
+        record = spawning.record_for(request, token, by=by, parent=parent, environment=base)
+        live = self._make(record, tokens.environment(base, record.id, token), None)
+        job = live.job
+        await asyncio.to_thread(tokens.keep, job.places.records, token)
+        await self._around.store.transact(
+            lambda tx: spawning.birth(tx, record, job.journal, job.statuses, self._around.leases, by)
+        )
+        self._begin(live)
+        return await self.show(record.id)
+
+    async def pause(self, id_prefix: str, *, by: Principal, force: bool = False) -> Run:
+        """Pause a run when its step is done, or with FORCE stop its process group at once; return the run.
+
+        Errors: `RunNotFound`; `InvalidTransition` for one that has ended; `InvalidParams` for a process
+        without FORCE.
+        """
+        live = await self._find(id_prefix)
+        await live.work.pause(by, force=force)
+        return await self.show(live.job.record.id)
+
+    async def resume(self, id_prefix: str, *, by: Principal) -> Run:
+        """Let a paused run go on; return it. Errors: `RunNotFound`, `InvalidTransition`."""
+        live = await self._find(id_prefix)
+        await live.work.resume(by)
+        return await self.show(live.job.record.id)
+
+    async def stop(self, id_prefix: str, *, by: Principal, reason: str | None = None) -> Run:
+        """End a run after its step, a process by SIGTERM, by force after a grace; return it ended."""
+        return await self._end(id_prefix, by, reason or f"stopped by {by.name}", self._grace_seconds)
+
+    async def kill(self, id_prefix: str, *, by: Principal, reason: str | None = None) -> Run:
+        """End a run and its whole process group at once; return it ended."""
+        return await self._end(id_prefix, by, reason or f"killed by {by.name}", 0)
+
+    async def send(self, id_prefix: str, text: str, *, by: Principal) -> Run:
+        """Give TEXT to a run: to the standard input of a process, else as a message before its next turn.
+
+        Errors: `RunNotFound`, `InvalidTransition`; `TimedOut` when a process does not read it.
+        """
+        live = await self._find(id_prefix)
+        await live.work.send(text)
+        message = {"role": "user", "content": text, "messageId": uuid.uuid4().hex}
+        journal = live.job.journal
+        await journal.add(journal.event("communication", "message", message, parent=None, by=by))
+        return await self.show(live.job.record.id)
+
+    async def output(self, id_prefix: str, stream: str = "stdout", since: int = 0) -> RunOutput:
+        """Return what a run wrote on STREAM from the cursor SINCE on, whether it has ended or not."""
+        run = await self.show(id_prefix)
+        return await read_output(self._around.state, run.id, stream, since)
+
+    async def wait(self, id_prefix: str) -> Run:
+        """Return a run when it has ended."""
+        run = await self.show(id_prefix)
+        if run.id in self._live:
+            await self._live[run.id].ended.wait()
+        return await self.show(run.id)
+
+    async def principal(self, run: str, token: str) -> Principal | None:
+        """Return who a process is that has RUN and TOKEN in its environment; None when they do not fit."""
+        try:
+            record = record_of(await self.row(run))
+        except DescartesError:
+            return None
+        fits = tokens.fits(token, record.token_hash)
+        return Principal(kind="agent", id=record.id, name=record.agent) if fits else None
+
+    async def recover(self) -> Sequence[Run]:
+        """Take up every run that had not ended when the hub before this one did; return them.
+
+        A process goes on or its exit is read; a model run is entered again at its last step boundary.
+        """
+        found: list[Run] = []
+        for run in await self.list("active", limit=EVERY):
+            row = await self.row(run.id)
+            record = record_of(row)
+            token = await asyncio.to_thread(tokens.kept, self._around.places(run.id).records)
+            environment = tokens.environment(os.environ, run.id, token or "")
+            live = self._make(record, environment, row)
+            await live.job.statuses.phase("recovering")
+            await self._lease_again(live.job)
+            self._begin(live)
+            found.append(await self.show(run.id))
+        return found
+
+    async def close(self) -> None:
+        """Let go of every run without ending it: processes go on, `recover` enters model runs again."""
+        self._closing = True
+        tasks = [live.task for live in self._live.values() if live.task is not None]
+        if self._renewing is not None:
+            tasks.append(self._renewing)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _make(
+        self, record: RunRecord, environment: Mapping[str, str], recovered: Mapping[str, Any] | None
+    ) -> LiveRun:
+        around = self._around
+        journal = Journal(around.store, run=record.id, session=record.session, agent=record.agent)
+        places = around.places(record.id)
+        job = Job(record, environment, recovered, around, places, journal, Statuses(journal))
+        return LiveRun(job, BACKENDS[record.backend](job))
+
+    def _begin(self, live: LiveRun) -> None:
+        run = live.job.record.id
+        self._live[run] = live
+        live.task = asyncio.create_task(self._supervise(live), name=run)
+        if self._renewing is None:
+            self._renewing = asyncio.create_task(self._renew_leases())
+
+    async def _supervise(self, live: LiveRun) -> None:
+        try:
+            ending = await self._ending(live)
+            if ending is not None:
+                await self._finish(live, ending)
+        except Exception:
+            # The log cannot be written. The run has not ended there and is taken up again by the next hub.
+            log.exception("the end of %s could not be recorded", live.job.record.id)
+        finally:
+            self._live.pop(live.job.record.id, None)
+            live.ended.set()
+
+    async def _ending(self, live: LiveRun) -> Ending | None:
+        """Return how the work of LIVE ended; None when it goes on without this supervisor."""
+        try:
+            ending = await live.work.perform()
+        except asyncio.CancelledError:
+            if self._closing and live.ending is None:
+                return None
+            ending = Ending("terminate", "cancelled")
+        except Cancelled as wanted:
+            ending = Ending("terminate", wanted.message)
+        except DescartesError as problem:
+            ending = Ending("fail", problem.message)
+        except Exception:
+            log.exception("the run %s failed by a bug", live.job.record.id)
+            ending = Ending("fail", "a bug of Descartes; its log has the details")
+        if live.ending is None:
+            return ending
+        return Ending("terminate", live.ending.reason, ending.exit_code)
+
+    async def _finish(self, live: LiveRun, ending: Ending) -> None:
+        job, run = live.job, live.job.record.id
+        await self._around.leases.release_all(run=run)
+        unfinished = live.work.unfinished()
+        data = {"reason": ending.reason, "exitCode": ending.exit_code}
+        told: dict[str, Any] = {key: value for key, value in data.items() if value is not None}
+
+        def body(tx: Transaction) -> None:
+            for event in unfinished:
+                tx.append(event)
+            by = live.ended_by or job.journal.principal
+            self._around.interventions.close_of_run(tx, run, "the run has ended", by)
+            if ending.event == "complete":
+                job.statuses.leave_pause(tx)
+            job.statuses.take(tx, ending.event, by=live.ended_by, **told)
+
+        await self._around.store.transact(body)
+        await asyncio.to_thread(shutil.rmtree, job.places.records, ignore_errors=True)
+
+    async def _end(self, id_prefix: str, by: Principal, reason: str, grace_seconds: float) -> Run:
+        live = await self._find(id_prefix)
+        if live.ending is None:
+            live.ending, live.ended_by = Ending("terminate", reason), by
+        await live.work.stop(grace_seconds)
+        await live.ended.wait()
+        return await self.show(live.job.record.id)
+
+    async def _find(self, id_prefix: str) -> LiveRun:
+        run = await self.show(id_prefix)
+        if run.id in self._live:
+            return self._live[run.id]
+        if is_terminal(run.status):
+            raise InvalidTransition(f"The run {run.id[4:12]} has ended: it is {run.status}", run=run.id)
+        raise InvalidTransition(f"The run {run.id[4:12]} is not under this hub", run=run.id)
+
+    async def _level_of(self, by: Principal) -> ToolLevel | None:
+        """Return the tool level that bounds what BY may spawn: its own for a run, none for a person."""
+        if by.kind == "agent" and by.id in self._live:
+            return self._live[by.id].job.record.tool_level
+        return None if by.kind == "human" else "full"
+
+    async def _lease_again(self, job: Job) -> None:
+        """Take what a recovered run held and lost while there was no hub to renew it, if it is free."""
+        over = await self._around.store.reader.rows(
+            "SELECT path FROM lease WHERE run = ? AND (ended IS NULL OR ended = 'expired')", (job.record.id,)
+        )
+        for row in over:
+            with suppress(LeaseHeld, LeaseLost):
+                await take_lease(self._around.leases, job.journal, row["path"], reason=job.record.task)
+
+    async def _renew_leases(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            for run in tuple(self._live):
+                try:
+                    await self._around.leases.renew_all(run=run)
+                except DescartesError as problem:
+                    log.warning("the leases of %s were not renewed: %s", run, problem.message)
+
+
+async def read_output(state: Path, run: str, stream: str = "stdout", since: int = 0) -> RunOutput:
+    """Return what RUN, an exact id, wrote on STREAM from the cursor SINCE on; from any process."""
+    return await asyncio.to_thread(Output(state / "output" / run, run, None).read, stream, since)

@@ -1,0 +1,97 @@
+"""What the supervisor needs from a backend: one `Work` for each run, which knows how such a run works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from descartes_core.agents.hands import Places
+from descartes_core.agents.journal import Journal
+from descartes_core.leases import Leases
+from descartes_core.model import NewEvent, Principal
+from descartes_core.policy.interventions import Interventions
+from descartes_core.ports import LispPort
+from descartes_core.runs.projection import RunRecord
+from descartes_core.runs.statuses import Statuses
+from descartes_core.store import Store
+
+OutputListener = Callable[[str, str, str], None]
+"""Told of each piece of output: run, stream (`stdout`, `stderr`), text."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What every run of a workspace works with."""
+
+    store: Store
+    leases: Leases
+    interventions: Interventions
+    lisp: LispPort | None
+    workspace: Path
+    state: Path
+    """Where output is kept: `.descartes` of the workspace."""
+    runtime: Path
+    """Where records of processes lie; never inside the workspace."""
+    on_output: OutputListener | None
+
+    def places(self, run: str) -> Places:
+        """Return the folders of RUN."""
+        return Places(self.workspace, self.runtime / "runs" / run, self.state / "output" / run)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run as its backend is given it."""
+
+    record: RunRecord
+    environment: Mapping[str, str]
+    recovered: Mapping[str, Any] | None
+    """The row of a run that had begun under a hub that is gone, as that hub left it."""
+    around: Surroundings
+    places: Places
+    journal: Journal
+    statuses: Statuses
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ends."""
+
+    event: Literal["complete", "fail", "terminate"]
+    reason: str | None = None
+    exit_code: int | None = None
+
+
+class Work(Protocol):
+    """One run at work. `perform` runs in a task of its own; the other methods are called beside it."""
+
+    async def perform(self) -> Ending:
+        """Do the work and return how it ended.
+
+        Errors: a `DescartesError` makes the run fail with its message, `Cancelled` terminates it.
+        Concurrency: when it is cancelled it leaves at once and leaves nothing running that it started,
+        except a process under a keeper.
+        """
+        ...
+
+    async def pause(self, by: Principal, *, force: bool) -> None:
+        """Pause as BY wants it, by FORCE at once, else when the current step is done."""
+        ...
+
+    async def resume(self, by: Principal) -> None:
+        """Go on after a pause."""
+        ...
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Make `perform` end: politely within GRACE_SECONDS, then by force; with 0 at once."""
+        ...
+
+    async def send(self, text: str) -> None:
+        """Take TEXT, which stands in the log already."""
+        ...
+
+    def unfinished(self) -> Sequence[NewEvent]:
+        """Return the events that belong into the log because the run ends here."""
+        ...
