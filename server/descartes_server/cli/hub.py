@@ -8,7 +8,7 @@ from typing import Any
 import click
 import msgspec
 
-from descartes_core.errors import DescartesError, HubLost
+from descartes_core.errors import DescartesError, HubLost, WorkspaceInUse
 from descartes_server.cli import output, views
 from descartes_server.cli.generated import command_of, common
 from descartes_server.cli.session import Session
@@ -59,7 +59,7 @@ def _stop(session: Session, *, force: bool) -> dict[str, Any]:
     outcome = {"workspace": str(session.workspace.root), "pid": found.pid if found else None}
     try:
         session.call("hub.stop", {"force": force})
-    except HubLost:
+    except (HubLost, WorkspaceInUse):
         if not force:
             return outcome | {"error": "the hub does not answer; `descartes hub stop --force` ends it"}
     except DescartesError as error:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import uuid
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from descartes_core.errors import Cancelled, DescartesError, TooLarge
+from descartes_core.errors import Cancelled, DescartesError, HubLost, TooLarge, from_json
 from descartes_server.hub import messages
 from descartes_server.hub.subscription import Subscription
 from descartes_server.hub.wire import Wire
@@ -44,6 +45,7 @@ class Attachment:
         """What came while the client is being recognised."""
         self._gone = False
         self._dropped = 0
+        self._asked: dict[str, asyncio.Future[dict[str, Any]]] = {}
 
     def use(self, wire: Wire) -> None:
         """Talk over WIRE."""
@@ -88,6 +90,8 @@ class Attachment:
                     self._subscription.add_credit(message.count)
             case messages.Documents():
                 self._hub.editors.set_unsaved(caller.client_id, caller.client_name, message.unsaved)
+            case messages.ClientResponse():
+                self._answered(message)
             case messages.ClientHello():
                 self._waiting = []
                 self._hub.run(self._greet(message))
@@ -96,6 +100,9 @@ class Attachment:
         """Note that the client went; what it waited for is cancelled."""
         log.debug("client %s went: %s", self._caller and self._caller.client_id, reason)
         self._gone = True
+        for answer in self._asked.values():
+            if not answer.done():
+                answer.set_exception(HubLost(f"the client went before it answered: {reason}"))
         for task in tuple(self._work.values()):
             task.cancel()
         if self._subscription is not None:
@@ -110,6 +117,17 @@ class Attachment:
             self._drop()
         else:
             self.wire.send(messages.Notification(method=method, params=params))
+
+    async def ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Return the client's answer. Errors: its own; `HubLost` when it goes without one."""
+        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        key = uuid.uuid4().hex
+        self._asked[key] = answer
+        try:
+            self.wire.send(messages.HubRequest(request_id=key, method=method, params=params))
+            return await answer
+        finally:
+            del self._asked[key]
 
     def subscribe(self, message: messages.Subscribe) -> None:
         """Send the log's events from now on, in place of what was asked for before."""
@@ -198,6 +216,15 @@ class Attachment:
         return _failure(
             key, DescartesError(f"{name} failed because of a mistake in Descartes; {place!r} has it")
         )
+
+    def _answered(self, message: messages.ClientResponse) -> None:
+        answer = self._asked.get(message.request_id)
+        if answer is None or answer.done():
+            return
+        if message.error is not None:
+            answer.set_exception(from_json(message.error))
+        else:
+            answer.set_result(message.result or {})
 
     def _drop(self) -> None:
         self._dropped += 1

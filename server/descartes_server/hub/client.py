@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -25,12 +25,16 @@ GREETING_S = 5.0
 LIVED_S = 1.0
 """A hub that dies sooner after the greeting is not started again until something needs it."""
 WATCH_S = 0.25
+PATIENCE_S = 10.0
+"""How long a call waits for a hub that is being replaced."""
+AGAIN_S = 0.02
 PING_S = 5.0
 SILENT_S = 20.0
 """A hub that answers no ping for this long while a call waits counts as dead."""
 EVENT_CREDIT = 256
 
 Listener = Callable[[str, dict[str, Any]], None]
+Answer = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
 class Opener(Protocol):
@@ -63,6 +67,7 @@ class HubClient:
         self._notified: list[Listener] = []
         self._attached_listeners: list[Callable[[], None]] = []
         self._lost_listeners: list[Callable[[str], None]] = []
+        self._answer: Answer | None = None
         self._unsaved: list[str] = []
         self._events: _EventQueue | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -136,6 +141,10 @@ class HubClient:
         """Call LISTENER(reason) each time the hub went."""
         self._lost_listeners.append(listener)
 
+    def on_request(self, answer: Answer) -> None:
+        """Let ANSWER(method, params) answer what the hub asks of this client."""
+        self._answer = answer
+
     def set_unsaved(self, paths: Iterable[str]) -> None:
         """Tell the hub, now and after every attachment, that exactly PATHS have unsaved changes here."""
         self._unsaved = list(paths)
@@ -204,6 +213,22 @@ class HubClient:
         return True
 
     async def _greet(self, *, start: bool) -> messages.HubHello | None:
+        """Return what the hub says of itself, None when there is none and START is false.
+
+        A hub that dies or ends can still take connections for a moment: then its successor is waited for.
+        """
+        deadline = asyncio.get_running_loop().time() + PATIENCE_S
+        while True:
+            try:
+                return await self._greet_once(start=start)
+            except errors.HubLost:
+                if not start:
+                    return None
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+                await asyncio.sleep(AGAIN_S)
+
+    async def _greet_once(self, *, start: bool) -> messages.HubHello | None:
         greeting: asyncio.Future[messages.HubHello] = asyncio.get_running_loop().create_future()
         self._greeting = greeting
         self._generation += 1
@@ -224,7 +249,7 @@ class HubClient:
                 return await greeting
         except TimeoutError:
             wire.close()
-            raise errors.HubLost(
+            raise errors.WorkspaceInUse(
                 f"the hub took the connection and did not answer for {GREETING_S:.0f} s; "
                 "`descartes hub stop --force` ends it"
             ) from None
@@ -264,6 +289,8 @@ class HubClient:
             case messages.HubHello():
                 if self._greeting is not None and not self._greeting.done():
                     self._greeting.set_result(message)
+            case messages.HubRequest():
+                self._spawn(self._respond(message))
             case messages.Lagged():
                 self._notify("descartes/lagged", {"dropped": message.dropped})
             case messages.Refused():
@@ -283,6 +310,22 @@ class HubClient:
     def _notify(self, method: str, params: dict[str, Any]) -> None:
         for listener in tuple(self._notified):
             listener(method, params)
+
+    async def _respond(self, request: messages.HubRequest) -> None:
+        result, error = None, None
+        try:
+            if self._answer is None:
+                raise errors.NotFound(f"this client has no answer to {request.method!r}")
+            result = await self._answer(request.method, request.params)
+        except errors.DescartesError as refusal:
+            error = refusal.as_json()
+        except Exception:
+            log.exception("could not answer %s", request.method)
+            error = errors.DescartesError(f"the client failed to answer {request.method!r}").as_json()
+        if self._wire is not None:
+            self._wire.send(
+                messages.ClientResponse(request_id=request.request_id, result=result, error=error)
+            )
 
     def _refused(self, error: errors.DescartesError) -> None:
         # The hub ends on purpose, or wants nothing of this client: it is not started again for that.

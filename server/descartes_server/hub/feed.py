@@ -10,14 +10,16 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from descartes_core.errors import DescartesError
 from descartes_core.model import Event
 from descartes_core.policy.interventions import list_interventions
+from descartes_core.runs.queries import RunView
 from descartes_core.store import Reader
 from descartes_server.hub.subscription import after
 
@@ -25,18 +27,19 @@ PAGE = 500
 LOOK_S = 0.02
 
 Publish = Callable[[str, Mapping[str, Any]], None]
+TakeIn = Callable[[Sequence[Event]], Awaitable[None]]
+"""Is given each new event once, in order."""
 
 
 class Feed:
     """Reads each new event once and publishes what follows from it; `last_seq` is how far it came."""
 
-    def __init__(
-        self, reader: Reader, last_seq: int, publish: Publish, wake_others: Callable[[], None]
-    ) -> None:
+    def __init__(self, reader: Reader, last_seq: int, publish: Publish, take_in: TakeIn) -> None:
         self.last_seq = last_seq
         self._reader = reader
+        self._runs = RunView(reader)
         self._publish = publish
-        self._wake_others = wake_others
+        self._take_in = take_in
         self._wakened = asyncio.Event()
 
     def wake(self) -> None:
@@ -50,10 +53,10 @@ class Feed:
             self._wakened.clear()
             while events := await after(self._reader, self.last_seq, PAGE):
                 self.last_seq = events[-1].seq
-                self._wake_others()
                 await self._tell(events)
+                await self._take_in(events)
 
-    async def _tell(self, events: Iterable[Event]) -> None:
+    async def _tell(self, events: Sequence[Event]) -> None:
         runs: dict[str, None] = {}
         interventions = False
         for event in events:
@@ -63,6 +66,9 @@ class Feed:
             if event.run and (kind in ("run", "intervention") or event.name in LEASES_OF_RUNS):
                 runs[event.run] = None
             interventions |= kind == "intervention"
+        for run in runs:
+            with contextlib.suppress(DescartesError):
+                self._publish("descartes/run/changed", msgspec.to_builtins(await self._runs.show(run)))
         if interventions:
             found = await list_interventions(self._reader)
             self._publish("descartes/intervention/changed", {"interventions": msgspec.to_builtins(found)})

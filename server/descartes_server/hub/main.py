@@ -22,7 +22,7 @@ from descartes_core.errors import DescartesError
 from descartes_server.hub import record
 from descartes_server.hub.server import SocketServer
 from descartes_server.hub.service import Hub
-from descartes_server.operations import settings, trust
+from descartes_server.operations import lisp_settings, settings, trust
 from descartes_server.operations.context import Services
 from descartes_server.operations.workspace import Workspace
 
@@ -54,14 +54,11 @@ async def running_hub(workspace: Workspace, *, embedded: bool = False) -> AsyncI
         stack.callback(taken.release)
         services = await _open_services(workspace, stack)
         hub = Hub(services, await services.reader.last_seq())
-        reason = "it failed"
-        try:
-            await _wire_image_and_runs(services, hub, stack)
-            await hub.begin()
-            yield hub
-            reason = hub.ended.result() if hub.ended.done() else "its process ends"
-        finally:
-            await hub.close(reason)
+        stack.push_async_callback(hub.close)
+        await hub.begin()
+        await _open_image_and_runs(services, hub, stack)
+        yield hub
+        hub.end("its process ends")
 
 
 async def serve(workspace: Workspace, ready: Any) -> None:
@@ -86,28 +83,51 @@ async def serve(workspace: Workspace, ready: Any) -> None:
 
 
 async def _open_services(workspace: Workspace, stack: AsyncExitStack) -> Services:
+    """Open the log and what stands on it alone; everything is closed with STACK."""
     from descartes_core.leases import Leases
+    from descartes_core.policy.interventions import Interventions
     from descartes_core.store import Store
 
-    loaded = settings.load(workspace.root, trusted=trust.is_trusted(workspace.root))
     store = await Store.open(workspace.database)
     stack.push_async_callback(store.close)
+    loaded = settings.load(workspace.root, trusted=trust.is_trusted(workspace.root))
     services = Services(workspace, loaded.settings, store.reader, store.clock)
     services.store = store
     services.leases = Leases(store, workspace.root)
+    stack.push_async_callback(services.leases.close)
+    services.interventions = Interventions(store)
     return services
 
 
-async def _wire_image_and_runs(services: Services, hub: Hub, stack: AsyncExitStack) -> None:
-    from descartes_core.policy.interventions import Interventions
+async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitStack) -> None:
+    """Take the image of an earlier hub back, then the runs that it left; both are let go of with STACK."""
+    from descartes_core.runs import Runs
+    from descartes_server.operations import image as images
+    from descartes_server.operations.lisp_for_runs import LispForRuns
+    from descartes_server.operations.restart_questions import RestartQuestions
 
-    services.interventions = Interventions(services.store)
-
-    class NoImage:
-        def busy(self) -> bool:
-            return False
-
-    services.image = NoImage()
+    workspace = services.workspace
+    places = images.Places(workspace.root, workspace.runtime, lisp_settings.cache(), workspace.state)
+    image = services.image = images.Image(
+        services.store, hub.publish, hub.ask_client, places, lambda: hub.settings().lisp
+    )
+    stack.push_async_callback(image.detach)
+    RestartQuestions(image, services.interventions)
+    services.runs = Runs(
+        services.store,
+        services.leases,
+        services.interventions,
+        LispForRuns(image),
+        workspace.root,
+        state=workspace.state,
+        runtime=workspace.runtime,
+        on_output=hub.run_output,
+    )
+    stack.push_async_callback(services.runs.close)
+    # What ended while there was no hub is in the log before anything that happens now.
+    await services.leases.expire_due()
+    await image.take_up()
+    await services.runs.recover()
 
 
 def _end_on_signals(hub: Hub) -> None:
@@ -129,7 +149,7 @@ async def _until_the_end(hub: Hub, server: SocketServer) -> None:
             hub.end("its workspace is gone")
         elif not hub.ended.done():
             await server.keep()
-        if not await hub.is_idle():
+        if not hub.is_idle():
             needed_at = loop.time()
         elif loop.time() - needed_at >= idle_limit_s:
             hub.end("nobody needed it")

@@ -83,6 +83,14 @@ class Ping(Message, frozen=True):
     payload: Any = None
 
 
+class ClientResponse(Message, frozen=True, tag="response"):
+    """The answer to a `request` of the hub."""
+
+    request_id: str
+    result: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+
+
 class HubHello(Message, frozen=True):
     """The hub's answer to `hello`."""
 
@@ -122,14 +130,22 @@ class Pong(Message, frozen=True):
     payload: Any = None
 
 
+class HubRequest(Message, frozen=True, tag="request"):
+    """The hub asks this client for something, such as text that a program reads."""
+
+    request_id: str
+    method: str
+    params: dict[str, Any]
+
+
 class Refused(Message, frozen=True):
     """Why the hub closes this connection."""
 
     error: dict[str, Any]
 
 
-FromClient = ClientHello | OperationRequest | Cancel | Subscribe | Credit | Documents | Ping
-FromHub = HubHello | OperationResponse | EventMessage | Notification | Lagged | Pong | Refused
+FromClient = ClientHello | OperationRequest | Cancel | Subscribe | Credit | Documents | Ping | ClientResponse
+FromHub = HubHello | OperationResponse | EventMessage | Notification | Lagged | Pong | HubRequest | Refused
 
 
 def encode(message: Message) -> bytes:

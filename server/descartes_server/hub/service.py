@@ -9,21 +9,23 @@ import asyncio
 import logging
 import os
 from collections import OrderedDict
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from descartes_core.errors import HubLost, InvalidTransition
-from descartes_core.model import NewEvent, Principal
+from descartes_core.errors import HubLost, InvalidTransition, NotFound, PolicyDenied, StoreUnavailable
+from descartes_core.model import Event, NewEvent, Principal
 from descartes_core.store.times import iso
 from descartes_server import __version__
 from descartes_server.hub import messages
 from descartes_server.hub.attachment import Attachment
 from descartes_server.hub.feed import Feed, OtherWriters
 from descartes_server.hub.presence import Presence
-from descartes_server.operations import principals, trust
+from descartes_server.operations import lease_requests, principals, settings, trust
 from descartes_server.operations.context import Caller, Services
 from descartes_server.operations.editors import Editors
 from descartes_server.operations.hub import HubStatus
+from descartes_server.operations.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -39,10 +41,11 @@ class Hub:
         self.editors = services.editors = Editors()
         services.hub = self
         services.publish = self.publish
+        services.ask_client = self.ask_client
         self.started_at = iso(services.clock.now_ms())
         self.answers: OrderedDict[tuple[str, str], messages.OperationResponse] = OrderedDict()
         """The last answers by client and request, for a request that is sent a second time."""
-        self.feed = Feed(services.reader, last_seq, self.publish, self._wake_subscriptions)
+        self.feed = Feed(services.reader, last_seq, self.publish, self._take_in)
         self.presence = Presence(services)
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Resolved with the reason when the hub should end."""
@@ -56,10 +59,14 @@ class Hub:
         """Start the standing tasks and note in the log that the hub runs."""
         self.run(self.feed.run())
         self.run(self.presence.run())
+        self.run(self.services.leases.sweep())
+        log.info("the hub of %s runs", self.services.workspace.root)
         await self._note("hub.started", {"pid": os.getpid(), "version": __version__})
 
-    async def close(self, reason: str) -> None:
+    async def close(self) -> None:
         """Let every client go and note the end in the log; the services are closed by who opened them."""
+        reason = self.ended.result() if self.ended.done() else "it failed"
+        log.info("the hub ends: %s", reason)
         for attachment in tuple(self._attachments):
             attachment.dismiss(HubLost(f"the hub ended: {reason}"))
         self._unlisten()
@@ -67,29 +74,23 @@ class Hub:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._note("hub.stopped", {"pid": os.getpid(), "reason": reason})
+        with suppress(StoreUnavailable):  # the log may be gone with its workspace
+            await self._note("hub.stopped", {"pid": os.getpid(), "reason": reason})
 
-    async def status(self) -> HubStatus:
+    def status(self) -> HubStatus:
         """Return what `hub.status` answers."""
         return HubStatus(
             pid=os.getpid(),
             version=__version__,
             started_at=self.started_at,
             clients=len(self._attachments),
-            runs=await self.active_runs(),
+            runs=self.services.runs.active,
             socket=self.socket,
         )
 
-    async def active_runs(self) -> int:
-        """Return how many runs have begun and not ended."""
-        found = await self.services.reader.rows(
-            "SELECT count(*) AS n FROM run WHERE status IN ('initializing', 'running', 'thinking', 'paused')"
-        )
-        return int(found[0]["n"]) if found else 0
-
-    async def stop(self, *, force: bool) -> None:
+    def stop(self, *, force: bool) -> None:
         """End soon. Errors: `InvalidTransition` while runs work, unless FORCE."""
-        active = await self.active_runs()
+        active = self.services.runs.active
         if active and not force:
             raise InvalidTransition(
                 f"expected no run at work, found {active}; stop them first, or force the hub to stop"
@@ -101,9 +102,9 @@ class Hub:
         if not self.ended.done():
             self.ended.set_result(reason)
 
-    async def is_idle(self) -> bool:
+    def is_idle(self) -> bool:
         """Return whether nothing needs the hub: no client, no run at work, nothing stopped in the image."""
-        return not self._attachments and not self.services.image.busy() and not await self.active_runs()
+        return not self._attachments and not self.services.image.busy() and not self.services.runs.active
 
     def subscribe(self, client_id: str, since: int | None, types: list[str]) -> int:
         """Send the client's connection events after SINCE from now on; returns the last event's number."""
@@ -117,6 +118,27 @@ class Hub:
         for attachment in tuple(self._attachments):
             attachment.notify(method, dict(params))
 
+    def run_output(self, run: str, stream: str, text: str) -> None:
+        """Pass on what a run printed."""
+        self.publish("descartes/run/output", {"run": run, "stream": stream, "text": text})
+
+    async def ask_client(self, client_id: str, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the client answers to METHOD. Errors: `NotFound` when it is not attached; its own."""
+        for attachment in self._attachments:
+            if attachment.caller is not None and attachment.caller.client_id == client_id:
+                return await attachment.ask(method, dict(params))
+        raise NotFound(f"expected client {client_id!r} to be attached, it is not")
+
+    def settings(self) -> Settings:
+        """Return the settings as they are now, those of the attached editors that are trusted included."""
+        editor: dict[str, Any] = {}
+        trusted = self.is_trusted()
+        for attachment in self._attachments:
+            if attachment.caller is not None and attachment.caller.trusted:
+                trusted = True
+                editor |= attachment.caller.editor_settings
+        return settings.load(self.services.workspace.root, trusted=trusted, editor=editor).settings
+
     async def recognise(self, hello: messages.ClientHello) -> Caller:
         """Return who the client is that says HELLO; the child of a run is that run's agent whatever it says.
 
@@ -125,7 +147,12 @@ class Hub:
         principal = hello.principal or principals.user()
         of_run = hello.run is not None or hello.token is not None
         if of_run:
-            principal = await principals.of_run(self.services.reader, hello.run, hello.token)
+            agent = await self.services.runs.principal(hello.run or "", hello.token or "")
+            if agent is None:
+                raise PolicyDenied(
+                    f"expected the run and token of one run, got a token that is not {hello.run}'s"
+                )
+            principal = agent
         trusted = hello.trusted if hello.trusted is not None and not of_run else self.is_trusted()
         return Caller(
             principal=principal,
@@ -194,9 +221,10 @@ class Hub:
             if each.caller is not None and each.caller.keeps_leases_as is not None
         }
 
-    def _wake_subscriptions(self) -> None:
+    async def _take_in(self, events: Sequence[Event]) -> None:
         for attachment in self._attachments:
             attachment.wake()
+        await lease_requests.close_settled(self.services, events)
 
     async def _note(self, name: str, data: dict[str, Any]) -> None:
         await self.services.store.append(

@@ -15,7 +15,7 @@ from descartes_server.operations.workspace import Workspace
 
 if TYPE_CHECKING:
     from descartes_core.leases import Leases
-    from descartes_core.policy import Interventions
+    from descartes_core.policy.interventions import Interventions
     from descartes_core.runs import Runs
     from descartes_core.store import Reader, Store
     from descartes_server.operations.editors import Editors
@@ -50,8 +50,8 @@ class InHub(Generic[T]):
 class Hub(Protocol):
     """What operations may ask of the hub that they run in."""
 
-    async def status(self) -> HubStatus: ...
-    async def stop(self, *, force: bool) -> None: ...
+    def status(self) -> HubStatus: ...
+    def stop(self, *, force: bool) -> None: ...
     def subscribe(self, client_id: str, since: int | None, types: list[str]) -> int: ...
 
 
@@ -68,8 +68,10 @@ class Services:
     publish: InHub[Callable[[str, Mapping[str, Any]], None]] = InHub()
     """`publish(method, params)` sends a notification to every attached client; never blocks."""
     ask_client: InHub[Callable[[str, str, Mapping[str, Any]], Awaitable[dict[str, Any]]]] = InHub()
-    """`await ask_client(client_id, method, params)` is that client's answer; `NotFound` when it is not attached
-    or cannot answer, `HubLost` when it goes meanwhile."""
+    """`await ask_client(client_id, method, params)` is what that client answers.
+
+    Errors: `NotFound` when it is not there or has no answer; `HubLost` when it goes meanwhile.
+    """
 
     def __init__(
         self, workspace: Workspace, settings: Settings, reader: Reader, clock: Clock | None = None

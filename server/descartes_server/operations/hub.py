@@ -36,11 +36,11 @@ async def _nothing_to_stop(context: Context, params: StopParams) -> Empty:
 @operation("hub.status", kind="ask", without_hub=_no_hub)
 async def status(context: Context, params: NoParams) -> HubStatus:
     """Show the hub of this workspace: its process, its clients and runs, its socket."""
-    return await context.services.hub.status()
+    return context.services.hub.status()
 
 
 @operation("hub.stop", kind="ask", without_hub=_nothing_to_stop)
 async def stop(context: Context, params: StopParams) -> Empty:
     """End the hub, unless runs are at work; the image stays."""
-    await context.services.hub.stop(force=params.force)
+    context.services.hub.stop(force=params.force)
     return Empty()

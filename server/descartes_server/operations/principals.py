@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import getpass
-import hashlib
 import os
-import secrets
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import msgspec
-
-from descartes_core.errors import InvalidParams, PolicyDenied
+from descartes_core.errors import InvalidParams
 from descartes_core.model import Principal, PrincipalKind
 
-if TYPE_CHECKING:
-    from descartes_core.store import Reader
+RUN_VARIABLE, TOKEN_VARIABLE = "DESCARTES_RUN", "DESCARTES_RUN_TOKEN"
+"""As in `descartes_core.runs.tokens`, which takes too long to import for a command that only reads."""
 
-RUN = "DESCARTES_RUN"
-TOKEN = "DESCARTES_RUN_TOKEN"
 KINDS: dict[str, PrincipalKind] = {"human": "human", "agent": "agent", "service": "service"}
 
 
@@ -49,24 +42,9 @@ def parse(holder: str) -> Principal:
     return Principal(kind=KINDS[kind], id=name, name=name)
 
 
-async def of_run(reader: Reader, run: str | None, token: str | None) -> Principal:
-    """Return the agent of RUN for the child process that shows the run's TOKEN.
-
-    Errors: `PolicyDenied` when the two do not belong together.
-    """
-    from descartes_core.runs.projection import RunRecord
-
-    rows = await reader.rows("SELECT spawned FROM run WHERE id = ?", (run or "",))
-    record = msgspec.json.decode(rows[0]["spawned"], type=RunRecord) if rows else None
-    given = hashlib.sha256((token or "").encode()).hexdigest()
-    if record is None or not secrets.compare_digest(given, record.token_hash):
-        raise PolicyDenied(f"expected {RUN} and {TOKEN} of one run, got a token that is not that of {run!r}")
-    return Principal(kind="agent", id=record.id, name=record.agent)
-
-
 def run_of_environment() -> tuple[str | None, str | None]:
     """Return the run and token that this process was given as the child of a run, else (None, None)."""
-    return os.environ.get(RUN), os.environ.get(TOKEN)
+    return os.environ.get(RUN_VARIABLE), os.environ.get(TOKEN_VARIABLE)
 
 
 def _git_name(folder: Path) -> str:
