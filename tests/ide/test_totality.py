@@ -16,7 +16,8 @@ from descartes_server.ide.syntax import Syntax, parse
 LIBRARY = Path("/usr/share/common-lisp/source")
 PIECES = st.sampled_from(
     ["(", ")", "(", ")", '"', "#|", "|#", "|", "\\", "#\\", "#\\(", "'", "`", ",@", "#'", "#+", "#-", "#.",
-     "#(", "#1=", ";", "\n", "\r\n", "\r", "\t", " ", "\n(", "\n(defun f (x &key (y 1))", "\n(in-package #:p)",
+     "#(", "#1=", ";", "\n", "\r\n", "\r", "\t", " ", "\n(", "\n(defun f (x &key (y 1))",
+     "\n(in-package #:p)",
      "let ((a 1) (b 2))", "loop for x in y", "defclass c (d) ((e :initarg :e))", "foo", "p::q", ":k", "12",
      "é😀€", "\x00", "\ud800", "#*01", "#S(", "cond", "flet ((f (x) x))"]
 )  # fmt: skip

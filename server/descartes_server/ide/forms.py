@@ -78,7 +78,7 @@ def form_of(segment: Segment) -> Definition | None:
     if "form" not in segment.memory:
         form = _definition(segment, root) or _plain(segment, root)
         if segment.stack:  # what follows an unclosed form up to the next one is not part of it
-            form = replace(form, end=len(segment.text.rstrip()))
+            form = replace(form, end=segment.lexemes[-1][2])
         segment.memory["form"] = form
     found: Definition = segment.memory["form"]
     return found
@@ -89,7 +89,7 @@ def definitions_of(segment: Segment) -> tuple[Definition, ...]:
     if "definitions" not in segment.memory:
         form = form_of(segment)
         root = tree(segment)
-        if form is None or root is None or segment.text[root.start - 1 : root.start] == "'" or base_name(form.operator) == "quote":
+        if form is None or root is None or _quoted(segment, form):
             segment.memory["definitions"] = ()
         elif form.kind != "form":
             segment.memory["definitions"] = (form,)
@@ -97,6 +97,10 @@ def definitions_of(segment: Segment) -> tuple[Definition, ...]:
             segment.memory["definitions"] = tuple(_nested(segment, root))
     found: tuple[Definition, ...] = segment.memory["definitions"]
     return found
+
+
+def _quoted(segment: Segment, form: Definition) -> bool:
+    return segment.text[max(0, form.start - 1) : form.start] == "'" or base_name(form.operator) == "quote"
 
 
 def kind_of(operator: str) -> str | None:
