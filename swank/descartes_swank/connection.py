@@ -87,9 +87,9 @@ class Connection:
         """Return the value of FORM, evaluated by the Lisp in PACKAGE on THREAD.
 
         Shapes: FORM a list for `sexp.write`, or a str that is the form's text; quoting is the caller's.
-        Errors: `Aborted`, `InvalidParams`, `LispLost`, `ReaderError`, `RequestInvalid`, `TooLarge`. A form that
-        signals an error does not answer: it stops in the debugger, which arrives as a `Debug` event with
-        the id in `conts`.
+        Errors: `Aborted`, `InvalidParams`, `LispLost`, `ReaderError`, `RequestInvalid`, `TooLarge`. A form
+        that signals an error does not answer: it stops in the debugger, which arrives as a `Debug` event
+        with the id in `conts`.
         Concurrency: cancelling it forgets the request; the Lisp works on and its late answer is dropped.
         Example: await connection.rex("(swank:operator-arglist \\"car\\" \\"CL\\")") -> "(car LIST)"
         Source: `swank.lisp`, `eval-for-emacs`.

@@ -16,17 +16,16 @@ import msgspec
 from .forms import Value
 from .general_reader import atom
 
-# They stand for a digit, an escaped character or a whole list while the text is cut; no reply contains them.
-_BACKSLASH: Final = "\x01"
-_QUOTE: Final = "\x02"
+# They stand for a digit and for a whole list while the text is cut; no reply contains them.
 _DIGIT: Final = "\x03"
 _LIFTED: Final = "\x04"
-_MARKS: Final = (_BACKSLASH, _QUOTE, _DIGIT, _LIFTED)
 
 # An integer that is written alike in Lisp and in JSON.
 _PLAIN_INTEGER = re.compile("0|-?[1-9][0-9]{0,17}")
 _LONGEST_INTEGER: Final = 18
-_MANY: Final = 64
+# So many gaps are looked at to see what most of the reply is made of.
+_SAMPLE: Final = 512
+# A list of strings must be longer than this to be worth lifting out.
 _LONG: Final = 64
 _DELIMITERS: Final = frozenset(' ()"')
 _DIGITS: Final = "0123456789"
@@ -37,8 +36,6 @@ _OTHERS_TO_BLANK = {code: " " for code in range(128) if chr(code) not in _DIGITS
 _ODD = re.compile(rf'[^{_LIFTED} \n"!$%&()*+\-./0-9:<=>?@A-Z\[\]^_a-z{{}}~]')
 
 _JSON_ESCAPES: Final = (
-    (_BACKSLASH, "\\\\"),
-    (_QUOTE, '\\"'),
     ("\n", "\\n"),
     ("\t", "\\t"),
     ("\r", "\\r"),
@@ -49,10 +46,6 @@ _JSON_ESCAPES: Final = (
 
 class Odd(Exception):
     """The text has syntax that only the general reader knows, or is no form at all."""
-
-
-class _Many(Exception):
-    """So many gaps differ that they are better translated together."""
 
 
 class _Literals(dict[str, str]):
@@ -85,11 +78,8 @@ class _Gaps(dict[str, str]):
     def __init__(self) -> None:
         super().__init__()
         self.literals = _Literals()
-        self.limit = _MANY
 
     def __missing__(self, gap: str) -> str:
-        if len(self) > self.limit:
-            raise _Many
         json = self[gap] = self.translate(f'"{gap}"')[1:-1]
         return json
 
@@ -103,12 +93,12 @@ class _Gaps(dict[str, str]):
 
     def in_order(self, gaps: list[str]) -> list[str]:
         """Return each of GAPS in JSON."""
-        try:
-            return list(map(self.__getitem__, gaps))
-        except _Many:
+        sample = gaps[:: len(gaps) // _SAMPLE + 1]
+        if len(set(sample)) > len(sample) // 4:
             at_once = self._at_once(gaps)
-        self.limit = len(gaps)
-        return list(map(self.__getitem__, gaps)) if at_once is None else at_once
+            if at_once is not None:
+                return at_once
+        return list(map(self.__getitem__, gaps))
 
     def _at_once(self, gaps: list[str]) -> list[str] | None:
         """Return each of GAPS in JSON, if most differ in their integers only: those need no translation.
@@ -139,7 +129,7 @@ class _Gaps(dict[str, str]):
 
 def read(text: str) -> Value:
     """Return the form in TEXT; raises `Odd` when the general reader has to decide."""
-    if any(mark in text for mark in _MARKS):
+    if _DIGIT in text or _LIFTED in text:
         raise Odd
     # What is built here has no cycles; the collector would look through all of it several times.
     collecting = gc.isenabled()
@@ -160,8 +150,8 @@ def _translate(text: str) -> tuple[_Gaps, str]:
     if len(parts) % 2 == 0:
         raise Odd
     gaps = _Gaps()
-    between = parts[0::2]
-    if between.count(" ") > 0.9 * len(between) and _QUOTE not in text and _BACKSLASH not in text:
+    sample = parts[0 :: 2 * (len(parts) // _SAMPLE + 1)]
+    if sample.count(" ") > 0.9 * len(sample) and "\\" not in text:
         parts = _with_lists_lifted(parts, gaps.literals)
     last = len(parts) - 1
     if last == 0:
@@ -188,20 +178,20 @@ def _with_lists_lifted(parts: list[str], literals: _Literals) -> list[str]:
 
 
 def _without_escapes(text: str) -> str:
-    """Return TEXT with marks for the escaped quotation marks and backslashes, so that it can be cut."""
+    """Return TEXT with JSON's other way to escape a quotation mark, so that it can be cut at the rest."""
     pieces = text.split("\\")
     index = 1
     while index < len(pieces):
         piece = pieces[index]
         if piece.startswith('"'):
-            pieces[index] = _QUOTE + piece[1:]
+            pieces[index] = "u0022" + piece[1:]
             index += 1
         elif piece or index + 1 == len(pieces):
             raise Odd
         else:
-            pieces[index] = _BACKSLASH
+            # A backslash is escaped alike in both.
             index += 2
-    return "".join(pieces)
+    return "\\".join(pieces)
 
 
 def _escaped(json: str) -> str:

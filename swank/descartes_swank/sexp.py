@@ -2,8 +2,9 @@
 
 The reader is our own, not `sexpdata`, for two reasons. Swank prints what `sexpdata` cannot tell apart or fails
 on: `#<...>`, characters, ratios, dotted pairs, bars around a `)`, forms nested deeper than Python's stack. And
-big replies block the event loop while they are read: 5 to 13 ms instead of 20 to 130 for half a megabyte to
-one of completions, backtraces and apropos lists, 9 to 15 times less (`benchmarks/reader.py` measures it again).
+big replies block the event loop while they are read: completions, definitions, backtraces and apropos lists of
+0.5 to 1.7 MB took 3 to 17 ms instead of 31 to 268, 8 to 19 times less in the same run; what is made of very
+short strings gains least (`benchmarks/reader.py` measures it again).
 Short texts go to the general reader directly, longer ones to the fast reader, which gives up on rare syntax.
 """
 

@@ -50,6 +50,7 @@ async def test_a_newer_swank_answers_in_its_own_shapes(events: Events) -> None:
         await connection.close()
 
 
+@pytest.mark.ledger("D-70")
 async def test_a_ping_is_answered_and_not_told(events: Events) -> None:
     async def play(peer: Peer) -> None:
         peer.send(f"(:ping {WORKER} 7)")
@@ -82,6 +83,7 @@ async def test_the_editor_evaluates_nothing_for_the_lisp(events: Events) -> None
         await connection.close()
 
 
+@pytest.mark.ledger("D-70")
 async def test_a_secret_goes_before_everything(events: Events) -> None:
     async def play(peer: Peer) -> None:
         assert await peer.receive_text() == "s3cret"

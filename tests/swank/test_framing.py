@@ -10,6 +10,7 @@ from descartes_swank.errors import TooLarge
 from descartes_swank.framing import MAX_PACKET, Framer, FramingProblem, encode
 
 
+@pytest.mark.ledger("D-70")
 def test_the_length_counts_octets() -> None:
     assert encode("(a λ)") == "000006(a λ)".encode()
     assert encode("😀" * 100)[:6] == b"000190"
