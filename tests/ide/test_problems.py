@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from inline_snapshot import snapshot
 
+from descartes_server.ide.symbols import document_symbols
 from descartes_server.ide.syntax import parse
 from support.cursor import carets
 
@@ -113,6 +114,17 @@ def test_a_broken_form_does_not_swallow_the_next_ones(broken: str) -> None:
     assert names[-3:] == ["b", "*c*", "d"]
     assert len(names) <= 5
     assert syntax.problems
+
+
+def test_two_faults_that_cancel_out_leave_the_forms_between_them_alone() -> None:
+    text = "(defun a ()\n  (foo\n\n(defun b () 1)\n\n(defun c () 1)\n\n(defun d () 1)))\n"
+    assert [form.name for form in parse(text).forms] == ["a", "b", "c", "d"]
+    assert [problem.code for problem in parse(text).problems] == ["unclosed", "extra-close", "extra-close"]
+
+
+def test_a_broken_definition_inside_another_form_does_not_hide_its_siblings() -> None:
+    text = "(with-upgradability ()\n  (defun a ()\n    (foo\n\n  (defun b () 1))\n\n(defun c () 1)\n"
+    assert [symbol.name for symbol in document_symbols(parse(text))] == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(

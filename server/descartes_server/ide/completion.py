@@ -104,11 +104,11 @@ def merge(
     Lexical names come first, then names that start with PREFIX, then the image's own order.
     """
     items = {_key(item.label): item for item in static}
-    for candidate in image_candidates:
+    for rank, candidate in enumerate(image_candidates):
         key = _key(candidate.label)
         old = items.get(key)
         if old is None:
-            score = _fit(prefix, candidate.label) or 1.0
+            score = (_fit(prefix, candidate.label) or 1.0) - rank / 10_000
             items[key] = Item(
                 candidate.label, candidate.kind, candidate.arglist or "", "", candidate.package, score
             )

@@ -128,7 +128,7 @@ def _nested(segment: Segment, root: Node) -> Iterator[Definition]:
         found = _definition(segment, node)
         if found is not None and found.kind != "form":
             yield found
-        elif depth < _DEPTH:
+        if (found is None or found.kind == "form" or node.start in segment.stack) and depth < _DEPTH:
             pending.extend((child, depth + 1) for child in reversed(node.data))
 
 
