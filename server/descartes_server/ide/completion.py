@@ -52,7 +52,7 @@ class Candidate(Protocol):
     @property
     def kind(self) -> str: ...
     @property
-    def package(self) -> str: ...
+    def package(self) -> str | None: ...
     @property
     def arglist(self) -> str | None: ...
 
@@ -110,12 +110,12 @@ def merge(
         if old is None:
             score = (_fit(prefix, candidate.label) or 1.0) - rank / 10_000
             items[key] = Item(
-                candidate.label, candidate.kind, candidate.arglist or "", "", candidate.package, score
+                candidate.label, candidate.kind, candidate.arglist or "", "", candidate.package or "", score
             )
         elif old.score < _LEXICAL:
             items[key] = replace(
                 old,
-                kind=candidate.kind or old.kind,
+                kind=old.kind if candidate.kind in ("", "symbol") else candidate.kind,
                 detail=candidate.arglist or old.detail,
                 package=candidate.package or old.package,
             )
