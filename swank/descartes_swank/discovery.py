@@ -64,6 +64,12 @@ class LispProgram:
         """Whether only options of the runtime follow the program, so that a saved core can be given to it."""
         return _after_runtime_options(self.command[1:]) == ()
 
+    @property
+    def core(self) -> str | None:
+        """The core that its options name, on which a saved one has to be built."""
+        options = self.command
+        return options[options.index("--core") + 1] if "--core" in options[:-1] else None
+
     def with_core(self, core: Path) -> tuple[str, ...]:
         """Return the command that starts CORE instead of the program's own."""
         options = list(self.command[1:])

@@ -56,7 +56,7 @@ class ImageRecord:
 
 
 class _EndedEarly(Exception):
-    """The process ended without a word: its core may be damaged."""
+    """The process ended without a word, before any code of ours or the user's: its core may be damaged."""
 
 
 async def start_image(settings: ImageSettings, runtime: Path, cache: Path, log: Path) -> ImageRecord:
@@ -131,12 +131,13 @@ async def _start_from_source(program: LispProgram, swank: SwankSource, launch: _
     try:
         return await launch.run(build_command(program, swank, fasls, None))
     except _EndedEarly:
-        raise LispLost(
-            f"{program.command[0]} ended before it was ready; the reason is at the end of {launch.log}",
-            log=str(launch.log),
-        ) from None
+        raise _ended_before_ready(launch.log) from None
     finally:
         await asyncio.to_thread(shutil.rmtree, fasls, ignore_errors=True)
+
+
+def _ended_before_ready(log: Path) -> LispLost:
+    return LispLost(f"The Lisp ended before it was ready; the reason is at the end of {log}", log=str(log))
 
 
 @dataclass(frozen=True)
@@ -167,15 +168,18 @@ class _Launch:
                 raise
         return self._result(said)
 
-    def _result(self, said: str) -> ImageRecord:
-        if said.startswith("failed "):
-            raise LispLost(f"The Lisp could not open its doors: {said.removeprefix('failed ')}")
-        record = read_record(self.runtime) if said == "ready" else None
-        if record is None:
+    def _result(self, said: list[str]) -> ImageRecord:
+        if not said:
             raise _EndedEarly
+        if said[-1].startswith("failed "):
+            raise LispLost(f"The Lisp could not open its doors: {said[-1].removeprefix('failed ')}")
+        record = read_record(self.runtime) if said[-1] == "ready" else None
+        if record is None:
+            raise _ended_before_ready(self.log)
         return record
 
     async def _detach(self, command: Sequence[str], report: int) -> int:
+        letter = self._letter(report)
         folder = self.settings.workspace or Path.home()
         try:
             shell = await asyncio.create_subprocess_exec(
@@ -189,7 +193,7 @@ class _Launch:
             )
         except OSError as problem:
             raise LispNotFound(f"The Lisp could not be started in {folder}: {problem.strerror}") from problem
-        pid, _ = await shell.communicate(self._letter(report))
+        pid, _ = await shell.communicate(letter)
         return int(pid)
 
     def _letter(self, report: int) -> bytes:
@@ -215,12 +219,12 @@ class _Launch:
         return json.dumps(letter).encode() + b"\n"
 
 
-async def _last_words(report: Any) -> str:
-    """Return what the image writes into the pipe REPORT before it closes it or ends."""
+async def _last_words(report: Any) -> list[str]:
+    """Return the lines that the image writes into the pipe REPORT before it closes it or ends."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
     transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), report)
     try:
-        return (await reader.read()).decode(errors="replace").strip()
+        return (await reader.read()).decode(errors="replace").splitlines()
     finally:
         transport.close()

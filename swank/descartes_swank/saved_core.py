@@ -36,7 +36,8 @@ _KEPT_SECONDS = 30 * 24 * 3600
 def core_path(program: LispProgram, swank: SwankSource, cache: Path) -> Path:
     """Return where the core of PROGRAM, SWANK and this version of our code lies in CACHE, or would."""
     digest = hashlib.sha256()
-    for line in (*program.command, program.version, str(swank.loader), swank.version or ""):
+    # The sizes of the heap and the like are given anew at each start.
+    for line in (program.command[0], program.core or "", program.version, swank.version or ""):
         digest.update(line.encode() + b"\0")
     folder = swank.loader.parent
     sources = sorted({swank.loader, *folder.glob("*.lisp"), *folder.glob("*/*.lisp")})
@@ -118,6 +119,8 @@ async def _build(program: LispProgram, swank: SwankSource, core: Path, log: Path
     fasls = Path(tempfile.mkdtemp(prefix="descartes-"))
     try:
         with log.open("ab") as output:
+            output.write(f";; descartes: building {core}\n".encode())
+            output.flush()
             await _run(build_command(program, swank, fasls, draft), output.fileno())
         draft.rename(core)
     finally:

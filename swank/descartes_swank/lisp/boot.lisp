@@ -150,13 +150,13 @@
     (sb-unix:unix-rename draft path)
     (setf *record-file* path)))
 
-(defun report (settings text)
+(defun report (settings text &key last)
   "Tell the starting process TEXT; that it has died is no reason to stop."
-  (ignore-errors
-   (let ((out (sb-sys:make-fd-stream (descartes-service::entry settings "reportFd") :output t :external-format :utf-8)))
-     (write-line text out)
-     (finish-output out)
-     (close out))))
+  (let ((fd (descartes-service::entry settings "reportFd"))
+        (line (sb-ext:string-to-octets (format nil "~a~%" text) :external-format :utf-8)))
+    (sb-unix:unix-write fd line 0 (length line))
+    (when last
+      (sb-posix:close fd))))
 
 (defun restore-surroundings ()
   "Make what a saved core remembers of the machine true again."
@@ -194,14 +194,15 @@
         (progn
           (setf *secret* (descartes-service::entry settings "secret"))
           (ignore-terminal-signals)
+          (report settings "begun")
           (restore-surroundings)
           (when (descartes-service::entry settings "loadInit")
             (load-init-file))
           (multiple-value-call #'write-record settings (open-doors settings)))
       (serious-condition (problem)
-        (report settings (format nil "failed ~a" (substitute #\Space #\Newline (princ-to-string problem))))
+        (report settings (format nil "failed ~a" (substitute #\Space #\Newline (princ-to-string problem))) :last t)
         (sb-ext:exit :code 1 :abort t)))
-    (report settings "ready")
+    (report settings "ready" :last t)
     (watch settings)
     (end settings)))
 

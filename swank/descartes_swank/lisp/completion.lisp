@@ -4,11 +4,6 @@
 
 ;;; How well a pattern fits a name: NIL, or a number, the greater the better. Case never counts.
 
-(defun starts-at-p (pattern name start)
-  (let ((end (+ start (length pattern))))
-    (and (<= end (length name))
-         (string-equal pattern name :start2 start :end2 end))))
-
 (defun compound-p (pattern name)
   "True when each piece of PATTERN between hyphens begins the next piece of NAME: m-v-b, multiple-value-bind."
   (loop with from = 0

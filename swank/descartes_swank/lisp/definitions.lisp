@@ -196,9 +196,9 @@ The piece may not have been saved, or may have moved since; what the file says n
   (let* ((found (visible-package (or (parse-token (string-left-trim "#:" (string-trim "\"" token))) "") package))
          (kind (find :package *definition-kinds* :key #'first)))
     (when found
-      (loop for source in (definition-sources (package-name found) kind)
-            for object = (let ((name (make-symbol (package-name found))))
-                           (definition-object name kind source))
+      (loop with name = (make-symbol (package-name found))
+            for source in (definition-sources name kind)
+            for object = (definition-object name kind source)
             when object collect object))))
 
 (defun parse-function-name (token package)

@@ -183,6 +183,7 @@
   (let ((listener (make-instance 'sb-bsd-sockets:local-socket :type :stream)))
     (let ((umask (sb-posix:umask #o077)))
       (sb-bsd-sockets:socket-bind listener path)
+      (sb-posix:chmod path #o600)
       (sb-posix:umask umask))
     (sb-bsd-sockets:socket-listen listener 64)
     (ensure-watcher)

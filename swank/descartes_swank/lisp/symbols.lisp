@@ -318,15 +318,27 @@ Case and escapes are those of the standard reader. NIL, NIL, NIL when TOKEN is n
           "package" (and home (package-name home))
           "arglist" (and (fboundp symbol) (arglist symbol)))))
 
+(defun starts-at-p (pattern name start)
+  "True when PATTERN stands in NAME at START, in whatever case."
+  (let ((end (+ start (length pattern))))
+    (and (<= end (length name))
+         (string-equal pattern name :start2 start :end2 end))))
+
+(defun remoteness (symbol)
+  "Return how far SYMBOL is from what a person means: exported, exported by the Lisp's own parts, internal."
+  (let ((home (symbol-package symbol)))
+    (cond ((or (null home) (not (external-p symbol home))) 2)
+          ((starts-at-p "SB-" (package-name home) 0) 1)
+          (t 0))))
+
 (defun apropos-candidates (text package limit)
-  "Return up to LIMIT symbols that name something and have TEXT in their names; exported ones come first."
+  "Return up to LIMIT symbols that name something and have TEXT in their names, the likeliest first."
   (let ((found (make-hash-table :test #'eq)))
     (flet ((consider (symbol)
              (when (and (search text (symbol-name symbol) :test #'char-equal)
                         (not (keywordp symbol))
                         (kind symbol))
-               (setf (gethash symbol found)
-                     (if (let ((home (symbol-package symbol))) (and home (external-p symbol home))) 0 1)))))
+               (setf (gethash symbol found) (remoteness symbol)))))
       (if package
           (do-symbols (symbol package) (consider symbol))
           (do-all-symbols (symbol) (consider symbol))))
