@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Severity = Literal["error", "warning", "information", "hint"]
@@ -55,3 +55,15 @@ class Note:
 def place(position: Mapping[str, Any]) -> Place:
     """Return a 1-based `{line, column}` of the wire as a place: {"line": 1, "column": 3} -> (0, 2)."""
     return max(0, int(position["line"]) - 1), max(0, int(position["column"]) - 1)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A stretch of a text with something to say about it; DATA comes back with the questions about it."""
+
+    start: int
+    end: int
+    message: str
+    severity: Severity
+    code: str
+    data: Mapping[str, Any] = field(default_factory=dict)

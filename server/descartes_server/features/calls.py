@@ -1,0 +1,194 @@
+"""Operations as an editor calls them: with its texts, its positions, its trust, and progress.
+
+Also used by what the server does on its own: compiling on save, restarts chosen from a question.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from lsprotocol import types
+
+from descartes_core.errors import DescartesError, InvalidParams, WorkspaceNotTrusted
+from descartes_server.features import views
+from descartes_server.lsp import convert, uris
+from descartes_server.lsp.positions import Positions
+from descartes_server.state import ServerState, Snapshot, notes
+
+if TYPE_CHECKING:
+    from descartes_server.state.attachment import Attachment
+
+TITLES = {
+    "lisp.start": "Starting Lisp",
+    "lisp.restart": "Restarting Lisp",
+    "lisp.compileFile": "Compiling",
+    "lisp.compileForm": "Compiling",
+    "lisp.loadFile": "Loading",
+}
+"""The operations that show progress."""
+_TRUST, _NOT_NOW = "Trust this workspace", "Not now"
+_NAMES_A_FILE = frozenset(["acquire", "release", "renew", "request", "show", "steal"])
+
+
+class Calls:
+    """The operations of one editor."""
+
+    def __init__(self, state: ServerState) -> None:
+        self._state = state
+        self._asking: asyncio.Task[bool] | None = None
+        self._told_what_to_install = False
+
+    async def by_editor(
+        self,
+        snapshot: Snapshot,
+        name: str,
+        arguments: Mapping[str, Any],
+        token: Any,
+        cancels: dict[Any, asyncio.Task[Any]],
+    ) -> Any:
+        """Return the result of operation NAME as the editor counts; `show: true` also shows it."""
+        given = {key: value for key, value in arguments.items() if key != "show"}
+        result = await self._with_progress(snapshot, name, given, token, cancels)
+        answer = await self.as_editor_counts(snapshot, result)
+        if arguments.get("show") is True:
+            self._state.spawn(views.show(self._state, name, answer))
+        return answer
+
+    async def call(self, snapshot: Snapshot, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the result of operation NAME, as the hub counts. Errors: the operation's own."""
+        attachment = await self._state.attached()
+        operation = _operation(name)
+        if operation.needs_trust:
+            await self._see_to_trust(attachment, name)
+        params = await self._params(snapshot, operation, given)
+        try:
+            result = await attachment.call(name, params)
+        except DescartesError as error:
+            self._say_what_to_install(error)
+            raise
+        self._state.heard_result(name, result)
+        if "notes" in result:
+            self._state.learn(notes.after(snapshot, params, result, self._state.workshop))
+        return result
+
+    async def as_editor_counts(self, snapshot: Snapshot, result: Any) -> Any:
+        """Return RESULT with its ranges in the client's encoding."""
+        texts: dict[str, Positions] = {}
+        for uri in convert.uris(result):
+            try:
+                texts[uri] = (await snapshot.document(uri)).positions
+            except DescartesError:
+                continue
+        return convert.result(result, texts.get)
+
+    async def trust(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Change the workspace's trust as the person says; returns `{trusted}`."""
+        if not isinstance(arguments.get("trusted"), bool):
+            raise InvalidParams(f"expected `trusted` to be true or false, got {arguments.get('trusted')!r}")
+        attachment = await self._state.attached()
+        attachment.set_trusted(arguments["trusted"])
+        return {"trusted": attachment.trusted}
+
+    async def _with_progress(
+        self,
+        snapshot: Snapshot,
+        name: str,
+        given: Mapping[str, Any],
+        token: Any,
+        cancels: dict[Any, asyncio.Task[Any]],
+    ) -> dict[str, Any]:
+        if name not in TITLES:
+            return await self.call(snapshot, name, given)
+        work = asyncio.ensure_future(self.call(snapshot, name, given))
+        uri = given.get("uri")
+        title = f"{TITLES[name]} {Path(uri).name}" if isinstance(uri, str) else TITLES[name]
+        client, outcome = self._state.client, "failed"
+        token = await client.begin_progress(title, token, cancellable=True)
+        cancels[token] = work
+        try:
+            result = await work
+            outcome = "done" if result.get("success", True) else "failed"
+            return result
+        except asyncio.CancelledError:
+            outcome = "cancelled"
+            work.cancel()
+            if name != "lisp.start":
+                self._state.spawn(self._interrupt())
+            raise
+        finally:
+            cancels.pop(token, None)
+            if token is not None:
+                client.end_progress(token, outcome)
+
+    async def _interrupt(self) -> None:
+        """The image still works on what was cancelled: stop it, so that the person may look or abort."""
+        try:
+            await (await self._state.attached()).call("lisp.interrupt", {})
+        except DescartesError:
+            return
+
+    async def _params(self, snapshot: Snapshot, operation: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+        fields = {field.encode_name: field for field in msgspec.structs.fields(operation.params)}
+        params = dict(given)
+        if (
+            "uri" in fields
+            and params.get("uri") is None
+            and self._needs_file(operation, fields["uri"], params)
+        ):
+            if self._state.last_active is None:
+                raise InvalidParams(f"{operation.name} expects `uri`, and no document is open; name the file")
+            params["uri"] = self._state.last_active
+        uri = params.get("uri")
+        if not isinstance(uri, str) or uris.path_of(uri) is None:
+            return params
+        opened = snapshot.documents.get(uri)
+        if params.get("position") is not None:
+            document = opened or await snapshot.document(uri)
+            params = convert.params(params, lambda _: document.positions)
+        if opened is not None and "document" in fields and "document" not in params:
+            params["document"] = {"version": opened.version, "text": opened.text}
+        return params
+
+    def _needs_file(self, operation: Any, field: Any, params: Mapping[str, Any]) -> bool:
+        if field.required:
+            return True
+        return (
+            operation.resource == "lease" and operation.verb in _NAMES_A_FILE and params.get("path") is None
+        )
+
+    async def _see_to_trust(self, attachment: Attachment, name: str) -> None:
+        """Ask once whether to trust the workspace. Errors: `WorkspaceNotTrusted`."""
+        if attachment.trusted:
+            return
+        if self._state.editor_trust is None:
+            if self._asking is None:
+                self._asking = self._state.spawn(self._ask_for_trust(attachment))
+            if await asyncio.shield(self._asking):
+                return
+        raise WorkspaceNotTrusted(
+            f"{name} starts or evaluates something, and {str(attachment.workspace.root)!r} is not trusted; "
+            "run the command descartes.workspace.trust, or `descartes trust` in a terminal"
+        )
+
+    async def _ask_for_trust(self, attachment: Attachment) -> bool:
+        root = attachment.workspace.root
+        question = f"Trust {root}? Its code will be evaluated and the programs that it names started."
+        chosen = await self._state.client.choose(question, [_TRUST, _NOT_NOW], types.MessageType.Warning)
+        if chosen == _TRUST:
+            attachment.set_trusted(True)
+        return chosen == _TRUST
+
+    def _say_what_to_install(self, error: DescartesError) -> None:
+        if error.code == "lisp_not_found" and not self._told_what_to_install:
+            self._told_what_to_install = True
+            self._state.client.show(error.message, types.MessageType.Error)
+
+
+def _operation(name: str) -> Any:
+    from descartes_server.operations import registry  # loads the operation's module
+
+    return registry.lookup(name)

@@ -1,0 +1,21 @@
+"""`textDocument/codeLens`: who holds the file, what runs do in it, the restarts of a stopped form."""
+
+from __future__ import annotations
+
+from lsprotocol import types
+
+from descartes_server.dispatch import on_snapshot
+from descartes_server.ide import lenses
+from descartes_server.lsp import to_proto
+from descartes_server.state import ServerState, Snapshot
+
+
+def register(state: ServerState) -> None:
+    options = types.CodeLensOptions(resolve_provider=False)
+    on_snapshot(state, types.TEXT_DOCUMENT_CODE_LENS, _code_lens, options, places=True)
+
+
+async def _code_lens(snapshot: Snapshot, params: types.CodeLensParams) -> list[types.CodeLens]:
+    document = await snapshot.document(params.text_document.uri)
+    scene = snapshot.scene(document, await snapshot.syntax(document))
+    return [to_proto.lens(each, document.positions) for each in lenses.lenses(scene)]

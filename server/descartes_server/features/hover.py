@@ -1,0 +1,47 @@
+"""`textDocument/hover`: what the symbol means, and who holds the file."""
+
+from __future__ import annotations
+
+from lsprotocol import types
+
+from descartes_server.dispatch import on_snapshot
+from descartes_server.ide import holding
+from descartes_server.ide import hover as ide
+from descartes_server.ide.lenses import Scene
+from descartes_server.ide.syntax import SymbolToken, Syntax
+from descartes_server.lsp import to_proto
+from descartes_server.state import ServerState, Snapshot
+
+
+def register(state: ServerState) -> None:
+    on_snapshot(state, types.TEXT_DOCUMENT_HOVER, _hover)
+
+
+async def _hover(snapshot: Snapshot, params: types.HoverParams) -> types.Hover | None:
+    document = await snapshot.document(params.text_document.uri)
+    syntax = await snapshot.syntax(document)
+    symbol = syntax.symbol_at(document.positions.offset(params.position))
+    subject = await _subject(snapshot, syntax, symbol) if symbol else None
+    text = ide.markdown(subject, _remarks(snapshot.scene(document)))
+    if not text:
+        return None
+    span = (symbol.start, symbol.end) if symbol and subject else None
+    formats = snapshot.abilities.get("textDocument.hover.contentFormat")
+    plain = isinstance(formats, list) and "markdown" not in formats
+    return to_proto.hover(text, span, document.positions, plain=plain)
+
+
+async def _subject(snapshot: Snapshot, syntax: Syntax, symbol: SymbolToken) -> ide.Subject | None:
+    """A lexical name hides every other; the image knows more than the text, where it knows the symbol."""
+    local = ide.lexical(syntax, symbol)
+    if local is not None:
+        return local
+    package = syntax.package_at(symbol.start)
+    info = await snapshot.image.ask(lambda image: image.symbol(symbol.text, package))
+    return (info and ide.from_image(info)) or ide.from_text(syntax, symbol, snapshot.index)
+
+
+def _remarks(scene: Scene) -> list[str]:
+    leases = [f"🔒 This file is {holding.sentence(lease, scene.me, scene.now)}" for lease in scene.leases]
+    questions = [f"❓ {question.title}" for question in scene.interventions]
+    return leases + questions

@@ -1,0 +1,49 @@
+"""The editor's texts: opened, changed, saved and closed, in message order."""
+
+from __future__ import annotations
+
+from lsprotocol import types
+
+from descartes_server.dispatch import on_mutation
+from descartes_server.state import Document, ServerState, notes
+
+
+def register(state: ServerState) -> None:
+    on_mutation(state, types.TEXT_DOCUMENT_DID_OPEN, _opened)
+    on_mutation(state, types.TEXT_DOCUMENT_DID_CHANGE, _changed)
+    on_mutation(state, types.TEXT_DOCUMENT_DID_SAVE, _saved, types.SaveOptions(include_text=False))
+    on_mutation(state, types.TEXT_DOCUMENT_DID_CLOSE, _closed)
+
+
+def _opened(state: ServerState, params: types.DidOpenTextDocumentParams) -> None:
+    item = params.text_document
+    state.put(Document(item.uri, item.text, state.encoding, item.version, item.language_id), "opened")
+
+
+def _changed(state: ServerState, params: types.DidChangeTextDocumentParams) -> None:
+    """A change of a text that was never opened counts when it brings all of it, else it is dropped."""
+    uri, version = params.text_document.uri, params.text_document.version
+    document = state.documents.get(uri)
+    if document is None:
+        whole = [
+            c for c in params.content_changes if isinstance(c, types.TextDocumentContentChangeWholeDocument)
+        ]
+        if not whole:
+            return
+        document = Document(uri, "", state.encoding, version)
+    later = document.with_changes(version, list(params.content_changes))
+    path = document.real_path
+    if path is not None and state.workshop.notes.get(path):
+        left = notes.moved(state.workshop.notes[path], document.lines, later.lines)
+        state.learn(state.workshop.with_notes(path, left))
+    state.put(later, "changed")
+
+
+def _saved(state: ServerState, params: types.DidSaveTextDocumentParams) -> None:
+    document = state.documents.get(params.text_document.uri)
+    if document is not None:
+        state.put(document.saved(params.text), "saved")
+
+
+def _closed(state: ServerState, params: types.DidCloseTextDocumentParams) -> None:
+    state.close(params.text_document.uri)

@@ -1,0 +1,43 @@
+"""Long things as read-only files under `.descartes/views/`, for every client that can open a file."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from descartes_server.lsp import uris
+from descartes_server.state import ServerState
+
+_SHORT = 200
+
+
+async def show(state: ServerState, name: str, result: Mapping[str, Any]) -> None:
+    """Show RESULT of operation NAME: a short one as a message, a long one as a file."""
+    text = as_text(result)
+    if len(text) <= _SHORT and "\n" not in text.strip():
+        state.client.show(text.strip() or f"{name}: nothing")
+        return
+    attachment = await state.attached()
+    folder = attachment.workspace.state / "views"
+    path = folder / f"{name}.{'json' if text.startswith('{') else 'txt'}"
+    await asyncio.to_thread(_write, attachment.workspace, path, text)
+    await state.client.open_document(uris.uri_of(path), focus=True)
+
+
+def as_text(result: Mapping[str, Any]) -> str:
+    """Return RESULT as a person reads it: its one text, else its JSON."""
+    texts = [value for value in result.values() if isinstance(value, str)]
+    if len(result) <= 2 and len(texts) == 1:
+        return texts[0]
+    return json.dumps(result, indent=2, ensure_ascii=False) + "\n"
+
+
+def _write(workspace: Any, path: Path, text: str) -> None:
+    workspace.prepare()
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o400)

@@ -1,0 +1,52 @@
+"""What is offered for a place: a stop's restarts, the lease's commands, the answers to a run's question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from descartes_server.ide import holding
+from descartes_server.ide.lenses import Action, Command, Scene, answers, restart_command, short
+
+LEASE_CODE = "lease"
+STOP_CODE = "stopped"
+
+
+def actions(scene: Scene, start: int, end: int) -> list[Action]:
+    """Return what can be done between START and END of SCENE's file."""
+    return [*_restarts(scene, start, end), *_questions(scene), *_lease(scene)]
+
+
+def _restarts(scene: Scene, start: int, end: int) -> Iterator[Action]:
+    for stop in scene.stops:
+        if scene.lines.offset(*stop.start) <= end and start <= scene.lines.offset(*stop.end):
+            for number, restart in enumerate(stop.restarts):
+                command = restart_command(stop, restart)
+                level = f" (level {stop.level})" if stop.level > 1 else ""
+                title = short(f"{command.title}: {restart.description}{level}", 100)
+                yield Action(
+                    Command(title, command.name, command.arguments), STOP_CODE, preferred=number == 0
+                )
+
+
+def _questions(scene: Scene) -> Iterator[Action]:
+    for question in scene.interventions:
+        for command in answers(question):
+            yield Action(
+                Command(short(f"{command.title}: {question.title}", 100), command.name, command.arguments)
+            )
+
+
+def _lease(scene: Scene) -> Iterator[Action]:
+    uri = {"uri": scene.uri}
+    if not scene.leases:
+        yield Action(Command("Take the lease of this file", "descartes.lease.acquire", uri))
+    for lease in scene.leases:
+        if holding.is_foreign(lease, scene.me):
+            name = lease.holder.name
+            yield Action(Command(f"Ask {name} for this file", "descartes.lease.request", uri), LEASE_CODE)
+            yield Action(
+                Command(f"Take this file over from {name}", "descartes.lease.steal", uri), LEASE_CODE
+            )
+        else:
+            yield Action(Command("Renew your lease of this file", "descartes.lease.renew", uri))
+            yield Action(Command("Release your lease of this file", "descartes.lease.release", uri))

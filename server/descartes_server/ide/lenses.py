@@ -1,0 +1,164 @@
+"""What stands above the code: who holds the file, what a run does in it, where a thread is stopped.
+
+Every lens carries its command; the server executes all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from descartes_core.model import Intervention, Lease, Principal, Run
+from descartes_server.ide import holding
+from descartes_server.ide.stops import Restart, Stop
+from descartes_server.ide.text import LineIndex
+
+RUN_ENDED = frozenset({"completed", "failed", "terminated"})
+_TITLE_LENGTH = 60
+
+
+@dataclass(frozen=True)
+class Command:
+    """Something the server does when it is chosen."""
+
+    title: str
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Lens:
+    """A command above a place."""
+
+    start: int
+    end: int
+    command: Command
+
+
+@dataclass(frozen=True)
+class Action:
+    """A command offered for a place; FIXES is the code of the diagnostic that it answers."""
+
+    command: Command
+    fixes: str = ""
+    preferred: bool = False
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All that is going on in one file: the leases on it, their runs and questions, its stops."""
+
+    uri: str
+    lines: LineIndex
+    now: datetime
+    me: Principal | None = None
+    leases: Sequence[Lease] = ()
+    runs: Mapping[str, Run] = field(default_factory=dict)
+    interventions: Sequence[Intervention] = ()
+    stops: Sequence[Stop] = ()
+    forms: Sequence[tuple[str, int, int]] = ()
+    """Name, start and end of the top-level definitions."""
+
+
+def lenses(scene: Scene) -> list[Lens]:
+    """Return the lenses of SCENE: the file's first line, then the stopped forms."""
+    return [*_leases(scene), *_questions(scene), *_stops(scene)]
+
+
+def _leases(scene: Scene) -> Iterator[Lens]:
+    for lease in scene.leases:
+        start, end = _leased_place(lease, scene)
+        for command in [*_holder(lease, scene), *lease_commands(lease, scene), *_run(lease, scene)]:
+            yield Lens(start, end, command)
+
+
+def _leased_place(lease: Lease, scene: Scene) -> tuple[int, int]:
+    """A lease `PATH#NAME` stands at its form, any other on the first line."""
+    _, _, name = lease.path.partition("#")
+    for form, start, _ in scene.forms:
+        if name and form.lower() == name.lower():
+            return start, start
+    return 0, 0
+
+
+def _holder(lease: Lease, scene: Scene) -> Iterator[Command]:
+    reason = f": {short(lease.reason)}" if lease.reason else ""
+    title = f"held by {holding.holder(lease, scene.me)}{reason}, {holding.time_left(lease, scene.now)}"
+    yield Command(title, "descartes.lease.show", {"uri": scene.uri, "show": True})
+
+
+def lease_commands(lease: Lease, scene: Scene) -> Iterator[Command]:
+    """Yield what can be done about LEASE: ask for or take over another's, keep or give back one's own."""
+    if holding.is_foreign(lease, scene.me):
+        yield Command("request", "descartes.lease.request", {"uri": scene.uri})
+        yield Command("take over", "descartes.lease.steal", {"uri": scene.uri})
+    else:
+        yield Command("renew", "descartes.lease.renew", {"uri": scene.uri})
+        yield Command("release", "descartes.lease.release", {"uri": scene.uri})
+
+
+def _run(lease: Lease, scene: Scene) -> Iterator[Command]:
+    run = scene.runs.get(lease.run or "")
+    if run is None or run.status in RUN_ENDED:
+        return
+    phase = f" ({run.phase})" if run.phase else ""
+    yield Command(
+        f"run {short(run.task, 30)}: {run.status}{phase}", "descartes.run.show", {"run": run.id, "show": True}
+    )
+    if run.status == "paused" and run.phase != "waiting":
+        yield Command("resume", "descartes.run.resume", {"run": run.id})
+    else:
+        yield Command("pause", "descartes.run.pause", {"run": run.id})
+    yield Command("show", "descartes.run.output", {"run": run.id, "show": True})
+
+
+def _questions(scene: Scene) -> Iterator[Lens]:
+    for question in scene.interventions:
+        yield Lens(0, 0, Command(short(question.title), "descartes.intervention.list", {"show": True}))
+        for command in answers(question):
+            yield Lens(0, 0, command)
+
+
+def answers(question: Intervention) -> Iterator[Command]:
+    """Yield the choices of QUESTION that need nothing more said."""
+    for choice in question.choices:
+        if not choice.arguments:
+            arguments = {"id": question.id, "choice": choice.id}
+            yield Command(short(choice.title or choice.id), "descartes.intervention.answer", arguments)
+
+
+def _stops(scene: Scene) -> Iterator[Lens]:
+    for stop in scene.stops:
+        start = scene.lines.offset(*stop.start)
+        yield Lens(
+            start, start, Command(f"⏸ {short(condition(stop))}", "descartes.debugger.list", {"show": True})
+        )
+        for restart in stop.restarts:
+            yield Lens(start, start, restart_command(stop, restart))
+
+
+def condition(stop: Stop) -> str:
+    """Return the condition of STOP in one line: `DIVISION-BY-ZERO: arithmetic error …`."""
+    message = " ".join(stop.message.split())
+    kind = stop.condition_type.rpartition(":")[2]
+    return f"{kind}: {message}" if message else kind
+
+
+def restart_command(stop: Stop, restart: Restart) -> Command:
+    """Return the command that invokes RESTART of STOP, called by the restart's name."""
+    arguments = {**stop.key, "index": restart.index, "name": restart.name}
+    more = " …" if restart.parameters else ""
+    return Command(f"{restart.name}{more}", "descartes.debugger.restart", arguments)
+
+
+def short(text: str, limit: int = _TITLE_LENGTH) -> str:
+    """Return TEXT in one line of at most LIMIT characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def stopped_in(stops: Iterable[Stop], path: str | None) -> list[Stop]:
+    """Return those of STOPS that are marked in the file PATH."""
+    return [stop for stop in stops if path is not None and stop.path == path]

@@ -1,0 +1,87 @@
+"""Parameters and results of operations at the LSP door: LSP positions here, 1-based code points there.
+
+Example: with "é😀(" in a.lisp and utf-16, {"uri": "file:///a.lisp", "position": {"line": 0, "character": 3}}
+becomes {"uri": "file:///a.lisp", "position": {"line": 1, "column": 3}}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from lsprotocol import types
+
+from descartes_core.errors import InvalidParams
+from descartes_server.lsp.positions import Positions
+
+TextOf = Callable[[str], Positions | None]
+"""The places of the text of a URI, None where there is no such text."""
+
+
+def params(given: Mapping[str, Any], text_of: TextOf) -> dict[str, Any]:
+    """Return GIVEN with the position beside its `uri` as the hub counts.
+
+    Errors: `InvalidParams` when the position is none.
+    """
+    uri, position = given.get("uri"), given.get("position")
+    if position is None or not isinstance(uri, str):
+        return dict(given)
+    positions = text_of(uri)
+    if positions is None:
+        raise InvalidParams(
+            f"expected a text for {uri!r} to find the position in, there is none; open the file"
+        )
+    return {**given, "position": _to_hub(position, positions)}
+
+
+def _to_hub(position: Any, positions: Positions) -> dict[str, int]:
+    line = position.get("line") if isinstance(position, dict) else None
+    character = position.get("character") if isinstance(position, dict) else None
+    if type(line) is not int or type(character) is not int or min(line, character) < 0:
+        raise InvalidParams(f"expected `position` as {{line, character}}, both from 0, got {position!r}")
+    offset = positions.offset(types.Position(line=line, character=character))
+    line, column = positions.lines.position(offset)
+    return {"line": line + 1, "column": column + 1}
+
+
+def uris(value: Any) -> set[str]:
+    """Return the URIs that stand beside a range anywhere in VALUE."""
+    return {place["uri"] for place in _places(value)}
+
+
+def result(value: Any, text_of: TextOf) -> Any:
+    """Return VALUE, which the hub sent, with every range beside a `uri` as the client counts."""
+    if isinstance(value, list):
+        return [result(item, text_of) for item in value]
+    if not isinstance(value, dict):
+        return value
+    answer = {key: result(item, text_of) for key, item in value.items()}
+    if _is_place(value):
+        positions = text_of(value["uri"])
+        answer["range"] = {end: _to_lsp(value["range"][end], positions) for end in ("start", "end")}
+    return answer
+
+
+def _to_lsp(place: Mapping[str, int], positions: Positions | None) -> dict[str, int]:
+    line, column = max(0, place["line"] - 1), max(0, place["column"] - 1)
+    return {"line": line, "character": positions.character(line, column) if positions else column}
+
+
+def _places(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _places(item)
+    elif isinstance(value, dict):
+        if _is_place(value):
+            yield value
+        for item in value.values():
+            yield from _places(item)
+
+
+def _is_place(value: Mapping[str, Any]) -> bool:
+    where = value.get("range")
+    return (
+        isinstance(value.get("uri"), str)
+        and isinstance(where, dict)
+        and all(isinstance(where.get(end), dict) and "column" in where[end] for end in ("start", "end"))
+    )

@@ -1,0 +1,51 @@
+"""The names that Descartes adds to the protocol: its commands, notifications and one request.
+
+`editors/PROTOCOL.md` describes them; tests hold this table, that page and the operations together.
+"""
+
+from __future__ import annotations
+
+LISP_STATUS = "descartes/lisp/status"
+LISP_OUTPUT = "descartes/lisp/output"
+LISP_EVALUATED = "descartes/lisp/evaluated"
+LISP_INPUT = "descartes/lisp/input"
+DEBUGGER_CHANGED = "descartes/debugger/changed"
+LEASE_CHANGED = "descartes/lease/changed"
+RUN_CHANGED = "descartes/run/changed"
+RUN_OUTPUT = "descartes/run/output"
+INTERVENTION_CHANGED = "descartes/intervention/changed"
+EVENT = "descartes/event"
+
+NOTIFICATIONS = (
+    LISP_STATUS,
+    LISP_OUTPUT,
+    LISP_EVALUATED,
+    DEBUGGER_CHANGED,
+    LEASE_CHANGED,
+    RUN_CHANGED,
+    RUN_OUTPUT,
+    INTERVENTION_CHANGED,
+    EVENT,
+)
+"""Sent to clients with `capabilities.experimental.descartes.notifications`."""
+REQUESTS = (LISP_INPUT,)
+"""Asked of those clients; each answers `{text}`."""
+
+PREFIX = "descartes."
+TRUST = "descartes.workspace.trust"
+_VERBS = {
+    "debugger": "abort continue evalInFrame frame frames list restart restartFrame returnFromFrame toplevel",
+    "history": "list show statistics subscribe verify",
+    "hub": "status stop",
+    "intervention": "answer list",
+    "lease": "acquire list release renew request show steal",
+    "lisp": (
+        "compileFile compileForm connect eval evalForm evaluation interrupt loadFile "
+        "restart start status stop"
+    ),
+    "run": "kill list output pause resume send show spawn stop",
+}
+OPERATIONS = tuple(f"{resource}.{verb}" for resource, verbs in _VERBS.items() for verb in verbs.split())
+"""Every operation, written out: importing the modules that declare them would delay `initialize`."""
+COMMANDS = (*(PREFIX + name for name in OPERATIONS), TRUST)
+"""What `workspace/executeCommand` takes."""

@@ -1,0 +1,46 @@
+"""The hub's wire shapes as what `ide` works on: 1-based lines and columns become 0-based places."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from descartes_server.ide.stops import Note, Restart, Stop, place
+from descartes_server.lsp import uris
+
+
+def stop(debugger: Mapping[str, Any]) -> Stop:
+    """Return the Debugger of the wire as a stop."""
+    location, condition = debugger.get("location"), debugger["condition"]
+    origin = debugger.get("origin") or {}
+    path = uris.path_of(location["uri"]) if location else None
+    return Stop(
+        thread=debugger["thread"],
+        level=debugger["level"],
+        condition_type=condition["type"],
+        message=condition["message"],
+        restarts=tuple(_restart(each) for each in debugger["restarts"]),
+        evaluation=debugger.get("evaluation"),
+        origin=origin.get("kind", "human"),
+        run=origin.get("run"),
+        path=uris.real(path) if path else None,
+        start=place(location["range"]["start"]) if location else (0, 0),
+        end=place(location["range"]["end"]) if location else (0, 0),
+    )
+
+
+def _restart(restart: Mapping[str, Any]) -> Restart:
+    parameters = tuple(each["name"] for each in restart.get("arguments") or ())
+    return Restart(restart["index"], restart["name"], restart["description"], parameters)
+
+
+def note(note_: Mapping[str, Any]) -> Note:
+    """Return the Note of the wire; one without a range stands at the file's start."""
+    where = note_.get("range")
+    return Note(
+        severity=note_["severity"],
+        message=note_["message"],
+        start=place(where["start"]) if where else (0, 0),
+        end=place(where["end"]) if where else (0, 0),
+        references=tuple(note_.get("references") or ()),
+    )

@@ -1,0 +1,210 @@
+"""Answers of `ide` in the protocol's types; the few that grow with the file as the plain JSON of the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from lsprotocol import types
+
+from descartes_server.ide.completion import CompletionContext, Item
+from descartes_server.ide.definition import Target
+from descartes_server.ide.folding import Fold
+from descartes_server.ide.lenses import Action, Command, Lens
+from descartes_server.ide.signature import Signature
+from descartes_server.ide.stops import Mark
+from descartes_server.ide.symbols import Symbol
+from descartes_server.lsp.codec import Wire
+from descartes_server.lsp.positions import Positions, length
+
+_SYMBOL = types.SymbolKind
+SYMBOL_KINDS = {
+    "function": _SYMBOL.Function,
+    "macro": _SYMBOL.Function,
+    "compiler-macro": _SYMBOL.Function,
+    "generic": _SYMBOL.Interface,
+    "method": _SYMBOL.Method,
+    "setf": _SYMBOL.Function,
+    "variable": _SYMBOL.Variable,
+    "symbol-macro": _SYMBOL.Variable,
+    "constant": _SYMBOL.Constant,
+    "class": _SYMBOL.Class,
+    "condition": _SYMBOL.Class,
+    "structure": _SYMBOL.Struct,
+    "slot": _SYMBOL.Field,
+    "type": _SYMBOL.TypeParameter,
+    "package": _SYMBOL.Package,
+    "system": _SYMBOL.Module,
+    "test": _SYMBOL.Event,
+}
+_ITEM = types.CompletionItemKind
+ITEM_KINDS = {
+    "function": _ITEM.Function,
+    "macro": _ITEM.Operator,
+    "special-operator": _ITEM.Keyword,
+    "compiler-macro": _ITEM.Operator,
+    "generic": _ITEM.Method,
+    "method": _ITEM.Method,
+    "setf": _ITEM.Function,
+    "variable": _ITEM.Variable,
+    "symbol-macro": _ITEM.Variable,
+    "constant": _ITEM.Constant,
+    "class": _ITEM.Class,
+    "condition": _ITEM.Class,
+    "structure": _ITEM.Struct,
+    "type": _ITEM.TypeParameter,
+    "package": _ITEM.Module,
+    "keyword": _ITEM.Property,
+    "slot": _ITEM.Field,
+    "lambda-list-keyword": _ITEM.Keyword,
+    "declaration": _ITEM.Keyword,
+}
+_SEVERITIES = {
+    "error": types.DiagnosticSeverity.Error,
+    "warning": types.DiagnosticSeverity.Warning,
+    "information": types.DiagnosticSeverity.Information,
+    "hint": types.DiagnosticSeverity.Hint,
+}
+
+
+def hover(markdown: str, span: tuple[int, int] | None, positions: Positions, *, plain: bool) -> types.Hover:
+    """Return MARKDOWN about SPAN; as plain text for a client that shows no Markdown."""
+    kind = types.MarkupKind.PlainText if plain else types.MarkupKind.Markdown
+    content = types.MarkupContent(kind=kind, value=_without_marks(markdown) if plain else markdown)
+    return types.Hover(contents=content, range=positions.range(*span) if span else None)
+
+
+def _without_marks(markdown: str) -> str:
+    lines = (line for line in markdown.splitlines() if not line.startswith("```"))
+    return "\n".join(lines).replace("**", "").replace("`", "").replace("---", "")
+
+
+def completion(
+    items: Sequence[Item], place: CompletionContext, positions: Positions, *, complete: bool
+) -> Wire:
+    """Return ITEMS for the text of PLACE, in their order, with one edit range for all of them."""
+    edit_range = _range(positions, place.start, place.start + len(place.prefix))
+    return Wire(
+        {
+            "isIncomplete": not complete,
+            "items": [_item(item, number, edit_range) for number, item in enumerate(items)],
+        }
+    )
+
+
+def _item(item: Item, number: int, edit_range: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "label": item.label,
+        "kind": int(ITEM_KINDS.get(item.kind, _ITEM.Text)),
+        "detail": item.detail,
+        "sortText": f"{number:05}",
+        "filterText": item.label,
+        "textEdit": {"range": edit_range, "newText": item.label},
+        "data": {"name": item.label, "package": item.package, "documentation": item.documentation},
+    }
+
+
+def signature_help(signature: Signature, positions: Positions, documentation: str) -> types.SignatureHelp:
+    """Return SIGNATURE; its spans are counted in the client's encoding."""
+    label, encoding = signature.label, positions.encoding
+    parameters = [
+        types.ParameterInformation(label=(length(label[:start], encoding), length(label[:end], encoding)))
+        for start, end in signature.parameters
+    ]
+    information = types.SignatureInformation(
+        label=label,
+        parameters=parameters,
+        documentation=documentation or None,
+        active_parameter=signature.active,
+    )
+    return types.SignatureHelp(
+        signatures=[information], active_signature=0, active_parameter=signature.active
+    )
+
+
+def location(uri: str, positions: Positions, target: Target) -> types.Location:
+    """Return where TARGET's name stands in the file URI."""
+    return types.Location(uri=uri, range=positions.range(target.name_start, target.name_end))
+
+
+def document_symbols(symbols: Iterable[Symbol], positions: Positions) -> Wire:
+    """Return SYMBOLS as a tree."""
+    return Wire([_symbol(symbol, positions) for symbol in symbols])
+
+
+def _symbol(symbol: Symbol, positions: Positions) -> dict[str, Any]:
+    answer = {
+        "name": symbol.name or symbol.kind,
+        "detail": symbol.detail,
+        "kind": int(SYMBOL_KINDS.get(symbol.kind, _SYMBOL.Function)),
+        "range": _range(positions, symbol.start, symbol.end),
+        "selectionRange": _range(positions, symbol.name_start, symbol.name_end),
+    }
+    if symbol.children:
+        answer["children"] = [_symbol(child, positions) for child in symbol.children]
+    return answer
+
+
+def flat_symbols(symbols: Iterable[Symbol], uri: str, positions: Positions, container: str = "") -> list[Any]:
+    """Return SYMBOLS one after the other, for a client that shows no tree."""
+    found: list[dict[str, Any]] = []
+    for symbol in symbols:
+        place = {"uri": uri, "range": _range(positions, symbol.start, symbol.end)}
+        kind = int(SYMBOL_KINDS.get(symbol.kind, _SYMBOL.Function))
+        entry: dict[str, Any] = {"name": symbol.name or symbol.kind, "kind": kind, "location": place}
+        if container:
+            entry["containerName"] = container
+        found.append(entry)
+        found.extend(flat_symbols(symbol.children, uri, positions, symbol.name))
+    return found
+
+
+def folding_ranges(folds: Iterable[Fold]) -> Wire:
+    """Return FOLDS."""
+    return Wire(
+        [{"startLine": fold.start_line, "endLine": fold.end_line, "kind": fold.kind} for fold in folds]
+    )
+
+
+def _range(positions: Positions, start: int, end: int) -> dict[str, Any]:
+    return {"start": _place(positions, start), "end": _place(positions, end)}
+
+
+def _place(positions: Positions, offset: int) -> dict[str, int]:
+    line, column = positions.lines.position(offset)
+    return {"line": line, "character": positions.character(line, column)}
+
+
+def diagnostic(mark: Mark, positions: Positions) -> types.Diagnostic:
+    """Return MARK as a diagnostic."""
+    return types.Diagnostic(
+        range=positions.range(mark.start, mark.end),
+        message=mark.message,
+        severity=_SEVERITIES[mark.severity],
+        code=mark.code,
+        source="descartes",
+        data=dict(mark.data) or None,
+    )
+
+
+def lens(lens_: Lens, positions: Positions) -> types.CodeLens:
+    """Return LENS_ with its command, which some clients never ask for later."""
+    return types.CodeLens(range=positions.range(lens_.start, lens_.end), command=command(lens_.command))
+
+
+def command(command_: Command) -> types.Command:
+    """Return COMMAND_."""
+    return types.Command(title=command_.title, command=command_.name, arguments=[dict(command_.arguments)])
+
+
+def code_action(action: Action, diagnostics: Sequence[types.Diagnostic]) -> types.CodeAction:
+    """Return ACTION, tied to those of DIAGNOSTICS that it answers."""
+    kind = types.CodeActionKind.QuickFix if action.fixes else types.CodeActionKind.Empty
+    answered = [each for each in diagnostics if each.code == action.fixes] if action.fixes else []
+    return types.CodeAction(
+        title=action.command.title,
+        kind=kind,
+        command=command(action.command),
+        diagnostics=answered or None,
+        is_preferred=True if action.preferred else None,
+    )

@@ -1,0 +1,213 @@
+"""The way to the workspace's operations, and everything that the hub tells, kept in the state.
+
+Watches for a hub and attaches to it; only an effect starts one. Without a hub the log says who holds what.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from descartes_core.errors import NotFound
+from descartes_core.model import Intervention, Lease, Principal, Run
+from descartes_server import __version__
+from descartes_server.hub.client import HubClient
+from descartes_server.hub.door import Door, local_services
+from descartes_server.hub.messages import PROTOCOL, ClientHello
+from descartes_server.lsp import from_hub
+from descartes_server.operations import principals, settings, trust
+from descartes_server.operations.context import Caller
+from descartes_server.operations.settings import Settings
+from descartes_server.operations.workspace import Workspace
+
+if TYPE_CHECKING:
+    from descartes_server.hub.client import Opener
+    from descartes_server.state.server_state import ServerState
+
+log = logging.getLogger(__name__)
+
+EDITORS = {"Eglot": "Emacs", "emacs": "Emacs", "Visual Studio Code": "VS Code", "code-server": "VS Code"}
+"""How the editor is called where its client library says something else."""
+Follower = Callable[[str, dict[str, Any]], None]
+Answer = Callable[[str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
+
+
+class Attachment:
+    """One editor's door to the operations of WORKSPACE. Made by `open`."""
+
+    def __init__(self, state: ServerState, workspace: Workspace) -> None:
+        self._state = state
+        self.workspace = workspace
+        self.client_id = uuid.uuid4().hex
+        self.name = EDITORS.get(state.client.name, state.client.name) or "an editor"
+        self.me: Principal = principals.user(self.name)
+        self.loaded = settings.Loaded(Settings())
+        self.followers: list[Follower] = []
+        self.answer: Answer | None = None
+        """What answers questions of the hub to this editor."""
+        self._stack = AsyncExitStack()
+        self.door: Door
+
+    @classmethod
+    async def open(cls, state: ServerState, workspace: Workspace) -> Attachment:
+        """Return the door to WORKSPACE, attached when a hub runs, with what is known taken into STATE.
+
+        Errors: `WorkspaceInUse`, `InvalidParams` for a state folder that is not followed.
+        """
+        self = cls(state, workspace)
+        self.me = await asyncio.to_thread(
+            principals.person, workspace.root, trusted=self.trusted, via=self.name
+        )
+        self.load_settings()
+        client = HubClient(await self._opener(), self._hello)
+        self._stack.push_async_callback(client.close)
+        services = await local_services(workspace, self.loaded.settings)
+        self._stack.push_async_callback(services.reader.close)
+        self.door = Door(services, client, self._caller)
+        client.on_notification(self._heard)
+        client.on_attached(self._attached)
+        client.on_lost(self._lost)
+        client.on_request(self._asked)
+        state.on_document(lambda uri, change: self._report_unsaved())
+        await self.learn_all()
+        client.stay()
+        return self
+
+    @property
+    def trusted(self) -> bool:
+        """Whether this connection may cause effects: the editor's word, else the person's list."""
+        told = self._state.editor_trust
+        return trust.is_trusted(self.workspace.root) if told is None else told
+
+    def set_trusted(self, trusted: bool) -> None:
+        """Remember the person's word, for this connection and the next."""
+        if trusted:
+            trust.trust(self.workspace.root)
+        else:
+            trust.distrust(self.workspace.root)
+        self._state.editor_trust = trusted
+        self.load_settings()
+        self.door.client.set_trusted(trusted)
+
+    def load_settings(self) -> None:
+        """Read the settings again: the files', then the editor's."""
+        self.loaded = settings.load(
+            self.workspace.root, trusted=self.trusted, editor=self._state.editor_settings
+        )
+
+    async def call(self, operation: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the result of OPERATION. Errors: the operation's own."""
+        return await self.door.call(operation, params)
+
+    async def close(self) -> None:
+        """Let go of the hub and the log."""
+        await self._stack.aclose()
+
+    async def learn_all(self) -> None:
+        """Ask for everything that is shown: leases, runs, questions, stops and the image's state."""
+        leases = msgspec.convert((await self.call("lease.list"))["leases"], list[Lease])
+        runs = msgspec.convert((await self.call("run.list", {"limit": 100}))["runs"], list[Run])
+        open_questions = (await self.call("intervention.list"))["interventions"]
+        workshop = replace(
+            self._state.workshop.with_leases(leases),
+            root=self.workspace.root,
+            me=self.me,
+            runs={run.id: run for run in runs},
+            interventions=msgspec.convert(open_questions, list[Intervention]),
+        )
+        if self.door.client.attached:
+            stops = (await self.call("debugger.list"))["debuggers"]
+            workshop = replace(
+                workshop,
+                stops=[from_hub.stop(each) for each in stops],
+                lisp=await self.call("lisp.status"),
+            )
+        self._state.image.look_again()
+        self._state.learn(workshop)
+
+    def _heard(self, method: str, params: dict[str, Any]) -> None:
+        workshop = self._state.workshop
+        match method:
+            case "descartes/lease/changed":
+                lease = msgspec.convert(params["lease"], Lease)
+                workshop = workshop.with_lease(lease, params["change"])
+            case "descartes/run/changed":
+                workshop = workshop.with_run(msgspec.convert(params, Run))
+            case "descartes/intervention/changed":
+                workshop = replace(
+                    workshop, interventions=msgspec.convert(params["interventions"], list[Intervention])
+                )
+            case "descartes/debugger/changed":
+                workshop = replace(workshop, stops=[from_hub.stop(each) for each in params["debuggers"]])
+            case "descartes/lisp/status":
+                self._state.image.look_again()
+                workshop = replace(workshop, lisp=params)
+            case "descartes/lagged":
+                self._state.spawn(self.learn_all())
+        if workshop is not self._state.workshop:
+            self._state.learn(workshop)
+        for follower in self.followers:
+            follower(method, params)
+
+    def _attached(self) -> None:
+        self._state.spawn(self.learn_all())
+
+    def _lost(self, reason: str) -> None:
+        log.warning("the hub went away: %s", reason)
+        self._state.learn(replace(self._state.workshop, stops=()))
+
+    async def _asked(self, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        if self.answer is None:
+            raise NotFound(f"this editor does not answer {method}")
+        return await self.answer(method, params)
+
+    def _report_unsaved(self) -> None:
+        changed = (each.real_path for each in self._state.documents.values() if each.changed)
+        self.door.client.set_unsaved([path for path in changed if path])
+
+    async def _opener(self) -> Opener:
+        if self._state.embedded:
+            from descartes_server.hub.embedded import EmbeddedOpener
+            from descartes_server.hub.main import running_hub  # the whole hub, where wanted
+
+            hub = await self._stack.enter_async_context(running_hub(self.workspace, embedded=True))
+            return EmbeddedOpener(hub)
+        from descartes_server.hub.process import SocketOpener
+
+        return SocketOpener(self.workspace)
+
+    def _hello(self) -> ClientHello:
+        run, token = principals.run_of_environment()
+        return ClientHello(
+            version=__version__,
+            protocol=PROTOCOL,
+            client_id=self.client_id,
+            client_name=self.name,
+            principal=self.me,
+            run=run,
+            token=token,
+            trusted=self._state.editor_trust,
+            presence=True,
+            notifications=True,
+            environment=dict(os.environ),
+            settings=dict(self._state.editor_settings),
+        )
+
+    def _caller(self) -> Caller:
+        run, _ = principals.run_of_environment()
+        return Caller(
+            principal=self.me,
+            client_id=self.client_id,
+            client_name=self.name,
+            trusted=self.trusted,
+            editor_settings=self._state.editor_settings,
+            run=run,
+        )

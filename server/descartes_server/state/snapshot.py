@@ -1,0 +1,59 @@
+"""Everything a handler may look at, as it was when its request came."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from descartes_server.ide.index import WorkspaceIndex
+from descartes_server.ide.lenses import Scene, stopped_in
+from descartes_server.lsp.client import Abilities
+from descartes_server.lsp.positions import Encoding
+from descartes_server.state.documents import Document, Documents, from_disk
+from descartes_server.state.image import ImageQuestions
+from descartes_server.state.workshop import Workshop
+
+if TYPE_CHECKING:
+    from descartes_server.ide.syntax import Syntax
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The state at one message. Nothing in it changes any more, save what is found out once and kept."""
+
+    documents: Documents
+    encoding: Encoding
+    workshop: Workshop
+    index: WorkspaceIndex
+    image: ImageQuestions
+    abilities: Abilities
+    executor: Executor
+
+    async def document(self, uri: str) -> Document:
+        """Return the text of URI: the editor's where it is open, else the disk's.
+
+        Errors: `NotFound`; `InvalidParams` when it is no file or no text.
+        """
+        return self.documents.get(uri) or await from_disk(uri, self.encoding)
+
+    async def syntax(self, document: Document) -> Syntax:
+        """Return DOCUMENT's parsed text."""
+        return await document.parsed(self.executor)
+
+    def scene(self, document: Document, syntax: Syntax | None = None) -> Scene:
+        """Return what is going on in DOCUMENT; with SYNTAX its forms are known by name."""
+        leases = self.workshop.leases_on(document.uri)
+        forms = syntax.forms if syntax is not None else ()
+        return Scene(
+            uri=document.uri,
+            lines=document.lines,
+            now=datetime.now().astimezone(),
+            me=self.workshop.me,
+            leases=leases,
+            runs=self.workshop.runs,
+            interventions=self.workshop.questions_about(leases),
+            stops=stopped_in(self.workshop.stops, document.real_path),
+            forms=[(form.name, form.start, form.end) for form in forms if form.name],
+        )

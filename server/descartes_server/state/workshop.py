@@ -1,0 +1,100 @@
+"""Who is at work here, as last told: the image, its stops, leases, runs, questions and compiler notes.
+
+Immutable; every piece of news gives a new one, so that a snapshot may keep the one it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from descartes_core.model import Intervention, Lease, Principal, Run
+from descartes_server.ide import holding
+from descartes_server.ide.stops import Note, Stop
+
+if TYPE_CHECKING:
+    from descartes_core.leases.paths import LeasePath, Paths
+
+_STRICTEST_FIRST = {"exclusive": 0, "intent": 1, "shared": 2}
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What the hub last said; without a hub, what the log says."""
+
+    root: Path | None = None
+    """The workspace, None while there is none."""
+    me: Principal | None = None
+    """Whose editor this is: leases of this principal are one's own."""
+    lisp: Mapping[str, Any] = field(default_factory=dict)
+    """The image's LispStatus, empty while nothing is known."""
+    leases: Mapping[tuple[str, str, str], Lease] = field(default_factory=dict)
+    """Leases by path, kind and id of the holder."""
+    runs: Mapping[str, Run] = field(default_factory=dict)
+    interventions: Sequence[Intervention] = ()
+    stops: Sequence[Stop] = ()
+    notes: Mapping[str, Sequence[Note]] = field(default_factory=dict)
+    """The compiler's notes by real path."""
+
+    def leases_on(self, uri: str) -> list[Lease]:
+        """Return the live leases that cover the file URI, the strictest first."""
+        if not self.leases or self.root is None or not uri.startswith("file:"):
+            return []
+        from descartes_core.leases.paths import overlap  # loaded with the first lease
+
+        paths, now = _paths(self.root), datetime.now(UTC)
+        file = paths.of(uri)
+        found = [
+            lease
+            for lease in self.leases.values()
+            if holding.is_live(lease, now) and overlap(file, _lease_path(self.root, lease.path))
+        ]
+        return sorted(found, key=lambda lease: _STRICTEST_FIRST[lease.mode])
+
+    def questions_about(self, leases: Iterable[Lease]) -> list[Intervention]:
+        """Return the open questions of the runs that hold LEASES."""
+        runs = {lease.run for lease in leases if lease.run}
+        return [each for each in self.interventions if each.run in runs]
+
+    def with_lease(self, lease: Lease, change: str) -> Workshop:
+        """Return the workshop after CHANGE of LEASE: acquired, renewed, released, expired or stolen."""
+        key = lease_key(lease)
+        leases = {k: held for k, held in self.leases.items() if k != key}
+        if change == "stolen":
+            leases = {k: held for k, held in leases.items() if k[0] != lease.path}
+        if change not in ("released", "expired"):
+            leases[key] = lease
+        return replace(self, leases=leases)
+
+    def with_leases(self, leases: Iterable[Lease]) -> Workshop:
+        """Return the workshop with exactly LEASES."""
+        return replace(self, leases={lease_key(lease): lease for lease in leases})
+
+    def with_run(self, run: Run) -> Workshop:
+        """Return the workshop with RUN as it is now."""
+        return replace(self, runs={**self.runs, run.id: run})
+
+    def with_notes(self, path: str, notes: Iterable[Note]) -> Workshop:
+        """Return the workshop with NOTES in place of what was known about the file PATH."""
+        return replace(self, notes={**self.notes, path: tuple(notes)})
+
+
+def lease_key(lease: Lease) -> tuple[str, str, str]:
+    """Return what tells LEASE from every other that is held at the same time."""
+    return lease.path, lease.holder.kind, lease.holder.id
+
+
+@lru_cache(maxsize=8)
+def _paths(root: Path) -> Paths:
+    from descartes_core.leases.paths import Paths
+
+    return Paths(root)
+
+
+@lru_cache(maxsize=4096)
+def _lease_path(root: Path, text: str) -> LeasePath:
+    return _paths(root).of(text)

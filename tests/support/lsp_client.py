@@ -1,0 +1,264 @@
+"""An editor without an editor: speaks raw JSON-RPC to the real server process, over stdio or TCP.
+
+Unlike a client library it can also send what no client should: garbage, duplicates, anything in any order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+SECONDS = 20.0
+Message = dict[str, Any]
+
+
+class LspError(Exception):
+    """The server answered with an error."""
+
+    def __init__(self, error: Message) -> None:
+        super().__init__(error["message"])
+        self.number: int = error["code"]
+        self.data: Message = error.get("data") or {}
+        self.code: str | None = self.data.get("code")
+
+
+class LspClient:
+    """One connection to one server. Everything received is kept in `messages`, in order."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, process: asyncio.subprocess.Process
+    ) -> None:
+        self.process = process
+        self.messages: list[Message] = []
+        self.replies: dict[str, Callable[[Any], Any]] = {}
+        """How this client answers requests of the server, by method; others get `None`."""
+        self.capabilities: Message = {}
+        self._reader, self._writer = reader, writer
+        self._news = asyncio.Condition()
+        self._next_id = 0
+        self._loop_task = asyncio.create_task(self._read(), name="read the server's messages")
+        self.ended = False
+
+    async def request(self, method: str, params: Any = None, *, seconds: float = SECONDS) -> Any:
+        """Return the result of METHOD. Errors: `LspError`."""
+        return await self.answer(self.send_request(method, params), seconds=seconds)
+
+    def send_request(self, method: str, params: Any = None) -> int:
+        """Send METHOD without waiting; returns its id."""
+        self._next_id += 1
+        self.send({"jsonrpc": "2.0", "id": self._next_id, "method": method, "params": params})
+        return self._next_id
+
+    async def answer(self, request_id: Any, *, seconds: float = SECONDS) -> Any:
+        """Return the result of the request REQUEST_ID. Errors: `LspError`."""
+        message = await self.message(
+            lambda m: m.get("id") == request_id and "method" not in m,
+            f"answer to {request_id}",
+            seconds=seconds,
+        )
+        if "error" in message:
+            raise LspError(message["error"])
+        return message["result"]
+
+    def notify(self, method: str, params: Any = None) -> None:
+        self.send({"jsonrpc": "2.0", "method": method, "params": params})
+
+    async def notification(
+        self,
+        method: str,
+        fits: Callable[[Any], Any] = lambda params: True,
+        *,
+        after: int = 0,
+        seconds: float = SECONDS,
+    ) -> Any:
+        """Return the parameters of the first message METHOD from index AFTER on that FITS."""
+        message = await self.message(
+            lambda m: m.get("method") == method and fits(m.get("params")),
+            method,
+            after=after,
+            seconds=seconds,
+        )
+        return message["params"]
+
+    async def message(
+        self, fits: Callable[[Message], Any], what: str, *, after: int = 0, seconds: float = SECONDS
+    ) -> Message:
+        """Return the first message from index AFTER on that FITS, waiting for it."""
+        index = after
+
+        def found() -> Message | None:
+            nonlocal index
+            while index < len(self.messages):
+                index += 1
+                if fits(self.messages[index - 1]):
+                    return self.messages[index - 1]
+            return None
+
+        async with self._news:
+            try:
+                async with asyncio.timeout(seconds):
+                    while (message := found()) is None:
+                        if self.ended:
+                            raise AssertionError(f"the server ended before: {what}")
+                        await self._news.wait()
+            except TimeoutError:
+                recent = [json.dumps(m)[:300] for m in self.messages[-8:]]
+                raise AssertionError(f"not seen in {seconds} s: {what}; last: {recent}") from None
+        return message
+
+    def answers(self, request_id: Any) -> list[Message]:
+        """Return every answer that has come to REQUEST_ID."""
+        return [m for m in self.messages if m.get("id") == request_id and "method" not in m]
+
+    def send(self, *messages: Any) -> None:
+        """Send MESSAGES in one write."""
+        self.send_bytes(b"".join(frame(json.dumps(message).encode()) for message in messages))
+
+    def send_bytes(self, data: bytes) -> None:
+        self._writer.write(data)
+
+    async def initialize(self, root: Path | None = None, **options: Any) -> Message:
+        """Do the handshake; OPTIONS are further parameters of `initialize`."""
+        params: Message = {
+            "processId": os.getpid(),
+            "rootUri": root.as_uri() if root else None,
+            "capabilities": {},
+        }
+        result: Message = await self.request("initialize", {**params, **options})
+        self.capabilities = result["capabilities"]
+        self.notify("initialized", {})
+        return result
+
+    def open(self, path: Path, text: str | None = None, version: int = 1) -> str:
+        """Open PATH with TEXT, by default what is on disk; returns its URI."""
+        uri = path.as_uri()
+        if text is None:
+            text = path.read_bytes().decode()
+        document = {"uri": uri, "languageId": "commonlisp", "version": version, "text": text}
+        self.notify("textDocument/didOpen", {"textDocument": document})
+        return uri
+
+    def change(self, uri: str, version: int, *changes: Message) -> None:
+        """Send CHANGES of the document; a change without a range replaces everything."""
+        document = {"uri": uri, "version": version}
+        self.notify("textDocument/didChange", {"textDocument": document, "contentChanges": list(changes)})
+
+    async def at(self, method: str, uri: str, line: int, character: int, **more: Any) -> Any:
+        """Return the answer of `textDocument/METHOD` at a position."""
+        place = {"textDocument": {"uri": uri}, "position": {"line": line, "character": character}}
+        return await self.request(f"textDocument/{method}", place | more)
+
+    async def of(self, method: str, uri: str, **more: Any) -> Any:
+        """Return the answer of `textDocument/METHOD` for the whole document."""
+        return await self.request(f"textDocument/{method}", {"textDocument": {"uri": uri}, **more})
+
+    async def execute(self, command: str, *arguments: Any, seconds: float = SECONDS) -> Any:
+        """Return the result of the command `descartes.COMMAND`."""
+        params = {"command": f"descartes.{command}", "arguments": list(arguments)}
+        return await self.request("workspace/executeCommand", params, seconds=seconds)
+
+    async def stop(self) -> int:
+        """Shut the server down as the protocol says; returns its exit status."""
+        if not self.ended:
+            with contextlib.suppress(LspError, AssertionError):
+                await self.request("shutdown")
+            self.notify("exit")
+        return await self.wait()
+
+    async def wait(self) -> int:
+        """Return the exit status once the process has ended."""
+        async with asyncio.timeout(SECONDS):
+            return await self.process.wait()
+
+    async def close(self) -> None:
+        """End the server whatever state it is in."""
+        self._loop_task.cancel()
+        self._writer.close()
+        if self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+        await self.process.wait()
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                header = await self._reader.readuntil(b"\r\n\r\n")
+                length = int(header.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+                await self._take(json.loads(await self._reader.readexactly(length)))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            async with self._news:
+                self.ended = True
+                self._news.notify_all()
+
+    async def _take(self, message: Message) -> None:
+        async with self._news:
+            self.messages.append(message)
+            self._news.notify_all()
+        if "method" in message and "id" in message:
+            asyncio.ensure_future(self._reply(message))  # noqa: RUF006 (ends with the loop)
+
+    async def _reply(self, message: Message) -> None:
+        reply = self.replies.get(message["method"])
+        result = reply(message.get("params")) if reply else None
+        if asyncio.iscoroutine(result):
+            result = await result
+        self.send({"jsonrpc": "2.0", "id": message["id"], "result": result})
+
+
+def frame(body: bytes) -> bytes:
+    """Return BODY as one message."""
+    return b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
+def command(*arguments: str) -> list[str]:
+    """Return the command line of the server with ARGUMENTS."""
+    return [sys.executable, "-m", "descartes_server", "lsp", *arguments]
+
+
+async def start_stdio(*arguments: str, cwd: Path | None = None) -> LspClient:
+    """Return a client of a new server on pipes."""
+    process = await asyncio.create_subprocess_exec(
+        *command(*arguments),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=cwd,
+        limit=64 * 1024 * 1024,
+    )
+    assert process.stdin is not None and process.stdout is not None
+    return LspClient(process.stdout, process.stdin, process)
+
+
+async def start_tcp(*arguments: str, cwd: Path | None = None) -> LspClient:
+    """Return a client of a new server on a TCP port of its choice, the secret sent."""
+    process = await asyncio.create_subprocess_exec(
+        *command("--tcp", "127.0.0.1:0", *arguments), stdout=asyncio.subprocess.PIPE, cwd=cwd
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(SECONDS):
+        announced = json.loads(await process.stdout.readline())
+    reader, writer = await asyncio.open_connection(
+        announced["host"], announced["port"], limit=64 * 1024 * 1024
+    )
+    writer.write(f"descartes-secret: {announced['secret']}\n".encode())
+    return LspClient(reader, writer, process)
+
+
+@contextlib.asynccontextmanager
+async def lsp(
+    root: Path | None = None, *arguments: str, tcp: bool = False, **options: Any
+) -> AsyncIterator[LspClient]:
+    """Give a client that has done the handshake for ROOT; ends the server afterwards."""
+    client = await (start_tcp if tcp else start_stdio)(*arguments, cwd=root)
+    try:
+        await client.initialize(root, **options)
+        yield client
+    finally:
+        await client.close()
