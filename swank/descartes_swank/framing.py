@@ -48,8 +48,8 @@ class Framer:
     def feed(self, data: bytes) -> list[bytes]:
         """Return the packets that DATA completes, without their headers, in order.
 
-        Errors: `FramingProblem` once, when what should be a header is not one, with the packets that came before
-        it in `data["packets"]`. After it everything is ignored.
+        Errors: `FramingProblem` once, when what should be a header is not one, with the packets that came
+        before it in `data["packets"]`. After it everything is ignored.
         """
         if self._broken:
             return []

@@ -258,10 +258,12 @@ class _Reader:
         match = _HASH_NAME.match(self.text, start)
         assert match is not None
         self.position = match.end()
+        parts, base = match[0][2:].split("/"), _RADIX[opening[-1].lower()]
         try:
-            self._add(int(match[0][2:], _RADIX[opening[-1].lower()]))
-        except ValueError:
-            self._add(Symbol(match[0]))
+            number = Fraction(*(int(part, base) for part in parts))
+        except (ValueError, TypeError, ZeroDivisionError):
+            return self._add(Symbol(match[0]))
+        return self._add(number.numerator if number.denominator == 1 else number)
 
     def _character(self, start: int, _opening: str) -> None:
         match = _CHARACTER.match(self.text, start)

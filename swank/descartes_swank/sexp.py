@@ -1,10 +1,11 @@
 """Read and print the S-expressions that Swank and its clients exchange.
 
-The reader is our own, not `sexpdata`, for two reasons. Swank prints what `sexpdata` cannot tell apart or fails
-on: `#<...>`, characters, ratios, dotted pairs, bars around a `)`, forms nested deeper than Python's stack. And
-big replies block the event loop while they are read: completions, definitions, backtraces and apropos lists of
-0.5 to 1.7 MB took 3 to 17 ms instead of 31 to 268, 8 to 19 times less in the same run; what is made of very
-short strings gains least (`benchmarks/reader.py` measures it again).
+The reader is our own, not `sexpdata`, for two reasons. Swank prints what `sexpdata` cannot tell apart or
+fails on: `#<...>`, characters, ratios, dotted pairs, bars around a `)`, forms nested deeper than Python's
+stack. And big replies block the event loop while they are read: completions, definitions, backtraces and
+apropos lists of 0.5 to 1.7 MB took 3 to 17 ms instead of 31 to 268, 8 to 19 times less in the same run; what
+is made of very short strings gains least (`benchmarks/reader.py` measures it again).
+
 Short texts go to the general reader directly, longer ones to the fast reader, which gives up on rare syntax.
 """
 
@@ -104,10 +105,8 @@ def _atom(value: Form) -> str:
         return "#\\" + _CHARACTER_TO_NAME.get(value, value)
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if isinstance(value, int):
-        return str(value) if value.bit_length() <= _LONGEST_DECIMAL_BITS else _hexadecimal(value)
-    if isinstance(value, Fraction):
-        return f"{_atom(value.numerator)}/{_atom(value.denominator)}"
+    if isinstance(value, (int, Fraction)):
+        return _rational(value)
     if isinstance(value, float):
         return _float(value)
     raise TypeError(
@@ -115,8 +114,11 @@ def _atom(value: Form) -> str:
     )
 
 
-def _hexadecimal(value: int) -> str:
-    return f"#x{value:x}"
+def _rational(value: int | Fraction) -> str:
+    if max(value.numerator.bit_length(), value.denominator.bit_length()) <= _LONGEST_DECIMAL_BITS:
+        return str(value)
+    over = "" if isinstance(value, int) else f"/{value.denominator:x}"
+    return f"#x{value.numerator:x}{over}"
 
 
 def _float(value: float) -> str:
