@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +96,7 @@ class Hands:
         except TimeoutError:
             ended, timed_out = str(await kept.end(grace_seconds=0)), True
         finally:
-            kept.signal(signal.SIGKILL)
+            await kept.end(grace_seconds=0)
             kept.close()
         return CommandResult(ended, await asyncio.to_thread(_shown, output), timed_out)
 

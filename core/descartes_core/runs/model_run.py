@@ -59,7 +59,7 @@ class ModelRun:
             await drive(model, self._conversation, self._executor, self._job.journal, self)
         except LeaseLost as lost:
             await self._say_why(lost)
-            return Ending("fail", lost.message)
+            return Ending("fail", f"{lost.code}: {lost.message}")
         finally:
             forget()
             self._ended.set()

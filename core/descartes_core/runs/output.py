@@ -82,12 +82,14 @@ class Output:
 
     def tell_new(self) -> bool:
         """Tell the listener what was appended since it was last told; return whether there was anything."""
-        pieces = [(stream, self.read(stream, self._told[stream])) for stream in STREAMS]
-        for stream, piece in pieces:
+        found = False
+        for stream in STREAMS:
+            piece = self.read(stream, self._told[stream])
             if piece.text:
+                found = True
                 self._told[stream] = piece.next
                 self._tell(stream, piece.text)
-        return any(piece.text for _, piece in pieces)
+        return found
 
     def _tell(self, stream: Stream, text: str) -> None:
         if self._listener is not None:

@@ -6,9 +6,11 @@ import asyncio
 import shlex
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-from descartes_core.errors import Cancelled, InvalidParams, InvalidTransition, NotFound
+from descartes_core.errors import Cancelled, DescartesError, InvalidParams, InvalidTransition, NotFound
 from descartes_core.model import Choice, Intervention, NewEvent, Principal
 from descartes_core.processes.kept import Command, Exit, KeptProcess
 from descartes_core.runs.output import Output
@@ -26,13 +28,19 @@ class ProcessRun:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._output = Output(job.places.output, job.record.id, job.around.on_output)
+        self._starting: asyncio.Future[KeptProcess] | None = None
+        self._asking = False
+        self._ready = asyncio.Event()
         self._kept: KeptProcess | None = None
         self._task: asyncio.Task[Any] | None = None
 
     async def perform(self) -> Ending:
         """See `Work`; the command goes on when this is cancelled."""
         self._task = asyncio.current_task()
-        self._kept = await self._process()
+        try:
+            self._kept = await self._process()
+        finally:
+            self._ready.set()
         following = asyncio.create_task(self._output.follow())
         try:
             ended = await self._kept.wait()
@@ -49,26 +57,29 @@ class ProcessRun:
         """
         if not force:
             raise InvalidParams("A process run has no steps to pause between; pause it by force")
-        self._signal(signal.SIGSTOP)
+        self._signal(await self._running(), signal.SIGSTOP)
         await self._job.statuses.advance("pause", by=by, mode="forced")
 
     async def resume(self, by: Principal) -> None:
         """See `Work`."""
+        kept = await self._running()
         await self._job.statuses.advance("resume", by=by)
-        self._signal(signal.SIGCONT)
+        self._signal(kept, signal.SIGCONT)
 
     async def stop(self, grace_seconds: float) -> None:
         """See `Work`: SIGTERM to the whole process group, and SIGKILL when the grace is over."""
-        if self._kept is not None:
-            await self._kept.end(grace_seconds)
-        elif self._task is not None:
-            self._task.cancel()
+        if self._starting is None:
+            if self._task is not None:
+                self._task.cancel()
+            return
+        # A start that fails ends the run by itself.
+        with suppress(DescartesError):
+            kept = await asyncio.shield(self._starting)
+            await kept.end(grace_seconds)
 
     async def send(self, text: str) -> None:
         """See `Work`: TEXT goes to the standard input, as it is."""
-        if self._kept is None:
-            raise InvalidTransition("The process has not started yet")
-        await self._kept.write(text)
+        await (await self._running()).write(text)
 
     def unfinished(self) -> Sequence[NewEvent]:
         """See `Work`."""
@@ -76,13 +87,13 @@ class ProcessRun:
 
     async def _process(self) -> KeptProcess:
         job, folder = self._job, self._job.places.records / "process"
-        kept = KeptProcess.take_up(folder) if job.recovered is not None else None
-        if kept is None:
-            if job.recovered is not None and not (job.record.asks_first and not folder.exists()):
-                raise NotFound("The hub ended, and no record of the process of this run is left")
-            kept = await self._start()
-        else:
+        if job.recovered is not None and folder.exists():
+            kept = self._take_up(folder)
             await asyncio.to_thread(self._output.skip)
+        elif job.recovered is not None and job.recovered["status"] != "initializing":
+            raise NotFound("The hub ended, and no record of the process of this run is left")
+        else:
+            kept = await self._start()
         if job.recovered is None or job.recovered["status"] == "initializing":
             process = kept.identity._asdict()
             await job.journal.add(job.journal.event("system", "run.process", process, parent=None))
@@ -100,7 +111,19 @@ class ProcessRun:
             stdout=str(self._output.file("stdout")),
             stderr=str(self._output.file("stderr")),
         )
-        return await KeptProcess.start(job.places.records / "process", command)
+        # Not cancelled with this task: a hub that ends leaves the process to the next one.
+        self._starting = asyncio.ensure_future(KeptProcess.start(job.places.records / "process", command))
+        return await asyncio.shield(self._starting)
+
+    def _take_up(self, folder: Path) -> KeptProcess:
+        kept = KeptProcess.take_up(folder)
+        if kept is None:
+            raise NotFound(
+                "The hub ended while it started the process of this run, and nothing is known of it"
+            )
+        self._starting = asyncio.get_running_loop().create_future()
+        self._starting.set_result(kept)
+        return kept
 
     async def _ask(self) -> None:
         """Return when a person allowed the command, which an agent or another program chose.
@@ -111,7 +134,9 @@ class ProcessRun:
         asked = await questions.list("all", run=run)
         question = asked[-1] if asked else await self._open_question()
         await self._job.statuses.phase("waiting")
+        self._asking = True
         answer = await questions.wait(question.id)
+        self._asking = False
         await self._job.statuses.phase(None)
         if answer.choice != "accept":
             why = f": {answer.reason}" if answer.reason else ""
@@ -129,9 +154,18 @@ class ProcessRun:
             data={"command": record.command},
         )
 
-    def _signal(self, number: signal.Signals) -> None:
-        if self._kept is None or not self._kept.signal(number):
-            raise InvalidTransition("The process of this run is not running")
+    async def _running(self) -> KeptProcess:
+        """Return the process, waiting for its start when that is under way."""
+        if self._asking:
+            raise InvalidTransition("The command of this run waits for a person to allow it")
+        await self._ready.wait()
+        if self._kept is None:
+            raise InvalidTransition("The process of this run could not be started")
+        return self._kept
+
+    def _signal(self, kept: KeptProcess, number: signal.Signals) -> None:
+        if not kept.signal(number):
+            raise InvalidTransition("The process of this run has just ended")
 
 
 def _ending(ended: Exit) -> Ending:

@@ -235,7 +235,7 @@ class Runs(RunView):
         except Cancelled as wanted:
             ending = Ending("terminate", wanted.message)
         except DescartesError as problem:
-            ending = Ending("fail", problem.message)
+            ending = Ending("fail", f"{problem.code}: {problem.message}")
         except Exception:
             log.exception("the run %s failed by a bug", live.job.record.id)
             ending = Ending("fail", "a bug of Descartes; its log has the details")
