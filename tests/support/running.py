@@ -39,6 +39,7 @@ class Bench:
             on_output=lambda *piece: self.printed.append(piece),
             **options,
         )
+        self._scripts = 0
         self._changed = asyncio.Event()
         store.on_events(lambda events: self._changed.set())
 
@@ -61,7 +62,9 @@ class Bench:
 
     async def spawn(self, *turns: dict[str, Any], by: Principal = ANN, **request: Any) -> Run:
         """Spawn a model run that says TURNS."""
-        request.setdefault("model", self.script(*turns))
+        if turns and "model" not in request:
+            self._scripts += 1
+            request["model"] = self.script(*turns, name=f"script{self._scripts}.jsonl")
         return await self.runs.spawn(SpawnRequest(**{"task": "try it", **request}), by=by)
 
     async def command(self, *command: str, by: Principal = ANN, **request: Any) -> Run:

@@ -39,7 +39,12 @@ def main() -> None:
     except OSError as problem:
         _report({"error": f"{specification['command'][0]}: {problem.strerror}"})
         return
-    _report(_record(folder, child.pid))
+    try:
+        _report(_record(folder, child.pid))
+    except BaseException:
+        # Without a record nobody could ever find it again.
+        os.killpg(child.pid, signal.SIGKILL)
+        raise
     code = _wait(child)
     write_atomically(folder / EXIT, {"code": code, "endedAtMs": time.time_ns() // 1_000_000})
 

@@ -70,12 +70,19 @@ class KeptProcess:
         """Start COMMAND under a keeper whose records lie in FOLDER, which is made.
 
         Errors: `InvalidParams` when the program cannot be started.
+        Concurrency: when this is cancelled, what was started is killed.
         """
-        process, answer, alive = await asyncio.to_thread(_start_keeper, folder, command)
+        starting = asyncio.ensure_future(asyncio.to_thread(_start_keeper, folder, command))
+        try:
+            process, answer, alive = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await asyncio.wait({starting})
+            _undo_start(starting)
+            raise
         if "error" in answer:
             os.close(alive)
             await asyncio.to_thread(process.wait)
-            raise InvalidParams(f"the command cannot be started: {answer['error']}", command=command.command)
+            raise InvalidParams(f"The command cannot be started: {answer['error']}", command=command.command)
         kept = cls(folder, ProcessIdentity(**answer), alive)
         kept._keeper = process
         return kept
@@ -134,7 +141,7 @@ class KeptProcess:
             except TimeoutError:
                 written = size - len(rest)
                 raise TimedOut(
-                    f"the process took {written} of {size} bytes of input in {timeout_seconds:g} s",
+                    f"The process took {written} of {size} bytes of input in {timeout_seconds:g} s",
                     written=written,
                 ) from None
 
@@ -170,7 +177,21 @@ def _open_alive(folder: Path) -> int:
     return os.open(folder / keeper.ALIVE, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
-def _start_keeper(folder: Path, command: Command) -> tuple[subprocess.Popen[bytes], dict[str, Any], int]:
+Started = tuple[subprocess.Popen[bytes], dict[str, Any], int]
+
+
+def _undo_start(starting: asyncio.Future[Started]) -> None:
+    if starting.cancelled() or starting.exception() is not None:
+        return
+    process, answer, alive = starting.result()
+    os.close(alive)
+    if "error" not in answer and is_alive(ProcessIdentity(**answer)):
+        os.killpg(answer["pid"], signal.SIGKILL)
+    # The keeper ends with its child; nobody waits for it here.
+    process.returncode = 0
+
+
+def _start_keeper(folder: Path, command: Command) -> Started:
     folder.mkdir(mode=0o700, parents=True)
     os.mkfifo(folder / keeper.STDIN, 0o600)
     os.mkfifo(folder / keeper.ALIVE, 0o600)
