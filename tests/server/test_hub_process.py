@@ -43,7 +43,13 @@ async def test_two_that_start_a_hub_at_once_share_one(here: Workspace, client: A
 
 
 async def test_what_only_reads_starts_no_hub(here: Workspace, descartes: Descartes) -> None:
-    for words in (["lease", "list"], ["history"], ["intervention", "list"], ["hub", "status"], ["hub", "stop"]):
+    for words in (
+        ["lease", "list"],
+        ["history"],
+        ["intervention", "list"],
+        ["hub", "status"],
+        ["hub", "stop"],
+    ):
         assert (await descartes(*words)).status == 0
     assert record.read(here) is None
     assert not here.state.exists()
@@ -209,7 +215,9 @@ async def test_hub_stop_ends_a_hub_that_hangs(here: Workspace, client: Attach, d
     assert record.read(here) is None
 
 
-async def test_a_tracked_state_folder_is_refused(here: Workspace, client: Attach, descartes: Descartes) -> None:
+async def test_a_tracked_state_folder_is_refused(
+    here: Workspace, client: Attach, descartes: Descartes
+) -> None:
     async def git(*words: str) -> None:
         process = await asyncio.create_subprocess_exec(
             *("git", "-c", "user.name=t", "-c", "user.email=t@t", *words), cwd=here.root

@@ -162,7 +162,8 @@ def params_of(operation: Operation, values: Mapping[str, Any]) -> dict[str, Any]
 
 def status_of(result: Mapping[str, Any]) -> int:
     """Return the exit status for RESULT: 1 for one that says of itself that it failed."""
-    return 1 if result.get("ok") is False or result.get("success") is False else 0
+    failed = result.get("ok") is False or result.get("success") is False
+    return 1 if failed or result.get("state") in ("aborted", "lost") else 0
 
 
 def kebab(name: str) -> str:

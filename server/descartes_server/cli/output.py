@@ -22,14 +22,12 @@ def show(operation: str, result: Mapping[str, Any], *, as_json: bool) -> None:
         print_json(result)
         return
     view = views.of(operation)
-    if view is None:
+    if "values" in result and "state" in result:
+        _show_evaluation(result)
+    elif view is None:
         _show_object(result)
-        return
-    rows = view.rows(result)
-    if is_terminal():
-        _table(view.columns, rows, view.nothing)
     else:
-        _lines(view.columns, rows)
+        show_rows(view.columns, view.rows(result), view.nothing)
 
 
 def print_json(result: Any) -> None:
@@ -75,6 +73,21 @@ def _lines(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> None
         # A tab or line end inside a value would make another column or row of it.
         cells = (column.plain(row) for column in columns)
         click.echo("\t".join(" ".join(cell.split()) for cell in cells))
+
+
+def _show_evaluation(result: Mapping[str, Any]) -> None:
+    """Print what an evaluation wrote and returned, as a listener would; why it has not, to standard error."""
+    text = str(result.get("output") or "")
+    click.echo(text, nl=bool(text) and not text.endswith("\n"))
+    for value in result["values"]:
+        click.echo(click.style(value, fg="cyan") if is_terminal() else value)
+    condition = result.get("condition")
+    if result["state"] != "done":
+        why = f": {condition['type']}: {condition['message']}" if condition else ""
+        click.echo(f"{result['state']}{why}", err=True)
+    if result["state"] == "stopped" and (stop := result.get("debugger")):
+        words = f"--thread {stop['thread']} --level {stop['level']}"
+        click.echo(f"`descartes debugger restart {words} --name NAME` goes on", err=True)
 
 
 def _show_object(result: Mapping[str, Any]) -> None:
