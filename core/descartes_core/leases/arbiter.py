@@ -106,7 +106,9 @@ def steal(tx: Transaction, request: Request) -> Lease:
     ]
     previous = [Ended(path=e.lease.path, kind=e.lease.holder.kind, id=e.lease.holder.id) for e in clashing]
     metadata = {"previous": msgspec.to_builtins(previous)} if previous else {}
-    return _give(tx, "stolen" if previous else "acquired", request, metadata)
+    # A run whose lease is taken over has that in its own history.
+    loser = next((each.lease.run for each in clashing if each.lease.run), None)
+    return _give(tx, "stolen" if previous else "acquired", request, metadata, of_run=loser)
 
 
 def extend(tx: Transaction, own: Held, ttl_ms: int | None, **metadata: Any) -> Lease:
@@ -153,6 +155,7 @@ def record(
     terms: Terms,
     *,
     actor: Principal | None = None,
+    of_run: str | None = None,
     session: str | None = None,
     parent: str | None = None,
     **metadata: Any,
@@ -164,7 +167,7 @@ def record(
             name=f"lease.{change}",
             stream=f"lease/{lease.path}",
             actor=actor or lease.holder,
-            run=lease.run,
+            run=lease.run or of_run,
             session=session,
             parent=parent,
             data=msgspec.to_builtins(lease),
@@ -181,7 +184,11 @@ def next_token(tx: Transaction, path: LeasePath) -> int:
 
 
 def _give(
-    tx: Transaction, change: Literal["acquired", "stolen"], request: Request, metadata: dict[str, Any]
+    tx: Transaction,
+    change: Literal["acquired", "stolen"],
+    request: Request,
+    metadata: dict[str, Any],
+    of_run: str | None = None,
 ) -> Lease:
     path = request.path
     lease = Lease(
@@ -203,7 +210,8 @@ def _give(
         max_renewals=request.max_renewals,
         clients=[request.client] if request.client else [],
     )
-    return record(tx, change, lease, terms, session=request.session, parent=request.parent, **metadata)
+    origin: dict[str, Any] = {"of_run": of_run, "session": request.session, "parent": request.parent}
+    return record(tx, change, lease, terms, **origin, **metadata)
 
 
 def _enter_again(tx: Transaction, own: Held, request: Request, metadata: dict[str, Any]) -> Lease:
