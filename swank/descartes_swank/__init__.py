@@ -3,6 +3,7 @@
 Start with `connect`; `Lisp` is an image, `Listener` hears what happens in it, `Connection` is the wire below.
 """
 
+from descartes_swank.attachment import ImageInfo
 from descartes_swank.compilation import Note
 from descartes_swank.connection import Connection
 from descartes_swank.debugger import (
@@ -40,6 +41,7 @@ from descartes_swank.errors import (
 )
 from descartes_swank.evaluation import Evaluation, Result
 from descartes_swank.image import ImageRecord, is_running, read_record, start_image, stop_image
+from descartes_swank.listener import InputRequest, Listener
 from descartes_swank.locations import Location
 from descartes_swank.service import (
     Candidate,
@@ -49,7 +51,7 @@ from descartes_swank.service import (
     SwankQuestions,
     SymbolInfo,
 )
-from descartes_swank.session import ImageInfo, InputRequest, Lisp, Listener, connect
+from descartes_swank.session import Lisp, connect
 
 __all__ = [
     "Aborted",

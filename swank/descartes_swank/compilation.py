@@ -40,27 +40,59 @@ def read_notes(form: Value, compiled: Compiled, files: SourceFiles) -> tuple[Not
 
 def _note(fields: dict[str, Value], compiled: Compiled, files: SourceFiles) -> Note:
     severity = str(fields.get(":severity", ":warning")).lstrip(":")
-    message = str(fields.get(":message", ""))
+    message = _tidied(str(fields.get(":message", "")))
     found = place(fields.get(":location"), NOTE)
-    file, start, end = _range(found, message, compiled, files)
-    return Note(severity, message, file, start, end, read_references(fields.get(":references")))
-
-
-def _range(
-    found: Place | None, message: str, compiled: Compiled, files: SourceFiles
-) -> tuple[str | None, int, int]:
-    text, base, file = compiled.text, compiled.position, compiled.file
+    references = read_references(fields.get(":references"))
+    source = _source(found, compiled, files)
     if found is None:
-        start = _first_form(text)
-        return file, base + start, base + _line_end(text, start)
-    if found.file not in (file, "*descartes*"):
-        source = files.read(found.file)
-        if source is None:
-            return found.file, found.position, found.position + 1
-        text, base, file = source.text, 0, found.file
-    start = min(max(0, found.position - base), len(text))
-    start, end = _narrowed(text, start, form_end(text, start), message)
-    return file, base + start, base + max(end, start)
+        start = _first_form(source.text)
+        end = _line_end(source.text, start)
+    elif severity == "read-error":
+        start, end = _misread(source.text, found.position - source.position, message)
+    else:
+        start = min(max(0, found.position - source.position), len(source.text))
+        start, end = _narrowed(source.text, start, form_end(source.text, start), message)
+    base = source.position
+    return Note(severity, message, source.file, base + start, base + max(start, end), references)
+
+
+def _source(found: Place | None, compiled: Compiled, files: SourceFiles) -> Compiled:
+    """Return the text that FOUND lies in: what was compiled, or another file."""
+    if found is None or found.file in (compiled.file, "*descartes*"):
+        return compiled
+    other = files.read(found.file)
+    return Compiled(other.text if other else " " * (found.position + 1), found.file)
+
+
+def _misread(text: str, octet: int, message: str) -> tuple[int, int]:
+    """Return what the reader choked on just before OCTET of TEXT: unlike notes, the reader counts octets."""
+    if message == _UNCLOSED:
+        return _unclosed_form(text)
+    end = len(text.encode("utf-8", "replace")[: max(0, octet)].decode("utf-8", "ignore"))
+    start = end = min(end, len(text) - 1)
+    while start > 0 and _CONSTITUENT.match(text[start - 1]) and _CONSTITUENT.match(text[start]):
+        start -= 1
+    return max(start, 0), max(form_end(text, max(start, 0)), end)
+
+
+_CONSTITUENT = re.compile(r"[^\s()\"';`,]")
+_READ_ERROR = "READ error during COMPILE-FILE:"
+_UNCLOSED: Final = "end of file: this form is not closed"
+
+
+def _tidied(message: str) -> str:
+    """Return MESSAGE without what a reader error says of the temporary file that was compiled.
+
+    Example: "READ error during COMPILE-FILE:\n\n  no such thing\n\n    Line: 1, Column: 7" -> "no such thing"
+    """
+    if not message.startswith(_READ_ERROR):
+        return message
+    paragraphs = [part.strip() for part in message[len(_READ_ERROR) :].split("\n\n") if part.strip()]
+    if not paragraphs:
+        return message
+    if paragraphs[0].startswith("end of file"):
+        return _UNCLOSED
+    return " ".join(paragraphs[0].split())
 
 
 _NAMED = re.compile(r"\Aundefined (?:variable|function|type): (?:[^\s:]*::?)?(\S+)")
@@ -138,6 +170,15 @@ def _quoted(text: str, start: int, offset: int) -> bool:
     return False
 
 
+def _unclosed_form(text: str) -> tuple[int, int]:
+    """Return the first line of the last top-level form of TEXT, the one that its end cuts off."""
+    start, at = 0, 0
+    while at < len(text):
+        at += _first_form(text[at:])
+        start, at = at, form_end(text, at)
+    return start, max(_line_end(text, start), start)
+
+
 def _first_form(text: str) -> int:
     at = 0
     while at < len(text):
@@ -145,7 +186,7 @@ def _first_form(text: str) -> int:
         if match is None or match.lastgroup not in ("space", "comment", "block"):
             return at
         at = _block_end(text, at) if match.lastgroup == "block" else match.end()
-    return 0
+    return at
 
 
 def _line_end(text: str, start: int) -> int:

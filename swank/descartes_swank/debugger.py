@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 
 from .forms import Value
 from .locations import FRAME, Location, Place, place
+from .messages import Debug
 
 StopId: TypeAlias = tuple[int, int]
 """(thread, level)"""
@@ -196,7 +197,7 @@ class Debugger:
     def described(self, visit: int, stop: Stop) -> list[Effect]:
         """Take STOP as the answer to the `Describe` with VISIT, unless the thread has gone on meanwhile."""
         for entry in self._threads.get(stop.thread, []):
-            if entry.visit == visit and entry.stop is None:
+            if entry.visit == visit and entry.stop is None and not entry.silent:
                 entry.stop = stop
                 if not entry.covered:
                     entry.announced = True
@@ -266,6 +267,17 @@ def read_stop(thread: int, level: int, form: Value) -> Described:
         package,
     )
     return Described(stop, places)
+
+
+def plain_stop(entry: Debug, evaluation: str | None) -> Stop:
+    """Return the stop of EVALUATION as far as Swank's own event ENTRY tells it."""
+    assert isinstance(entry.thread, int)
+    condition = Condition(entry.condition.type, entry.condition.message)
+    restarts = tuple(
+        Restart(index, restart.name, restart.description, (), interactive=False)
+        for index, restart in enumerate(entry.restarts)
+    )
+    return Stop(entry.thread, entry.level, condition, restarts, (), 0, evaluation)
 
 
 def read_frames(form: Value) -> tuple[tuple[Frame, ...], tuple[Place | None, ...]]:

@@ -15,18 +15,6 @@
        (progn ,@body)
        (list :stale)))
 
-(defmacro or-invalid (&body body)
-  "Return the value of BODY, or (:invalid WHY) when it signals or stops; never a nested stop."
-  (let ((name (gensym "OR-INVALID")))
-    `(block ,name
-       (flet ((refuse (condition)
-                (return-from ,name (list :invalid (condition-text condition)))))
-         (handler-bind ((serious-condition #'refuse)
-                        (warning #'muffle-warning))
-           (swank/backend:call-with-debugger-hook
-            (lambda (condition hook) (declare (ignore hook)) (refuse condition))
-            (lambda () ,@body)))))))
-
 ;;; Which frames are the user's
 
 (defparameter *plumbing-packages*
@@ -40,7 +28,7 @@
 (defun frame-name (frame)
   (let ((name (sb-di:debug-fun-name (sb-di:frame-debug-fun frame))))
     ;; (FLET NAME :IN OWNER) belongs to its owner, and so on.
-    (loop while (and (consp name) (member :in name))
+    (loop while (and (consp name) (typep (second (member :in name)) '(or cons (and symbol (not null)))))
           do (setf name (second (member :in name))))
     (if (consp name) (or (find-if #'plain-symbol-p (rest name)) (first name)) name)))
 
@@ -214,24 +202,33 @@
 (defun value-in-frame (text swank-index)
   (first (values-in-frame text swank-index)))
 
-(defun call-with-arguments (texts swank-index function)
-  "Call FUNCTION with the values of TEXTS, or return (:invalid WHY) when one of them has none."
-  (let ((arguments (or-invalid (cons :values (loop for text in texts
-                                                   collect (value-in-frame text swank-index))))))
-    (if (eq (first arguments) :values)
-        (apply function (rest arguments))
-        arguments)))
+(defun argument-values (texts swank-index)
+  "Return (:values . VALUES) of TEXTS in a frame, or (:invalid WHY) when one of them errs."
+  (or-invalid (cons :values (loop for text in texts collect (value-in-frame text swank-index)))))
+
+(defun call-with-values (arguments function)
+  "Call FUNCTION with ARGUMENTS, (:values . VALUES); what else they are is the answer."
+  (if (eq (first arguments) :values)
+      (apply function (rest arguments))
+      arguments))
+
+(defun interactive-arguments (restart)
+  "Return (:values . ARGUMENTS) as RESTART asks for them, or (:cancelled) when the question is given up."
+  (restart-case (cons :values (funcall (sb-kernel::restart-interactive-function restart)))
+    (abort ()
+      :report "Do not use this restart."
+      (list :cancelled))))
 
 (defun use-restart (level index texts frame)
   "Invoke restart INDEX with the values of TEXTS in FRAME; (:interactive) asks for them instead."
   (at-level (level)
     (let ((restart (nth index swank::*sldb-restarts*)))
-      (cond ((null restart) (list :invalid (format nil "there is no restart ~d here" index)))
-            ((equal texts '(:interactive)) (invoke-restart-interactively restart) (list :ok))
-            (t (call-with-arguments texts (swank-index frame)
-                                    (lambda (&rest arguments)
-                                      (apply #'invoke-restart restart arguments)
-                                      (list :ok))))))))
+      (flet ((use (&rest arguments)
+               (apply #'invoke-restart restart arguments)
+               (list :ok)))
+        (cond ((null restart) (list :invalid (format nil "there is no restart ~d here" index)))
+              ((equal texts '(:interactive)) (call-with-values (interactive-arguments restart) #'use))
+              (t (call-with-values (argument-values texts (swank-index frame)) #'use)))))))
 
 (defun frame-values (level index text)
   "Return (:ok VALUES) of TEXT in the frame INDEX, or why there are none."
@@ -266,10 +263,10 @@
     (let ((frame (restartable-frame index)))
       (if (null frame)
           (not-restartable index)
-          (let ((values (or-invalid (cons :values (values-in-frame text (swank-index index))))))
-            (if (eq (first values) :values)
-                (sb-debug:unwind-to-frame-and-call frame (lambda () (values-list (rest values))))
-                values))))))
+          (call-with-values
+           (or-invalid (cons :values (values-in-frame text (swank-index index))))
+           (lambda (&rest values)
+             (sb-debug:unwind-to-frame-and-call frame (lambda () (values-list values)))))))))
 
 (defun frame-function-and-arguments (frame)
   "Return what FRAME called: the function as it is defined now, so that a corrected one is used."
@@ -294,4 +291,4 @@
                         (apply function arguments)))))
               (cond ((not (functionp function)) (not-restartable index))
                     ((eq texts :same) (apply #'again arguments))
-                    (t (call-with-arguments texts (swank-index index) #'again)))))))))
+                    (t (call-with-values (argument-values texts (swank-index index)) #'again)))))))))

@@ -10,68 +10,6 @@
 (defparameter *evaluate-version* "1"
   "What a client compares with its own copy of this file; to be changed with every change of an interface.")
 
-;;; Printing that ends, whatever is printed
-
-(defconstant +values-limit+ 8388608 "Octets of printed values in one message; Swank's own limit is 16 MiB.")
-
-(defclass bounded-printer (sb-gray:fundamental-character-output-stream)
-  ((text :initform (make-string-output-stream) :reader printer-text)
-   (room :initarg :room :accessor printer-room :documentation "Octets that still fit.")
-   (full :initarg :full :reader printer-full :documentation "Called when one does not.")))
-
-(defun wire-size (char)
-  "Octets of CHAR in a message: quotes and backslashes are escaped there, the rest is UTF-8."
-  (let ((code (char-code char)))
-    (cond ((or (char= char #\") (char= char #\\)) 2)
-          ((< code #x80) 1)
-          ((< code #x800) 2)
-          ((< code #x10000) 3)
-          (t 4))))
-
-(defmethod sb-gray:stream-write-char ((stream bounded-printer) char)
-  (when (minusp (decf (printer-room stream) (wire-size char)))
-    (funcall (printer-full stream)))
-  (write-char char (printer-text stream)))
-
-(defmethod sb-gray:stream-line-column ((stream bounded-printer)) nil)
-
-(defun call-with-bounded-printer (room function)
-  "Return what FUNCTION writes on its argument, cut where it takes more than ROOM octets, and the room left."
-  (let ((stream nil))
-    (block full
-      (setf stream (make-instance 'bounded-printer :room room :full (lambda () (return-from full))))
-      (funcall function stream))
-    (let ((text (get-output-stream-string (printer-text stream)))
-          (left (printer-room stream)))
-      (if (minusp left)
-          (values (concatenate 'string text "… (cut here: too much to print)") 0)
-          (values text left)))))
-
-(defun print-failure (value condition stream)
-  "Say in the place of VALUE that printing it failed with CONDITION."
-  (format stream "#<~a that cannot be printed: ~a>"
-          (or (ignore-errors (prin1-to-string (type-of value))) "object")
-          (or (ignore-errors (prin1-to-string (type-of condition))) "error")))
-
-(defun printed-value (value room)
-  "Return VALUE as `prin1` prints it, never more than ROOM octets and never an error, and the room left."
-  (call-with-bounded-printer
-   room
-   (lambda (stream)
-     (let ((*print-readably* nil))
-       (handler-case (prin1 value stream)
-         (serious-condition (condition) (print-failure value condition stream)))))))
-
-(defun printed-values (values &optional (room +values-limit+))
-  (loop for value in values
-        collect (multiple-value-bind (text left) (printed-value value room)
-                  (setf room left)
-                  text)))
-
-(defun condition-text (condition)
-  (values (call-with-bounded-printer 65536 (lambda (stream)
-                                          (write-string (swank::safe-condition-message condition) stream)))))
-
 ;;; Clients: each has its own *package*, *, ** and so on
 
 (defparameter *initial-variables*
@@ -130,6 +68,8 @@
    (session :initarg :session :accessor evaluation-session)
    (port :initarg :port :reader evaluation-port)
    (began :initform (get-internal-real-time) :reader evaluation-began)
+   (interrupted :initform nil :accessor evaluation-interrupted
+                :documentation "True when it is to stop as soon as it runs the user's code.")
    (outcome :initform nil :accessor evaluation-outcome)))
 
 (defvar *evaluations* (make-hash-table :test 'equal :synchronized t)
@@ -140,10 +80,21 @@
 (defun milliseconds-since (start)
   (round (* 1000 (- (get-internal-real-time) start)) internal-time-units-per-second))
 
+(defvar *heir* nil "The session that took over last what clients left behind.")
+
+(defun working-session (id client)
+  "Return the session to work for: the heir of one whose client went before the evaluation ID had begun."
+  (let ((session (current-session)))
+    (cond ((session-live-p session) (become-default session))
+          ((and *heir* (session-live-p *heir*))
+           (setf session *heir*
+                 swank::*emacs-connection* (session-connection session))
+           (deliver session :adopted (list (list id client)))))
+    session))
+
 (defun begin-evaluation (id client)
-  (let* ((session (current-session))
+  (let* ((session (working-session id client))
          (port (make-instance 'port :session session :evaluation id)))
-    (become-default session)
     (setf (gethash id *evaluations*)
           (make-instance 'evaluation :id id :client client :session session :port port))))
 
@@ -159,7 +110,9 @@
 (declaim (notinline call-user-code))
 (defun call-user-code (function)
   "Call FUNCTION; the frame of this call is where a user's backtrace ends."
-  (multiple-value-prog1 (let ((*user-code-depth* (1+ *user-code-depth*))) (funcall function))
+  (multiple-value-prog1 (let ((*user-code-depth* (1+ *user-code-depth*)))
+                          (when (shiftf (evaluation-interrupted *evaluation*) nil) (stop-here))
+                          (funcall function))
     (take-interrupts)))
 
 (defun call-with-retry (function)
@@ -289,14 +242,22 @@
   (with-simple-restart (continue "Continue where it was interrupted.")
     (swank::invoke-slime-debugger (make-condition 'interrupt))))
 
+(defun await-evaluation (id)
+  "Return the evaluation ID, which may have been asked for just before in another thread."
+  (loop repeat 100
+        thereis (gethash id *evaluations*)
+        do (sleep 1/100)))
+
 (defun interrupt-evaluation (id)
   "Stop the evaluation ID in the debugger; nil when it has ended."
-  (let ((evaluation (gethash id *evaluations*)))
+  (let ((evaluation (await-evaluation id)))
     (when (and evaluation (swank/backend:thread-alive-p (evaluation-thread evaluation)))
       (swank::queue-thread-interrupt
        (evaluation-thread evaluation)
        (lambda ()
-         (when (and (eq *evaluation* evaluation) (plusp *user-code-depth*)) (stop-here))))
+         (cond ((not (eq *evaluation* evaluation)))
+               ((plusp *user-code-depth*) (stop-here))
+               (t (setf (evaluation-interrupted evaluation) t)))))
       t)))
 
 (defun interrupt-thread (thread-id)
@@ -317,25 +278,20 @@
             until (eq old (sb-ext:compare-and-swap (symbol-value 'swank::*connections*) old new))))))
 
 (defun reclaim-default (newcomer)
-  (let ((session (find-if #'session-live-p *sessions*)))
-    (when (and session (not (find newcomer *sessions* :key #'session-connection)))
-      (swank/backend:spawn
-       (lambda ()
-         (loop repeat 100
-               until (live-connection-p newcomer)
-               do (sleep 1/100))
-         (when (session-live-p session) (become-default session)))
-       :name "descartes default"))))
-
-(defun session-evaluations (session)
-  (loop for evaluation being the hash-values of *evaluations*
-        when (eq (evaluation-session evaluation) session) collect evaluation))
+  "Be the default again after NEWCOMER, when that is not one that evaluates."
+  (swank/backend:spawn
+   (lambda ()
+     (await-registration newcomer)
+     (let ((session (find-if #'session-live-p *sessions*)))
+       (when session (become-default session))))
+   :name "descartes default"))
 
 (defun connection-closed (connection)
-  (let ((session (find connection *sessions* :key #'session-connection)))
-    (when session
-      (dolist (evaluation (session-evaluations session))
-        (release-writer (evaluation-port evaluation))))))
+  "Let the evaluations go on that wait for a client that is gone."
+  (declare (ignore connection))
+  (loop for evaluation being the hash-values of *evaluations*
+        unless (session-live-p (evaluation-session evaluation))
+          do (release-writer (evaluation-port evaluation))))
 
 (defun await-registration (connection)
   "Swank puts a new connection into its list from another thread."
@@ -350,14 +306,11 @@
     (setf (session-port session) (make-instance 'port :session session))
     (await-registration connection)
     (setf (swank::connection.env connection) (port-bindings (session-port session)))
-    (setf *sessions* (cons session (remove-if-not #'worth-keeping-p *sessions*)))
+    (setf *sessions* (cons session (remove-if-not #'session-live-p *sessions*)))
     (swank::add-hook swank::*connection-closed-hook* 'connection-closed)
     (swank::add-hook swank::*new-connection-hook* 'reclaim-default)
     (become-default session)
     (* +ids-per-session+ (incf *session-count*))))
-
-(defun worth-keeping-p (session)
-  (or (session-live-p session) (session-evaluations session)))
 
 (defun adopt-thread (thread connection done)
   "Let THREAD, when it belongs to a client that is gone, belong to CONNECTION and say again why it stopped."
@@ -415,10 +368,10 @@ A message :adopted with that list comes before what was missed."
          (orphans (loop for evaluation being the hash-values of *evaluations*
                         unless (session-live-p (evaluation-session evaluation)) collect evaluation))
          (adopted (loop for evaluation in orphans collect (adopt-evaluation evaluation session))))
+    (setf *heir* session)
     (deliver session :adopted adopted)
     (mapc #'tell-what-was-missed orphans)
     (adopt-threads (session-connection session))
-    (setf *sessions* (remove-if-not #'worth-keeping-p *sessions*))
     adopted))
 
 ;;; Looking at a value without Swank's one inspector for all
@@ -435,28 +388,28 @@ A message :adopted with that list comes before what was missed."
                (:label (format nil "~{~a~}" (rest part)))
                (t ""))))))
 
+(defun inspected-parts (value)
+  "Return what `emacs-inspect` gives for VALUE, a list or lazily made, without an end to what may have none."
+  (let ((parts (swank::emacs-inspect value)))
+    (if (listp parts)
+        (loop for part in parts repeat 2000 collect part)
+        (swank::llist-range parts 0 2000))))
+
 (defun inspect-value (value)
   "Return a title, the type and the parts of VALUE as text."
   (let ((*print-length* 50) (*print-level* 5) (*print-lines* 20) (*print-circle* t))
     (format nil "~a~%Type: ~a~%~%~{~a~}"
             (values (printed-value value 4000))
             (values (printed-value (type-of value) 1000))
-            (loop for part in (swank::emacs-inspect value)
-                  for count below 2000
-                  collect (inspected-part part)))))
+            (mapcar #'inspected-part (inspected-parts value)))))
 
 (defun inspect-text (text client package)
   "Return (:ok TEXT) about the value of TEXT, or (:invalid WHY) when evaluating or looking at it fails."
-  (block nil
-    (handler-bind ((serious-condition
-                     (lambda (condition) (return (list :invalid (condition-text condition))))))
-      (let ((*debugger-hook* (lambda (condition hook)
-                               (declare (ignore hook))
-                               (return (list :invalid (condition-text condition))))))
-        (call-with-client
-         client (named-package package)
-         (lambda ()
-           (let ((value (first (nth-value 1 (evaluate-forms text)))))
-             (list :ok (values (call-with-bounded-printer
-                                1000000
-                                (lambda (stream) (write-string (inspect-value value) stream))))))))))))
+  (or-invalid
+    (call-with-client
+     client (named-package package)
+     (lambda ()
+       (let ((value (first (nth-value 1 (evaluate-forms text)))))
+         (list :ok (values (call-with-bounded-printer
+                            1000000
+                            (lambda (stream) (write-string (inspect-value value) stream))))))))))

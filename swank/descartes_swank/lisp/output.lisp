@@ -20,7 +20,7 @@
    (port :accessor session-port :documentation "Where output goes that belongs to no evaluation."))
   (:documentation "A client that evaluates. It outlives its connection until another one adopts it."))
 
-(defvar *sessions* '() "Every session that is attached or has left something behind, newest first.")
+(defvar *sessions* '() "The sessions whose clients are there, newest first.")
 (defvar *session-count* 0)
 (defconstant +ids-per-session+ 10000000 "Request ids are unique in an image: an old one may still answer.")
 
@@ -29,9 +29,6 @@
 
 (defun session-live-p (session)
   (live-connection-p (session-connection session)))
-
-(defun current-session ()
-  (find swank::*emacs-connection* *sessions* :key #'session-connection))
 
 (defun take-interrupts ()
   "Run an interrupt that came while a message was being sent; Swank would leave it lying."
@@ -269,6 +266,11 @@
     `((*standard-output* . ,output) (*error-output* . ,errors) (*trace-output* . ,output)
       (*standard-input* . ,input) (*query-io* . ,both) (*debug-io* . ,both) (*terminal-io* . ,both))))
 
+(defun current-session ()
+  "Return the session of this thread's connection, which may have ended: the streams of both are the same."
+  (let ((output (cdr (assoc '*standard-output* (swank::connection.env swank::*emacs-connection*)))))
+    (port-session (stream-port output))))
+
 (defmacro with-streams ((port) &body body)
   (let ((bindings (gensym "BINDINGS")))
     `(let ((,bindings (port-bindings ,port)))
@@ -282,3 +284,76 @@
       (swank/backend:send thread (list :emacs-return-string tag answer))
       t)))
 
+;;; Printing that ends, whatever is printed
+
+(defconstant +values-limit+ 8388608 "Octets of printed values in one message; Swank's own limit is 16 MiB.")
+
+(defclass bounded-printer (sb-gray:fundamental-character-output-stream)
+  ((text :initform (make-string-output-stream) :reader printer-text)
+   (room :initarg :room :accessor printer-room :documentation "Octets that still fit.")
+   (full :initarg :full :reader printer-full :documentation "Called when one does not.")))
+
+(defun wire-size (char)
+  "Octets of CHAR in a message: quotes and backslashes are escaped there, the rest is UTF-8."
+  (let ((code (char-code char)))
+    (cond ((or (char= char #\") (char= char #\\)) 2)
+          ((< code #x80) 1)
+          ((< code #x800) 2)
+          ((< code #x10000) 3)
+          (t 4))))
+
+(defmethod sb-gray:stream-write-char ((stream bounded-printer) char)
+  (when (minusp (decf (printer-room stream) (wire-size char)))
+    (funcall (printer-full stream)))
+  (write-char char (printer-text stream)))
+
+(defmethod sb-gray:stream-line-column ((stream bounded-printer)) nil)
+
+(defun call-with-bounded-printer (room function)
+  "Return what FUNCTION writes on its argument, cut where it takes more than ROOM octets, and the room left."
+  (let ((stream nil))
+    (block full
+      (setf stream (make-instance 'bounded-printer :room room :full (lambda () (return-from full))))
+      (funcall function stream))
+    (let ((text (get-output-stream-string (printer-text stream)))
+          (left (printer-room stream)))
+      (if (minusp left)
+          (values (concatenate 'string text "… (cut here: too much to print)") 0)
+          (values text left)))))
+
+(defun print-failure (value condition stream)
+  "Say in the place of VALUE that printing it failed with CONDITION."
+  (format stream "#<~a that cannot be printed: ~a>"
+          (or (ignore-errors (prin1-to-string (type-of value))) "object")
+          (or (ignore-errors (prin1-to-string (type-of condition))) "error")))
+
+(defun printed-value (value room)
+  "Return VALUE as `prin1` prints it, never more than ROOM octets and never an error, and the room left."
+  (call-with-bounded-printer
+   room
+   (lambda (stream)
+     (let ((*print-readably* nil))
+       (handler-case (prin1 value stream)
+         (serious-condition (condition) (print-failure value condition stream)))))))
+
+(defun printed-values (values &optional (room +values-limit+))
+  (loop for value in values
+        collect (multiple-value-bind (text left) (printed-value value room)
+                  (setf room left)
+                  text)))
+
+(defun condition-text (condition)
+  (values (call-with-bounded-printer 65536 (lambda (stream)
+                                          (write-string (swank::safe-condition-message condition) stream)))))
+
+(defmacro or-invalid (&body body)
+  "Return the value of BODY, or (:invalid WHY) when it signals or stops; never a nested stop."
+  (let ((name (gensym "OR-INVALID")))
+    `(block ,name
+       (flet ((refuse (condition)
+                (return-from ,name (list :invalid (condition-text condition)))))
+         (handler-bind ((serious-condition #'refuse)
+                        (warning #'muffle-warning))
+           (swank/backend:call-with-debugger-hook
+            (lambda (condition hook) (declare (ignore hook)) (refuse condition))
+            (lambda () ,@body)))))))

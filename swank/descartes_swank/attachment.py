@@ -1,0 +1,95 @@
+"""Making a connection one that evaluates: our Lisp code in the image, and request ids of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from .connection import Connection
+from .forms import Form, Symbol, Value, plist
+
+LISP_FILES: Final = ("output.lisp", "evaluate.lisp", "debugger.lisp")
+"""The files of `lisp/` that a session needs, in the order in which they are loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInfo:
+    """What an image says of itself; SWANK_VERSION is for people, nothing may be concluded from it."""
+
+    implementation: str
+    version: str
+    pid: int | None
+    swank_version: str | None
+    package: str
+
+
+async def attach(connection: Connection) -> tuple[ImageInfo, int]:
+    """Give the image behind CONNECTION our code, if it has not got it; return who it is and the first id.
+
+    The ids from there on are this connection's alone: answers to an earlier client may still come.
+    """
+    info = _image_info(await connection.rex([Symbol("swank:connection-info")]))
+    sources = await asyncio.to_thread(_read_sources)
+    if await connection.rex(_LOADED_VERSION) != _version(sources):
+        await connection.rex(_load_form(sources))
+    first_id = int(await connection.rex([Symbol("descartes-boot:attach-session")]))
+    connection.next_id = first_id
+    return info, first_id
+
+
+async def slime_secret() -> str | None:
+    """Return the first line of `~/.slime-secret`, which SLIME sends too; None without that file."""
+
+    def read() -> str | None:
+        try:
+            return (Path.home() / ".slime-secret").read_text(encoding="utf-8").splitlines()[0]
+        except (OSError, IndexError, RuntimeError, UnicodeDecodeError):
+            return None
+
+    return await asyncio.to_thread(read)
+
+
+def _image_info(form: Value) -> ImageInfo:
+    info = plist(form)
+    lisp, package = plist(info.get(":lisp-implementation")), plist(info.get(":package"))
+    return ImageInfo(
+        str(lisp.get(":type", "")),
+        str(lisp.get(":version", "")),
+        info.get(":pid"),
+        info.get(":version"),
+        str(package.get(":name", "COMMON-LISP-USER")),
+    )
+
+
+def _read_sources() -> str:
+    folder = Path(__file__).parent / "lisp"
+    return "\n".join((folder / name).read_text(encoding="utf-8") for name in LISP_FILES)
+
+
+def _version(sources: str) -> str:
+    match = re.search(r'\*evaluate-version\* "([^"]+)"', sources)
+    assert match is not None
+    return match[1]
+
+
+def _symbol_there(name: str) -> Form:
+    return [Symbol("cl:find-symbol"), name, "DESCARTES-BOOT"]
+
+
+_LOADED_VERSION: Final = [
+    Symbol("cl:and"),
+    [Symbol("cl:find-package"), "DESCARTES-BOOT"],
+    [Symbol("cl:fboundp"), [Symbol("cl:or"), _symbol_there("DESCRIBE-STOP"), [Symbol("quote"), None]]],
+    [Symbol("cl:symbol-value"), _symbol_there("*EVALUATE-VERSION*")],
+]
+
+
+def _load_form(sources: str) -> Form:
+    """Return the form that loads SOURCES in the image, without the remarks of its compiler."""
+    muffle = [Symbol("cl:warning"), [Symbol("cl:function"), Symbol("cl:muffle-warning")]]
+    stream = [Symbol("stream"), sources]
+    load = [Symbol("cl:with-input-from-string"), stream, [Symbol("cl:load"), Symbol("stream")]]
+    return [Symbol("cl:handler-bind"), [muffle], [Symbol("cl:with-compilation-unit"), None, load]]

@@ -1,0 +1,42 @@
+"""What happens in an image, as whoever uses a session hears of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .debugger import Stop
+from .evaluation import Evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class InputRequest:
+    """A thread waits for an answer to PROMPT: `Lisp.answer_input` with TAG."""
+
+    tag: int
+    thread: int
+    prompt: str
+    kind: Literal["line", "yesOrNo"]
+    evaluation: str | None
+
+
+class Listener:
+    """Hears what happens in an image. The methods do nothing until overridden, and must not block."""
+
+    def output(self, evaluation: str | None, text: str, stream: str) -> None:
+        """TEXT was written by EVALUATION, or by nobody's; STREAM is `output` or `error`."""
+
+    def stopped(self, stop: Stop) -> None:
+        """A thread waits at STOP; said again when a nested stop above it was left."""
+
+    def left(self, thread: int, level: int) -> None:
+        """The stop (THREAD, LEVEL) is over."""
+
+    def evaluation_changed(self, evaluation: Evaluation) -> None:
+        """EVALUATION stopped, went on or ended."""
+
+    def input_wanted(self, request: InputRequest) -> None:
+        """A thread waits for an answer."""
+
+    def lost(self, reason: str) -> None:
+        """The image is gone or the connection to it was closed. Said once."""
