@@ -163,6 +163,14 @@ class LspClient:
         params = {"command": f"descartes.{command}", "arguments": list(arguments)}
         return await self.request("workspace/executeCommand", params, seconds=seconds)
 
+    async def refused(self, command: str, *arguments: Any) -> LspError:
+        """Return the error with which the command `descartes.COMMAND` is answered."""
+        try:
+            result = await self.execute(command, *arguments)
+        except LspError as error:
+            return error
+        raise AssertionError(f"expected an error, got {result}")
+
     async def stop(self) -> int:
         """Shut the server down as the protocol says; returns its exit status."""
         if not self.ended:

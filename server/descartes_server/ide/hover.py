@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 from descartes_server.ide import common_lisp
 from descartes_server.ide.index import Entry, WorkspaceIndex, definitions_in, package_name
@@ -94,7 +95,7 @@ def lexical(syntax: Syntax, symbol: SymbolToken) -> Subject | None:
 def from_text(syntax: Syntax, symbol: SymbolToken, index: WorkspaceIndex | None) -> Subject | None:
     """Return what this text, INDEX and the standard know of SYMBOL, without any image."""
     wanted = symbol.text.lstrip("#:")
-    here = [e for e in definitions_in("", syntax).entries if base_name(e.name) == base_name(wanted)]
+    here = _own(syntax).get(base_name(wanted), ())
     there = index.lookup(wanted, syntax.package_at(symbol.start)) if index else ()
     entries = [entry for entry in (*here, *there) if entry.kind != "slot"] or [*here, *there]
     standard = common_lisp.lookup(symbol.text)
@@ -103,6 +104,19 @@ def from_text(syntax: Syntax, symbol: SymbolToken, index: WorkspaceIndex | None)
             standard.name, standard.kinds, "COMMON-LISP", standard.arglist or "", (standard.documentation,)
         )
     return _from_entries(entries) if entries else None
+
+
+_OWN: WeakKeyDictionary[Syntax, dict[str, list[Entry]]] = WeakKeyDictionary()
+
+
+def _own(syntax: Syntax) -> dict[str, list[Entry]]:
+    """Return the definitions of the text by name, collected once for each of its states."""
+    found = _OWN.get(syntax)
+    if found is None:
+        found = _OWN[syntax] = {}
+        for entry in definitions_in("", syntax).entries:
+            found.setdefault(base_name(entry.name), []).append(entry)
+    return found
 
 
 def _from_entries(entries: Sequence[Entry]) -> Subject:

@@ -118,7 +118,7 @@ class Client:
         return answer[0] if isinstance(answer, list) and answer else None
 
     async def begin_progress(self, title: str, token: Any, *, cancellable: bool) -> Any:
-        """Begin progress TITLE under TOKEN, or one made for it; returns the token, None where there is none."""
+        """Begin progress TITLE under TOKEN or one made for it; returns that, None where there is none."""
         if token is None:
             if not self.abilities.has("window.workDoneProgress"):
                 return None

@@ -118,7 +118,10 @@ async def from_disk(uri: str, encoding: Encoding) -> Document:
 
     Errors: `InvalidParams` when URI is no file or no UTF-8 text; `NotFound`.
     """
+    from descartes_core.errors import InvalidParams
     from descartes_server.operations import texts
 
+    if uris.path_of(uri) is None:
+        raise InvalidParams(f"expected a file: URI or an open document, got {uri!r}")
     source = await texts.read_file(texts.path_of(uri))
     return Document(uri, source.text, encoding)
