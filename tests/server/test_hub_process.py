@@ -60,6 +60,7 @@ async def test_a_hub_that_is_killed_fails_what_waits_and_keeps_what_it_answered(
 ) -> None:
     ann, bob = client("Emacs", user="ann"), client("VS Code", user="bob")
     lease = await ann.call("lease.acquire", {"path": "a.lisp"})
+    await bob.attach()
     waiting = asyncio.ensure_future(bob.call("lease.acquire", {"path": "a.lisp", "waitMs": 60_000}))
     heard = Heard(ann)
     await ann.call("lease.acquire", {"path": "b.lisp"})
@@ -199,6 +200,27 @@ async def test_a_client_of_another_protocol_is_told_what_to_do(here: Workspace, 
     await client().call("hub.status")
     with pytest.raises(HubLost, match="restart the older of the two"):
         await client(protocol=messages.PROTOCOL + 1).call("hub.status")
+
+
+async def test_a_hub_that_hangs_is_noticed(
+    here: Workspace, client: Attach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("descartes_server.hub.client.PING_S", 0.05)
+    monkeypatch.setattr("descartes_server.hub.client.SILENT_S", 0.5)
+    ann, bob = client(user="ann"), client(user="bob")
+    await ann.call("lease.acquire", {"path": "a.lisp"})
+    await bob.attach()
+    waiting = asyncio.ensure_future(bob.call("lease.acquire", {"path": "a.lisp", "waitMs": 60_000}))
+    await bob.call("hub.status")
+    found = record.read(here)
+    assert found is not None
+    os.kill(found.pid, signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(5):
+            with pytest.raises(HubLost):
+                await waiting
+    finally:
+        os.kill(found.pid, signal.SIGCONT)
 
 
 async def test_hub_stop_ends_a_hub_that_hangs(here: Workspace, client: Attach, descartes: Descartes) -> None:

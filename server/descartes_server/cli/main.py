@@ -13,7 +13,6 @@ import click
 
 from descartes_core.errors import DescartesError, NotFound, RunNotFound
 from descartes_server import __version__
-from descartes_server.operations import registry, workspace
 
 OWN = {
     "config": "descartes_server.cli.config:config",
@@ -50,6 +49,8 @@ class Commands(click.Group):
     """The top level; a command is imported when it is given, so that `--help` and one command stay fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        from descartes_server.operations import registry
+
         return sorted({*OWN, *registry.MODULES})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -57,6 +58,8 @@ class Commands(click.Group):
             module, _, name = place.partition(":")
             command: click.Command = getattr(importlib.import_module(module), name)
             return command
+        from descartes_server.operations import registry
+
         if cmd_name in registry.MODULES:
             from descartes_server.cli.generated import group_of
 
@@ -113,6 +116,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _log_failure() -> Path:
     """Write the exception that is being handled to the log of the command line; returns where that is."""
+    from descartes_server.operations import workspace
+
     file = workspace.home() / "log" / "cli.log"
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handler = logging.FileHandler(file)

@@ -17,6 +17,7 @@ import msgspec
 
 from descartes_core import errors
 from descartes_server.hub import messages
+from descartes_server.hub.event_queue import EventQueue
 from descartes_server.hub.wire import Lost, Receive, Wire
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,6 @@ AGAIN_S = 0.02
 PING_S = 5.0
 SILENT_S = 20.0
 """A hub that answers no ping for this long while a call waits counts as dead."""
-EVENT_CREDIT = 256
 
 Listener = Callable[[str, dict[str, Any]], None]
 Answer = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
@@ -69,7 +69,7 @@ class HubClient:
         self._lost_listeners: list[Callable[[str], None]] = []
         self._answer: Answer | None = None
         self._unsaved: list[str] = []
-        self._events: _EventQueue | None = None
+        self._events: EventQueue | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._dismissed = False
         self._heard_at = 0.0
@@ -166,7 +166,7 @@ class HubClient:
         """
         if self._events is not None:
             raise RuntimeError("this client has its events read already")
-        queue = self._events = _EventQueue(since, list(types))
+        queue = self._events = EventQueue(since, list(types))
         try:
             if self._wire is not None and self.hub is not None:
                 queue.subscribe(self._wire, self.hub.last_seq)
@@ -387,39 +387,6 @@ class HubClient:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             log.error("a task of the hub's client failed", exc_info=error)
-
-
-class _EventQueue:
-    """Events that came and wait to be read; at most EVENT_CREDIT of them."""
-
-    def __init__(self, since: int | None, types: list[str]) -> None:
-        self._since = since
-        self._types = types
-        self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._taken = 0
-
-    def subscribe(self, wire: Wire, last_seq: int) -> None:
-        if self._since is None:
-            self._since = last_seq
-        self._taken = 0
-        credit = max(EVENT_CREDIT - self._queue.qsize(), 1)
-        wire.send(messages.Subscribe(since=self._since, types=self._types, credit=credit))
-
-    def put(self, event: dict[str, Any]) -> None:
-        self._since = int(event["seq"])
-        self._queue.put_nowait(event)
-
-    async def get(self) -> dict[str, Any]:
-        event = await self._queue.get()
-        self._taken += 1
-        return event
-
-    def credit_due(self) -> int:
-        """Return how much credit to give back now, 0 while it is too little to send."""
-        if self._taken < EVENT_CREDIT // 2:
-            return 0
-        due, self._taken = self._taken, 0
-        return due
 
 
 def _is_older(one: str, other: str) -> bool:

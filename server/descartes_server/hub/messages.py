@@ -7,6 +7,7 @@ Unknown fields are ignored, so that a newer program may say more.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import msgpack
@@ -19,6 +20,9 @@ PROTOCOL = 1
 """Raised when an older program could misunderstand; adding fields does not raise it."""
 LARGEST = 64 * 1024 * 1024
 """Bytes; a longer message closes the connection."""
+
+
+_packed: Callable[[Any], bytes] = msgpack.Packer(use_bin_type=True).pack
 
 
 def _tag(name: str) -> str:
@@ -150,7 +154,7 @@ FromHub = HubHello | OperationResponse | EventMessage | Notification | Lagged | 
 
 def encode(message: Message) -> bytes:
     """Return MESSAGE as MessagePack bytes. Errors: `TooLarge`."""
-    data: bytes = msgpack.packb(msgspec.to_builtins(message), use_bin_type=True)
+    data: bytes = _packed(msgspec.to_builtins(message))
     if len(data) > LARGEST:
         raise TooLarge(
             f"expected a message of at most {LARGEST} bytes, got {len(data)}; ask for less at once"
