@@ -201,6 +201,7 @@ class TestSecret:
         finally:
             await connection.close()
 
+    @pytest.mark.ledger("D-70")
     async def test_a_wrong_or_missing_one_is_refused_and_hurts_nobody(self, runtime: Path) -> None:
         async with running_image(runtime) as record:
             await self.refused(record, "0" * 64)
@@ -249,6 +250,18 @@ class TestLife:
             async with preparing(record.port, record.secret) as prepare:
                 assert await prepare.evaluate("(progn (sleep 2.5) 1)") == "1"
             await until(lambda: not is_running(record), "the image is gone")
+
+    @pytest.mark.parametrize("hook", ["(loop)", '(error "never seen")'])
+    async def test_it_ends_whatever_runs_in_it(self, runtime: Path, workspace: Path, hook: str) -> None:
+        async with running_image(runtime, replace(NO_INIT, workspace=workspace)) as record:
+            await evaluate(
+                record,
+                f"(progn (push (lambda () {hook}) sb-ext:*exit-hooks*)"
+                " (sb-thread:make-thread (lambda () (sb-sys:without-interrupts (loop))))"
+                ' (sb-thread:make-thread (lambda () (error "stopped"))) 1)',
+            )
+            shutil.rmtree(workspace)
+            await until(lambda: not is_running(record), "the image is gone", 5)
 
     async def test_stopping_ends_even_one_that_does_not_listen(self, runtime: Path) -> None:
         async with running_image(runtime) as record:

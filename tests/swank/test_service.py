@@ -121,6 +121,15 @@ class TestSymbol:
         assert info.arglist == '(|Foo Bar😀"| x)'
         assert info.documentation["function"] == 'Tut é😀€ "so".'
 
+    async def test_characters_that_json_cannot_carry_as_they_are(self, asked: Asked) -> None:
+        await asked.prepare.evaluate(
+            '(defvar *odd* 1 (format nil "~c\\\\~c~c~c~c" (code-char 0) (code-char 31) (code-char 9)'
+            " (code-char #xD800) (code-char #x10FFFF)))"
+        )
+        info = await asked.questions.symbol("*odd*", USER)
+        assert info is not None
+        assert info.documentation["variable"] == "\0\\\x1f\t\N{REPLACEMENT CHARACTER}\U0010ffff"
+
     async def test_asking_interns_nothing(self, asked: Asked) -> None:
         for ask in (asked.questions.symbol, asked.questions.describe, asked.questions.definitions):
             await ask("surely-unheard-of", USER)
@@ -253,8 +262,9 @@ class TestClassify:
             "standard-object",
             "fixnum",
             "octet-t",
+            "sm",
         ]
-        await asked.prepare.evaluate("(deftype octet-t () '(unsigned-byte 8))")
+        await asked.prepare.evaluate("(deftype octet-t () '(unsigned-byte 8)) (define-symbol-macro sm 4)")
         assert await asked.questions.classify([*names, "nope", "cl:nope", ""], USER) == dict(
             zip(
                 names,
@@ -268,6 +278,7 @@ class TestClassify:
                     "class",
                     "class",
                     "type",
+                    "variable",
                 ],
                 strict=True,
             )
@@ -358,9 +369,18 @@ class TestDoor:
 
     async def test_nonsense_is_answered_and_not_fatal(self, own_image: ImageRecord) -> None:
         reader, writer = await asyncio.open_unix_connection(own_image.service_socket)
-        for line in (b"\xff\xfe", b"{", b"[1]", b"17", b'{"id":1}', b'{"id":2,"question":"nope"}', b'"x"'):
+        nonsense = (
+            b"\xff\xfe",
+            b"{",
+            b"[1]",
+            b"17",
+            b'{"id":1}',
+            b'{"id":2,"question":"nope"}',
+            b"[" * 2000000,
+        )
+        for line in nonsense:
             writer.write(line + b"\n")
-            assert b'"error"' in await asyncio.wait_for(reader.readline(), 5), line
+            assert b'"error"' in await asyncio.wait_for(reader.readline(), 5), line[:40]
         writer.write(b'{"id":3,"question":"arglist","name":"c\\u0061r","package":null}\n')
         assert await asyncio.wait_for(reader.readline(), 5) == b'{"id":3,"answer":"(car list)"}\n'
         writer.close()

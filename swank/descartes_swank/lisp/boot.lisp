@@ -44,21 +44,26 @@
     (set-no-delay stream)
     (swank/backend:spawn (lambda () (serve-client socket stream style)) :name "descartes client")))
 
-(defun attended-p ()
-  "True when Swank has a client. A stopped thread whose client has gone is given to the newest one."
-  (when (and swank::*emacs-connection*
-             (not (member swank::*emacs-connection* swank::*connections*)))
-    (setf swank::*emacs-connection* (first swank::*connections*)))
-  (or swank::*emacs-connection* (swank::default-connection)))
+(defun attending-connection ()
+  "Return the connection that is to see this thread's errors, or NIL when there is no client.
+A thread whose client has gone is given to the newest one."
+  (let ((own swank::*emacs-connection*)
+        (live swank::*connections*))
+    (cond ((and own (member own live)) own)
+          ((null live) nil)
+          (own (setf swank::*emacs-connection* (first live)))
+          (t (swank::default-connection)))))
 
 (defun debug-when-attended (condition)
   "Show CONDITION to the client; without one, wait for one."
   (swank::without-slime-interrupts
-    (loop until (attended-p) do (sleep 1/10))
-    (if swank::*emacs-connection*
-        (swank::debug-in-emacs condition)
-        (swank::with-connection ((swank::default-connection))
-          (swank::debug-in-emacs condition)))))
+    (let ((connection (loop (let ((connection (attending-connection)))
+                              (when connection (return connection)))
+                            (sleep 1/10))))
+      (if swank::*emacs-connection*
+          (swank::debug-in-emacs condition)
+          (swank::with-connection (connection)
+            (swank::debug-in-emacs condition))))))
 
 (defun change-swank ()
   (sb-ext:without-package-locks
@@ -117,13 +122,13 @@
     (when file
       (handler-case
           (let ((*package* (find-package "COMMON-LISP-USER")))
-            (sb-ext:with-timeout 60
+            (sb-ext:with-timeout 100
               (let ((sb-ext:*invoke-debugger-hook*
                       (lambda (condition hook)
                         (declare (ignore hook))
                         (error "it entered the debugger: ~a" condition))))
                 (load file))))
-        ((or serious-condition sb-ext:timeout) (problem)
+        (serious-condition (problem)
           (setf *init-problem* (format nil "~a: ~a" (namestring file) problem))
           (format *error-output* "~&;; descartes: ~a~%" *init-problem*))))))
 
@@ -236,8 +241,19 @@
    (with-open-file (in *record-file* :external-format :utf-8)
      (eql (descartes-service::entry (descartes-service::read-json (read-line in)) "pid") (sb-posix:getpid)))))
 
+(defun kill-after (seconds)
+  "Let the system kill this process after SECONDS, whatever it is doing."
+  (sb-sys:enable-interrupt sb-unix:sigalrm :default)
+  (sb-alien:alien-funcall (sb-alien:extern-alien "alarm" (function sb-alien:unsigned sb-alien:unsigned)) seconds))
+
 (defun end (settings)
+  "End the image. What the user wants done at the end is done, if it neither errs nor takes long."
+  (kill-after 2)
   (when (own-record-p)
     (ignore-errors (delete-file *record-file*)))
   (ignore-errors (sb-posix:unlink (descartes-service::entry settings "serviceSocket")))
+  (setf *debugger-hook* nil
+        sb-ext:*invoke-debugger-hook* (lambda (condition hook)
+                                        (declare (ignore condition hook))
+                                        (sb-ext:exit :code 1 :abort t)))
   (sb-ext:exit :code 0 :timeout 1))

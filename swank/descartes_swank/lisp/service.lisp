@@ -132,7 +132,7 @@
   (let ((request (handler-case (let ((object (read-json line)))
                                  (check-type object list)
                                  object)
-                   (error (problem)
+                   (serious-condition (problem)
                      (send-object client (list :object "error" (condition-failure problem)))
                      (return-from handle-line nil)))))
     (cond ((assoc "cancel" request :test #'string=) (cancel client (entry request "cancel")))

@@ -125,9 +125,9 @@ Case and escapes are those of the standard reader. NIL, NIL, NIL when TOKEN is n
                         ((not (fboundp symbol)) nil)
                         ((typep (fdefinition symbol) 'generic-function) "generic")
                         (t "function"))
-                  (cond ((keywordp symbol) "constant")
+                  ;; Of a symbol macro CONSTANTP asks its expansion.
+                  (cond ((eq :macro (sb-int:info :variable :kind symbol)) "symbol-macro")
                         ((constantp symbol) "constant")
-                        ((eq :macro (sb-int:info :variable :kind symbol)) "symbol-macro")
                         ((or (boundp symbol) (eq :special (sb-int:info :variable :kind symbol))) "variable"))
                   (typecase class
                     (null (and (type-specifier-p symbol) "type"))
