@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator
@@ -51,9 +52,9 @@ class Preparation:
 
     async def evaluate(self, code: str, package: str = "COMMON-LISP-USER") -> str:
         """Evaluate the forms of CODE in PACKAGE; return the printed values of the last one."""
-        answer = await self.connection.rex(
-            [Symbol("swank:eval-and-grab-output"), _progn(code)], package=package
-        )
+        form = [Symbol("swank:eval-and-grab-output"), _progn(code)]
+        # An error in CODE stops in the debugger and answers nothing.
+        answer = await asyncio.wait_for(self.connection.rex(form, package=package), 30)
         assert isinstance(answer, list)
         return str(answer[1])
 

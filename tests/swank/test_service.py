@@ -123,8 +123,8 @@ class TestSymbol:
 
     async def test_characters_that_json_cannot_carry_as_they_are(self, asked: Asked) -> None:
         await asked.prepare.evaluate(
-            '(defvar *odd* 1 (format nil "~c\\\\~c~c~c~c" (code-char 0) (code-char 31) (code-char 9)'
-            " (code-char #xD800) (code-char #x10FFFF)))"
+            "(defvar *odd* 1) (setf (documentation '*odd* 'variable)"
+            " (map 'string #'code-char '(0 92 31 9 #xD800 #x10FFFF)))"
         )
         info = await asked.questions.symbol("*odd*", USER)
         assert info is not None
