@@ -459,6 +459,51 @@ async def test_a_run_spawns_nothing_that_may_more_than_itself(bench: Bench) -> N
     assert "lisp-developer" in failed.data["error"]["message"]
 
 
+async def test_a_question_that_is_closed_is_a_tool_error_and_the_run_goes_on(bench: Bench) -> None:
+    run = await bench.spawn(call("shell", command="true"), {"text": "Never mind."})
+    question = await bench.question(run.id)
+    await bench.questions.close(question.id, "no time", by=ANN)
+    assert (await bench.ended(run.id)).status == "completed"
+    (failed,) = await bench.events(run.id, "tool.failed")
+    assert failed.data["error"]["code"] == "intervention_closed"
+
+
+@pytest.mark.ledger("D-55")
+async def test_leases_are_renewed_while_the_run_lives(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("descartes_core.runs.supervisor.RENEW_SECONDS", 0.02)
+    run = await bench.spawn(call("shell", command="true"), files=["a"])
+    await bench.question(run.id)
+    soon = bench.store.clock.now_ms() + 10_000
+    await bench.store.transact(lambda tx: tx.execute("UPDATE lease SET expires_ms = ?", (soon,)))
+    (renewed,) = await bench.until(lambda: bench.events(run.id, "lease.renewed"))
+    assert (renewed.data["path"], renewed.data["token"]) == ("a", 1)
+
+
+@pytest.mark.ledger("D-32")
+async def test_the_times_of_a_run_follow_one_another(bench: Bench) -> None:
+    run = await bench.spawn(call("shell", command="true"))
+    await bench.answer(run.id, "accept")
+    ended = await bench.ended(run.id)
+    row = await bench.runs.row(run.id)
+    assert ended.started_at <= row["paused_at"] <= (ended.ended_at or "")
+
+
+@pytest.mark.ledger("D-11")
+async def test_every_event_of_a_run_but_the_first_has_a_parent_before_it(bench: Bench) -> None:
+    run = await bench.spawn(call("write", path="a", content="x"), call("read", path="none"), files=["b"])
+    await bench.question(run.id)
+    await bench.runs.send(run.id, "more", by=ANN)
+    await bench.answer(run.id, "accept")
+    await bench.ended(run.id)
+    first, *events = await bench.events(run.id)
+    assert first.name == "run.spawned" and first.parent is None
+    seen = {first.id}
+    for event in events:
+        if event.name != "lease.released":
+            assert event.parent in seen, event.name
+        seen.add(event.id)
+
+
 async def test_rebuilding_the_table_changes_no_run(bench: Bench) -> None:
     run = await bench.spawn(call("write", path="a", content="x"))
     await bench.answer(run.id, "accept")

@@ -17,6 +17,8 @@ class Journal:
         self.session = session
         self.agent = agent
         self.principal = Principal(kind="agent", id=run, name=agent)
+        self.root: str | None = None
+        """The event `run.spawned`, known when it is in the log: the cause of what has no nearer one."""
 
     def event(
         self,
@@ -24,11 +26,11 @@ class Journal:
         name: str,
         data: dict[str, Any],
         *,
-        parent: str | None,
+        parent: str | None = None,
         by: Principal | None = None,
         id: str | None = None,
     ) -> NewEvent:
-        """Return an event of this run, caused by PARENT, done by BY or else by the run itself."""
+        """Return an event of this run, caused by PARENT (its spawning when None), done by BY or the run."""
         return NewEvent(
             category=category,
             name=name,
@@ -37,7 +39,7 @@ class Journal:
             run=self.run,
             session=self.session,
             agent=self.agent,
-            parent=parent,
+            parent=parent or self.root,
             data=data,
             id=id,
         )

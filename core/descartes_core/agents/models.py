@@ -92,12 +92,14 @@ def open_model(name: str, workspace: Path) -> Model:
     Errors: `InvalidParams` for another name, a file that cannot be read, or the first wrong line of it.
     """
     if not name.startswith(SCRIPTED):
-        raise InvalidParams(f"model must be scripted:PATH, a file of JSON lines, not {name!r}", model=name)
+        raise InvalidParams(
+            f"The model must be scripted:PATH, a file of JSON lines, not {name!r}", model=name
+        )
     path = name.removeprefix(SCRIPTED)
     try:
         text = (workspace / path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
-        raise InvalidParams(f"the script {path!r} cannot be read: {problem}", model=name) from None
+        raise InvalidParams(f"The script {path!r} cannot be read: {problem}", model=name) from None
     return ScriptedModel(parse_script(text, path))
 
 

@@ -78,9 +78,9 @@ class Policy:
         Example: decide(ToolCall(id="1", name="write", arguments={}), Asker("full")) -> Ask("write changes…")
         """
         if not allows(run.level, call.name):
-            return Deny(f"the tool level {run.level!r} of this run has no {call.name!r}")
+            return Deny(f"The tool level {run.level!r} of this run has no {call.name!r}")
         if run.rejections.get(call.key(), 0) >= REJECTIONS_BEFORE_DENIAL:
-            return Deny("a person rejected exactly this call twice; do something else or end the work")
+            return Deny("A person rejected exactly this call twice; do something else or end the work")
         if run.level == "trusted" or call.name not in MUTATING:
             return Allow()
         return Ask(f"{call.name} {_effect(call.name)}, and this run asks before it does that")
@@ -110,7 +110,7 @@ def level_of_child(asked: str | None, parent: ToolLevel | None) -> ToolLevel:
     level = LEVELS[LEVELS.index(asked)]
     if parent is not None and LEVELS.index(level) > LEVELS.index(parent):
         raise PolicyDenied(
-            f"a run of tool level {parent!r} cannot spawn one of {level!r}; ask for {parent!r} or less",
+            f"A run of tool level {parent!r} cannot spawn one of {level!r}; ask for {parent!r} or less",
             toolLevel=asked,
         )
     return level

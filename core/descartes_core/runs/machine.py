@@ -65,7 +65,7 @@ def move(source: RunStatus, target: RunStatus) -> bool:
     if target not in TRANSITIONS[source]:
         allowed = ", ".join(sorted(TRANSITIONS[source])) or "nothing: it has ended"
         raise InvalidTransition(
-            f"a run that is {source} cannot become {target}; it may become {allowed}",
+            f"A run that is {source} cannot become {target}; it may become {allowed}",
             **{"from": source, "to": target},
         )
     return True
@@ -82,7 +82,7 @@ def after(status: RunStatus, event: RunEvent, *, resumed: WorkingStatus = "runni
     stays = status == target and not is_terminal(status)
     if status not in SOURCES[event] and not stays:
         raise InvalidTransition(
-            f"a run that is {status} cannot take the event {event!r}, which would make it {target}",
+            f"A run that is {status} cannot take the event {event!r}, which would make it {target}",
             **{"from": status, "to": target, "event": event},
         )
     return target

@@ -15,7 +15,7 @@ from descartes_core.agents.loop import drive
 from descartes_core.agents.models import open_model
 from descartes_core.agents.questions import Questions
 from descartes_core.agents.tools import TOOLS
-from descartes_core.errors import Cancelled, InvalidTransition, LeaseLost
+from descartes_core.errors import Cancelled, DescartesError, InvalidTransition, LeaseLost
 from descartes_core.model import Event, NewEvent, Principal, RunStatus
 from descartes_core.policy.rules import Policy
 from descartes_core.runs.output import Output
@@ -128,13 +128,20 @@ class ModelRun:
         """See `Control`."""
         self._interruptible = True
         self._status = await self._statuses.advance("pause", phase="waiting", intervention=question)
-        yield
-        self._interruptible = False
-        self._status = await self._statuses.advance("resume")
+        try:
+            yield
+        except DescartesError:
+            await self._act_again()
+            raise
+        await self._act_again()
 
     def say(self, text: str) -> None:
         """See `Control`."""
         self._output.add("stdout", text)
+
+    async def _act_again(self) -> None:
+        self._interruptible = False
+        self._status = await self._statuses.advance("resume")
 
     async def _hold(self, by: Principal) -> None:
         self._interruptible = True
@@ -160,7 +167,11 @@ class ModelRun:
                     take(event)
 
         forget = store.on_events(listen)
-        page = await store.reader.events(EventQuery(run=run, order="asc", limit=EVERYTHING))
+        try:
+            page = await store.reader.events(EventQuery(run=run, order="asc", limit=EVERYTHING))
+        except BaseException:
+            forget()
+            raise
         last = page.events[-1].seq if page.events else 0
         for event in [*page.events, *(each for each in early if each.seq > last)]:
             self._conversation.apply(event)

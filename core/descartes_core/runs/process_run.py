@@ -96,7 +96,7 @@ class ProcessRun:
             kept = await self._start()
         if job.recovered is None or job.recovered["status"] == "initializing":
             process = kept.identity._asdict()
-            await job.journal.add(job.journal.event("system", "run.process", process, parent=None))
+            await job.journal.add(job.journal.event("system", "run.process", process))
             await job.statuses.advance("ready")
         return kept
 
@@ -151,6 +151,7 @@ class ProcessRun:
             choices=CHOICES,
             by=self._job.journal.principal,
             run=record.id,
+            parent=self._job.journal.root,
             data={"command": record.command},
         )
 

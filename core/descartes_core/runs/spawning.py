@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import uuid
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -79,17 +80,15 @@ def birth(
     Errors: `LeaseHeld`, and then nothing of it ever was.
     """
     data = msgspec.to_builtins(record)
-    spawned = tx.append(journal.event("system", "run.spawned", data, parent=None, by=by))
+    journal.root = tx.append(journal.event("system", "run.spawned", data, by=by)).id
     for file in record.files:
-        _lease(tx, leases, file, record, journal, spawned.id)
-    task = {"role": "user", "content": record.task, "messageId": record.id}
-    tx.append(journal.event("communication", "message", task, parent=spawned.id, by=by))
+        _lease(tx, leases, file, record, journal)
+    task = {"role": "user", "content": record.task, "messageId": uuid.uuid4().hex}
+    tx.append(journal.event("communication", "message", task, by=by))
     statuses.take(tx, "start", by=by)
 
 
-def _lease(
-    tx: Transaction, leases: Leases, file: str, record: RunRecord, journal: Journal, parent: str
-) -> None:
+def _lease(tx: Transaction, leases: Leases, file: str, record: RunRecord, journal: Journal) -> None:
     about = leases.paths.of(file)
     request = arbiter.Request(
         path=about,
@@ -100,7 +99,7 @@ def _lease(
         reason=record.task,
         run=record.id,
         session=record.session,
-        parent=parent,
+        parent=journal.root,
     )
     outcome = arbiter.grant(tx, request)
     if isinstance(outcome, Lease):

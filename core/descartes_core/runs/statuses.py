@@ -46,7 +46,7 @@ class Statuses:
         moved = {"from": row["status"], "to": target, "event": event, **data}
         if phase is not None:
             moved["phase"] = phase
-        tx.append(self._journal.event("state_change", "run.status", moved, parent=row["event"], by=by))
+        tx.append(self._journal.event("state_change", "run.status", moved, by=by))
         return target
 
     def leave_pause(self, tx: Transaction) -> None:
@@ -56,16 +56,14 @@ class Statuses:
 
     def enter_phase(self, tx: Transaction, phase: str | None, *, by: Principal | None = None) -> None:
         """Note inside TX that the run is in PHASE now, its status unchanged."""
-        row = self._row(tx)
-        if phase != row["phase"]:
-            data = {"phase": phase}
-            tx.append(self._journal.event("state_change", "run.phase", data, parent=row["event"], by=by))
+        if phase != self._row(tx)["phase"]:
+            tx.append(self._journal.event("state_change", "run.phase", {"phase": phase}, by=by))
 
     async def phase(self, phase: str | None, *, by: Principal | None = None) -> None:
         """Note that the run is in PHASE now."""
         await self._journal.store.transact(lambda tx: self.enter_phase(tx, phase, by=by))
 
     def _row(self, tx: Transaction) -> dict[str, Any]:
-        columns = ("status", "phase", "paused_from", "event")
+        columns = ("status", "phase", "paused_from")
         found = tx.execute(f"SELECT {', '.join(columns)} FROM run WHERE id = ?", (self._journal.run,))
         return dict(zip(columns, found.fetchone(), strict=True))

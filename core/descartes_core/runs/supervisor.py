@@ -144,7 +144,7 @@ class Runs(RunView):
         await live.work.send(text)
         message = {"role": "user", "content": text, "messageId": uuid.uuid4().hex}
         journal = live.job.journal
-        await journal.add(journal.event("communication", "message", message, parent=None, by=by))
+        await journal.add(journal.event("communication", "message", message, by=by))
         return await self.show(live.job.record.id)
 
     async def output(self, id_prefix: str, stream: str = "stdout", since: int = 0) -> RunOutput:
@@ -201,6 +201,7 @@ class Runs(RunView):
     ) -> LiveRun:
         around = self._around
         journal = Journal(around.store, run=record.id, session=record.session, agent=record.agent)
+        journal.root = recovered["event"] if recovered is not None else None
         places = around.places(record.id)
         job = Job(record, environment, recovered, around, places, journal, Statuses(journal))
         return LiveRun(job, BACKENDS[record.backend](job))

@@ -41,7 +41,7 @@ async def edit(context: ToolContext, path: str, old: str, new: str) -> str:
     found = paths.writable(context.workspace, path)
     before = await asyncio.to_thread(_bytes_of, found)
     if before is None:
-        raise NotFound(f"there is no {path!r} in the workspace; write makes a new file", path=path)
+        raise NotFound(f"There is no {path!r} in the workspace; write makes a new file", path=path)
     text = texts.decode(before, path)
     after = text.encode(_replace_once(text, old, new, path))
     await context.hands.replace(found, before, after)
@@ -78,7 +78,7 @@ def _bytes_of(path: Path) -> bytes | None:
 
 def _lines(text: str, offset: int, limit: int | None) -> str:
     if offset < 1 or (limit is not None and limit < 1):
-        raise InvalidParams(f"offset and limit count lines from 1, not {offset} and {limit}")
+        raise InvalidParams(f"The offset and limit count lines from 1, not {offset} and {limit}")
     # Not splitlines, which also splits at form feeds and other characters that no editor counts.
     lines = text.split("\n")
     shown = lines[offset - 1 : None if limit is None else offset - 1 + limit]
@@ -120,7 +120,7 @@ def _search(root: Path, found: Path, pattern: str) -> dict[str, list[str]]:
         )
     except subprocess.TimeoutExpired:
         raise TimedOut(
-            f"the search took more than {SEARCH_SECONDS} s; narrow the pattern or the path", pattern=pattern
+            f"The search took more than {SEARCH_SECONDS} s; narrow the pattern or the path", pattern=pattern
         ) from None
     result: dict[str, list[str]] = json.loads(answer.stdout)
     return result

@@ -61,5 +61,5 @@ def describe(result: LispResult) -> str:
 
 def _lisp(context: ToolContext) -> LispPort:
     if context.lisp is None:
-        raise LispNotRunning("no Lisp is attached to this workspace; start one with descartes lisp start")
+        raise LispNotRunning("No Lisp is attached to this workspace; start one with descartes lisp start")
     return context.lisp

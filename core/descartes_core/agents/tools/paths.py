@@ -17,7 +17,7 @@ def readable(workspace: Path, path: str) -> Path:
     """
     found = _inside(workspace, path)
     if not found.exists():
-        raise NotFound(f"there is no {path!r} in the workspace", path=path)
+        raise NotFound(f"There is no {path!r} in the workspace", path=path)
     return found
 
 

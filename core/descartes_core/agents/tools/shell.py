@@ -16,7 +16,7 @@ async def shell(context: ToolContext, command: str, timeout_ms: int = DEFAULT_MS
     result = await context.hands.run_command(["/bin/sh", "-c", command], timeout_ms / 1000)
     if result.timed_out:
         raise TimedOut(
-            f"the command was ended after {timeout_ms} ms with all it had started; output: {result.output}",
+            f"The command was ended after {timeout_ms} ms with all it had started; output: {result.output}",
             output=result.output,
         )
     return f"{result.output}\n({result.ended})" if result.output else f"({result.ended})"

@@ -1,0 +1,31 @@
+"""A process that supervises runs, to be killed by a test: `python supervisor_process.py WORKSPACE [REQUEST…]`.
+
+Each REQUEST is a spawn request in JSON; with none it recovers. It prints one line of JSON, the ids of its
+runs, and then supervises until it is killed or its standard input ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import msgspec
+from descartes_core.runs import SpawnRequest
+from support.running import ANN, Bench
+
+
+async def main() -> None:
+    bench = await Bench.open(Path(sys.argv[1]))
+    if sys.argv[2:]:
+        requests = [msgspec.json.decode(text, type=SpawnRequest) for text in sys.argv[2:]]
+        runs = [await bench.runs.spawn(request, by=ANN) for request in requests]
+    else:
+        runs = list(await bench.runs.recover())
+    print(json.dumps([run.id for run in runs]), flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+    await bench.close(kill=False)
+
+
+asyncio.run(main())
