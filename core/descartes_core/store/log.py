@@ -99,8 +99,9 @@ class Store:
 
     async def close(self) -> None:
         """Write everything that waits and close the log; later appends raise `StoreUnavailable`."""
-        await self._writer.close()
+        # The writer last: only a connection that may write can fold the write-ahead log into the file.
         await self.reader.close()
+        await self._writer.close()
 
 
 def _standard() -> Iterable[Projection]:

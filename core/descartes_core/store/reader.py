@@ -276,7 +276,10 @@ async def _open(path: Path) -> aiosqlite.Connection | None:
 
 
 async def _connect(path: Path, mode: str) -> aiosqlite.Connection:
-    connection = await aiosqlite.connect(_uri(path, mode), uri=True, isolation_level=None)
+    opening = aiosqlite.connect(_uri(path, mode), uri=True, isolation_level=None)
+    # A daemon, which aiosqlite has no word for: a program that forgot to close a reader must still exit.
+    opening._thread.daemon = True
+    connection = await opening
     connection.row_factory = sqlite3.Row
     return connection
 

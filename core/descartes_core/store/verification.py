@@ -40,8 +40,8 @@ def _verify(path: Path) -> Verification:
         return Verification(ok=True, events=0)
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-            # Bytes, because a damaged text may not be UTF-8 any more.
-            connection.text_factory = bytes
+            # A damaged text may not be UTF-8 any more; it must be read all the same.
+            connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
             previous = rows.FIRST_HASH
             for row in _all(connection):
                 previous = _checked(row, good + 1, previous)
@@ -56,31 +56,36 @@ def _verify(path: Path) -> Verification:
 
 def _all(connection: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
     """Yield all rows in pages, so that no transaction keeps the log from being tidied meanwhile."""
-    last: int = -(2**63)
+    last, count = -(2**63), PAGE
     sql = f"SELECT {', '.join(rows.COLUMNS)} FROM event NOT INDEXED WHERE seq > ? ORDER BY seq LIMIT {PAGE}"
-    while found := connection.execute(sql, (last,)).fetchall():
-        yield from found
-        last = found[-1][0]
+    while count == PAGE:
+        count = 0
+        # Row by row, so that those in front of a damaged page are seen.
+        for row in connection.execute(sql, (last,)):
+            yield row
+            last, count = row[0], count + 1
 
 
 def _checked(row: tuple[Any, ...], seq: int, previous: str) -> str:
     """Return the hash of ROW; raises `_Wrong` when it is not event SEQ behind the hash PREVIOUS."""
-    for column, text in (("data", row[16]), ("meta", row[17])):
-        stated = row[rows.COLUMNS.index(f"{column}_sha256")]
+    values: dict[str, Any] = dict(zip(rows.COLUMNS, row, strict=True))
+    if any(isinstance(value, bytes) for value in row):
+        raise _Wrong("a text in it was changed to bytes")
+    for column in ("data", "meta"):
+        text, stated = values[column], values.pop(f"{column}_sha256")
         # None: the bytes were collected as garbage; their digest stays in the chain.
-        if text is not None and rows.digest(_bytes(text)).encode() != stated:
+        if text is not None and rows.digest(str(text).encode("utf-8", "surrogateescape")) != stated:
             raise _Wrong(f"its {column} was changed")
-    try:
-        values = {name: _text(value) for name, value in zip(rows.COLUMNS, row, strict=True)}
-    except UnicodeDecodeError:
-        raise _Wrong("it has bytes that are not UTF-8") from None
+        values[column] = stated
     if values["seq"] != seq:
         raise _Wrong(f"it is missing; event {values['seq']} stands in its place")
     if values["prev_hash"] != previous:
         raise _Wrong("it does not follow the event before it")
     stated = values.pop("hash")
-    values["data"], values["meta"] = values.pop("data_sha256"), values.pop("meta_sha256")
-    computed = rows.Chained(**values).hash()
+    try:
+        computed = rows.Chained(**values).hash()
+    except UnicodeEncodeError:
+        raise _Wrong("it has bytes that are not UTF-8") from None
     if computed != stated:
         raise _Wrong("a column was changed")
     return computed
@@ -95,13 +100,5 @@ def _check_end(connection: sqlite3.Connection, good: int, previous: str) -> None
     if head[0] > good and connection.execute("SELECT 1 FROM event WHERE seq > ?", (good,)).fetchone():
         # Appended while this was read: what was checked is right.
         return
-    if head[0] > good or _text(head[1]) != previous:
+    if head[0] > good or head[1] != previous:
         raise _Wrong("it is missing: the end of the log was cut off")
-
-
-def _bytes(value: Any) -> bytes:
-    return value if isinstance(value, bytes) else str(value).encode()
-
-
-def _text(value: Any) -> Any:
-    return value.decode() if isinstance(value, bytes) else value
