@@ -30,7 +30,7 @@ _OWN = (
     "boot",
 )
 _BUILD_SECONDS = 300
-_KEPT_SECONDS = 30 * 24 * 3600
+_KEPT = 8
 
 
 def core_path(program: LispProgram, swank: SwankSource, cache: Path) -> Path:
@@ -83,7 +83,7 @@ async def saved_core(program: LispProgram, swank: SwankSource, cache: Path, log:
         async with _locked(core.with_suffix(".lock")):
             if not core.exists():
                 await _build(program, swank, core, log)
-                _forget_old(cache, core)
+                _forget_old(cache)
     with contextlib.suppress(OSError):
         os.utime(core)
     return core
@@ -141,14 +141,20 @@ async def _run(command: Iterable[str], output: int) -> None:
             await process.wait()
 
 
-def _forget_old(cache: Path, kept: Path) -> None:
-    """Remove cores that nobody has started for a month, and drafts of builders that died."""
-    oldest = time.time() - _KEPT_SECONDS
-    for file in (*cache.glob("*.core"), *cache.glob("*.draft")):
+def _forget_old(cache: Path) -> None:
+    """Keep the cores that were started last; remove the others, and drafts of builders that died."""
+
+    def used(file: Path) -> float:
         with contextlib.suppress(OSError):
-            if file != kept and file.stat().st_mtime < oldest:
-                file.unlink()
-                file.with_suffix(".lock").unlink(missing_ok=True)
+            return file.stat().st_mtime
+        return 0.0
+
+    cores = sorted(cache.glob("*.core"), key=used)
+    dead = (draft for draft in cache.glob("*.draft") if used(draft) < time.time() - _BUILD_SECONDS)
+    for file in (*cores[:-_KEPT], *dead):
+        # Whoever started it keeps it; whoever is about to will build it again.
+        file.unlink(missing_ok=True)
+        file.with_suffix(".lock").unlink(missing_ok=True)
 
 
 def _lisp_string(value: object) -> str:

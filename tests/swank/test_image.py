@@ -349,6 +349,17 @@ class TestCore:
         finally:
             await stop_image(record)
 
+    async def test_a_new_core_takes_the_place_of_the_one_unused_for_longest(
+        self, runtime: Path, cache: Path
+    ) -> None:
+        for age in range(9):
+            old = cache / f"{age}.core"
+            old.write_bytes(b"")
+            os.utime(old, (1000 - age, 1000 - age))
+        await self.start_and_stop(runtime, cache)
+        left = {file.stem for file in cache.glob("*.core")}
+        assert left == {the_core(cache).stem, *"0123456"}
+
     async def test_two_builders_at_once(
         self, isolated_environment: Path, workspace: Path, cache: Path
     ) -> None:

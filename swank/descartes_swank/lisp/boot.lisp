@@ -105,7 +105,8 @@ A thread whose client has gone is given to the newest one."
                 finally (return (subseq fields (1+ end) (position #\Space fields :start (1+ end))))))
         (string-trim '(#\Space #\Newline)
                      (with-output-to-string (out)
-                       (sb-ext:run-program "/bin/ps" (list "-o" "lstart=" "-p" (princ-to-string (sb-posix:getpid)))
+                       (sb-ext:run-program "/bin/ps"
+                                           (list "-o" "lstart=" "-p" (princ-to-string (sb-posix:getpid)))
                                            :environment '("LC_ALL=C") :output out))))))
 
 (defun take-standard-input ()
@@ -146,7 +147,8 @@ A thread whose client has gone is given to the newest one."
                        "service_socket" service
                        "implementation" (lisp-implementation-type)
                        "version" (lisp-implementation-version)
-                       "swank_version" (or swank::*swank-wire-protocol-version* (descartes-service::entry settings "swankVersion"))
+                       "swank_version" (or swank::*swank-wire-protocol-version*
+                                           (descartes-service::entry settings "swankVersion"))
                        "started_at" (- (get-universal-time) #.(encode-universal-time 0 0 0 1 1 1970 0))
                        "init_problem" *init-problem*)))
     (with-open-file (out draft :direction :output :if-exists :supersede :external-format :utf-8)
@@ -205,7 +207,8 @@ A thread whose client has gone is given to the newest one."
             (load-init-file))
           (multiple-value-call #'write-record settings (open-doors settings)))
       (serious-condition (problem)
-        (report settings (format nil "failed ~a" (substitute #\Space #\Newline (princ-to-string problem))) :last t)
+        (let ((reason (substitute #\Space #\Newline (princ-to-string problem))))
+          (report settings (format nil "failed ~a" reason) :last t))
         (sb-ext:exit :code 1 :abort t)))
     (report settings "ready" :last t)
     (watch settings)
@@ -244,7 +247,9 @@ A thread whose client has gone is given to the newest one."
 (defun kill-after (seconds)
   "Let the system kill this process after SECONDS, whatever it is doing."
   (sb-sys:enable-interrupt sb-unix:sigalrm :default)
-  (sb-alien:alien-funcall (sb-alien:extern-alien "alarm" (function sb-alien:unsigned sb-alien:unsigned)) seconds))
+  (sb-alien:alien-funcall
+   (sb-alien:extern-alien "alarm" (function sb-alien:unsigned sb-alien:unsigned))
+   seconds))
 
 (defun end (settings)
   "End the image. What the user wants done at the end is done, if it neither errs nor takes long."

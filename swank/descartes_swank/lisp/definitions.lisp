@@ -71,6 +71,10 @@
   (mapcar (lambda (part) (if (consp part) (string (first part)) (string part)))
           (sb-introspect::definition-source-description source)))
 
+(defun source-toplevel (source)
+  "Return the number of the top-level form that SOURCE came from, as the reader counts, or NIL."
+  (first (sb-introspect:definition-source-form-path source)))
+
 (defun operator-score (operator operators)
   (cond ((member operator operators :test #'string=) 4)
         ((some (lambda (row) (member operator (cddr row) :test #'string=)) *definition-kinds*) nil)
@@ -83,7 +87,7 @@
     (and operator-score
          (equal (mentioned-names mention) (name-parts name))
          (+ operator-score
-            (if (eql (mention-toplevel mention) (first (sb-introspect:definition-source-form-path source))) 1 0)
+            (if (eql (mention-toplevel mention) (source-toplevel source)) 1 0)
             (if (and (eq (first kind) :method)
                      (equal (written-signature mention text) (description-signature source)))
                 8
@@ -102,7 +106,7 @@
   "Return where in TEXT the definition SOURCE of NAME stands, and its end; NIL when there is no telling."
   (multiple-value-bind (mentions starts) (mentions-in text)
     (let ((mention (best-mention mentions text source kind name))
-          (toplevel (first (sb-introspect:definition-source-form-path source))))
+          (toplevel (source-toplevel source)))
       (cond (mention (values (mention-start mention) (mention-end mention)))
             ;; Written by a macro, or an accessor of a structure: the form that made it.
             ((and toplevel (< toplevel (length starts)))
@@ -193,7 +197,8 @@ The piece may not have been saved, or may have moved since; what the file says n
 
 (defun package-definitions (token package)
   "Return where the package is defined that TOKEN, \":foo\" or \"foo\", names."
-  (let* ((found (visible-package (or (parse-token (string-left-trim "#:" (string-trim "\"" token))) "") package))
+  (let* ((name (parse-token (string-left-trim "#:" (string-trim "\"" token))))
+         (found (visible-package (or name "") package))
          (kind (find :package *definition-kinds* :key #'first)))
     (when found
       (loop with name = (make-symbol (package-name found))

@@ -175,7 +175,7 @@
     (handler-case (let ((socket (sb-bsd-sockets:socket-accept listener)))
                     (when socket (start-client socket)))
       (error (problem)
-        (format *error-output* "~&;; descartes: the answering service could not accept a client: ~a~%" problem)
+        (format *error-output* "~&;; descartes: no client could be accepted: ~a~%" problem)
         (sleep 1/10)))))
 
 (defun start-service (path)

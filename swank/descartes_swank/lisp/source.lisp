@@ -152,7 +152,8 @@
                            :name-end name-end :toplevel *toplevel*))))))
 
 (defun look-through (text)
-  "Return all mentions of TEXT in order, and a vector of where its top-level forms start, as the reader counts."
+  "Return all mentions of TEXT in order, and a vector of where its top-level forms start.
+A form that a conditional takes away is not counted, as it is not by the reader."
   (let ((*text* (coerce text 'simple-string))
         (*mentions* '())
         (*toplevel* 0)
@@ -182,7 +183,7 @@
           ((char= (char name 0) #\()
            (let ((names (let ((*text* (coerce name 'simple-string))) (element-texts 1))))
              (mapcar #'parse-token
-                     (if (and (first names) (string-equal (first names) "setf")) names (list (first names))))))
+                     (if (equalp (first names) "setf") names (list (first names))))))
           ((char= (char name 0) #\") (list (string-trim "\"" name)))
           (t (list (parse-token name))))))
 

@@ -84,7 +84,9 @@ Case and escapes are those of the standard reader. NIL, NIL, NIL when TOKEN is n
   "True when the reader takes NAME, written in lower case, for the symbol of that name."
   (and (plusp (length name))
        (string/= name ".")
-       (notany (lambda (char) (or (lower-case-p char) (find char "()\"';`,:|\\") (<= (char-code char) 32))) name)
+       (notany (lambda (char)
+                 (or (lower-case-p char) (find char "()\"';`,:|\\") (<= (char-code char) 32)))
+               name)
        (notevery (lambda (char) (find char "0123456789.")) name)))
 
 (defun written-name (name)
