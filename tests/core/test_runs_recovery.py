@@ -94,6 +94,7 @@ async def test_a_killed_supervisor_loses_neither_a_process_nor_a_waiting_run(
     bench = await Bench.open(workspace)
     recovered = {run.id: run for run in await bench.runs.recover()}
     assert (recovered[process].status, recovered[waiting].status) == ("running", "paused")
+    await bench.until(lambda: phase_is(bench, process, None))
     assert (await bench.status(waiting, "waiting")).leases == ["a", "b"]
     assert [each.id for each in await bench.questions.list()] == [question.id], (
         "the same question, not a second"
@@ -214,6 +215,25 @@ async def test_a_paused_run_stays_paused_until_somebody_resumes_it(
     await second.until(lambda: phase_is(second, run.id, None))
     assert (await second.runs.resume(run.id, by=BOB)).status != "paused"
     assert (await second.ended(run.id)).status == "completed"
+
+
+async def test_a_run_that_this_program_does_not_understand_keeps_no_other_from_going_on(
+    open_bench: Open,
+) -> None:
+    first = await open_bench()
+    strange = await first.spawn(call("shell", command="true"))
+    other = await first.spawn(call("shell", command="true"))
+    for run in (strange, other):
+        await first.question(run.id)
+    await first.close(kill=False)
+    second = await open_bench()
+    change = "UPDATE run SET spawned = replace(spawned, '\"model\"', '\"telepathy\"') WHERE id = ?"
+    await second.store.transact(lambda tx: tx.execute(change, (strange.id,)) and None)
+    assert [run.id for run in await second.runs.recover()] == [other.id]
+    await second.answer(other.id, "accept")
+    assert (await second.ended(other.id)).status == "completed"
+    await second.store.rebuild()
+    await second.runs.recover()
 
 
 async def phase_is(bench: Bench, run: str, phase: str | None) -> bool:

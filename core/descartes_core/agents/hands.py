@@ -69,6 +69,7 @@ class Hands:
 
     async def replace(self, path: Path, before: bytes | None, after: bytes, parent: str) -> None:
         """Replace the file PATH by AFTER and log it, if the run still holds its lease."""
+        await self._journal.store.transact(lambda tx: self._check_held(tx, path))
         replacement = await asyncio.to_thread(texts.prepare, path, after)
         written = {
             "path": relative(self._places.workspace, path),

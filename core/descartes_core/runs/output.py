@@ -96,6 +96,11 @@ class Output:
             self._listener(self._run, stream, text)
 
 
+async def read_output(state: Path, run: str, stream: str = "stdout", since: int = 0) -> RunOutput:
+    """Return what RUN, an exact id, wrote on STREAM from the cursor SINCE on; from any process."""
+    return await asyncio.to_thread(Output(state / "output" / run, run, None).read, stream, since)
+
+
 def _stream(name: str) -> Stream:
     for stream in STREAMS:
         if stream == name:

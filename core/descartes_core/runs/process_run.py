@@ -90,6 +90,7 @@ class ProcessRun:
         if job.recovered is not None and folder.exists():
             kept = self._take_up(folder)
             await asyncio.to_thread(self._output.skip)
+            await job.statuses.phase(None)
         elif job.recovered is not None and job.recovered["status"] != "initializing":
             raise NotFound("The hub ended, and no record of the process of this run is left")
         else:

@@ -12,28 +12,17 @@ from descartes_core.agents.journal import Journal
 from descartes_core.errors import InvalidParams
 from descartes_core.leases import Leases, arbiter
 from descartes_core.leases.words import lease_held
-from descartes_core.model import Lease, Principal, Shape
+from descartes_core.model import Lease, Principal
 from descartes_core.policy.rules import ToolLevel, level_of_child
 from descartes_core.ports import new_id
 from descartes_core.runs import tokens
 from descartes_core.runs.projection import RunRecord
+from descartes_core.runs.request import SpawnRequest
 from descartes_core.runs.statuses import Statuses
 from descartes_core.store import Transaction
 
 BACKENDS = ("model", "process")
 LEASE_MS = 300_000
-
-
-class SpawnRequest(Shape, frozen=True):
-    """What is asked for, as the operation `run.spawn` takes it."""
-
-    task: str
-    agent: str | None = None
-    backend: str | None = None
-    model: str | None = None
-    tool_level: str | None = None
-    command: list[str] | None = None
-    files: list[str] = []
 
 
 def record_for(

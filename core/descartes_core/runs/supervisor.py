@@ -25,11 +25,11 @@ from descartes_core.ports import LispPort
 from descartes_core.runs import spawning, tokens
 from descartes_core.runs.machine import is_terminal
 from descartes_core.runs.model_run import ModelRun
-from descartes_core.runs.output import Output, RunOutput
+from descartes_core.runs.output import RunOutput, read_output
 from descartes_core.runs.process_run import ProcessRun
 from descartes_core.runs.projection import RunRecord, record_of
 from descartes_core.runs.queries import RunView
-from descartes_core.runs.spawning import SpawnRequest
+from descartes_core.runs.request import SpawnRequest
 from descartes_core.runs.statuses import Statuses
 from descartes_core.runs.work import Ending, Job, OutputListener, Surroundings, Work
 from descartes_core.store import Store, Transaction
@@ -173,18 +173,14 @@ class Runs(RunView):
 
         A process goes on or its exit is read; a model run is entered again at its last step boundary.
         """
-        found: list[Run] = []
-        for run in await self.list("active", limit=EVERY):
-            row = await self.row(run.id)
-            record = record_of(row)
-            token = await asyncio.to_thread(tokens.kept, self._around.places(run.id).records)
-            environment = tokens.environment(os.environ, run.id, token or "")
-            live = self._make(record, environment, row)
-            await live.job.statuses.phase("recovering")
-            await self._lease_again(live.job)
-            self._begin(live)
-            found.append(await self.show(run.id))
-        return found
+        found = [run.id for run in await self.list("active", limit=EVERY)]
+        for run in found:
+            try:
+                await self._take_up(await self.row(run))
+            except Exception:
+                # One run that this program cannot understand must not keep the hub from starting.
+                log.exception("the run %s could not be taken up", run)
+        return [await self.show(run) for run in found if run in self._live]
 
     async def close(self) -> None:
         """Let go of every run without ending it: processes go on, `recover` enters model runs again."""
@@ -195,6 +191,14 @@ class Runs(RunView):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _take_up(self, row: Mapping[str, Any]) -> None:
+        record = record_of(row)
+        token = await asyncio.to_thread(tokens.kept, self._around.places(record.id).records)
+        live = self._make(record, tokens.environment(os.environ, record.id, token or ""), row)
+        await live.job.statuses.phase("recovering")
+        await self._lease_again(live.job)
+        self._begin(live)
 
     def _make(
         self, record: RunRecord, environment: Mapping[str, str], recovered: Mapping[str, Any] | None
@@ -302,8 +306,3 @@ class Runs(RunView):
                     await self._around.leases.renew_all(run=run)
                 except DescartesError as problem:
                     log.warning("the leases of %s were not renewed: %s", run, problem.message)
-
-
-async def read_output(state: Path, run: str, stream: str = "stdout", since: int = 0) -> RunOutput:
-    """Return what RUN, an exact id, wrote on STREAM from the cursor SINCE on; from any process."""
-    return await asyncio.to_thread(Output(state / "output" / run, run, None).read, stream, since)

@@ -1,0 +1,17 @@
+"""What is asked for when a run is spawned. A module of its own, so that doors load nothing else for it."""
+
+from __future__ import annotations
+
+from descartes_core.model import Shape
+
+
+class SpawnRequest(Shape, frozen=True):
+    """What is asked for, as the operation `run.spawn` takes it."""
+
+    task: str
+    agent: str | None = None
+    backend: str | None = None
+    model: str | None = None
+    tool_level: str | None = None
+    command: list[str] | None = None
+    files: list[str] = []
