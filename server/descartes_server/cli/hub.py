@@ -14,6 +14,8 @@ from descartes_server.cli.generated import command_of, common
 from descartes_server.cli.session import Session
 from descartes_server.operations import registry
 
+PATIENCE_S = 5.0
+
 hub = click.Group(
     "hub", help="Show or end the background process of a workspace.", epilog="Example: descartes hub status"
 )
@@ -57,14 +59,16 @@ def _stop(session: Session, *, force: bool) -> dict[str, Any]:
 
     found = record.read(session.workspace)
     outcome = {"workspace": str(session.workspace.root), "pid": found.pid if found else None}
+    patience_s = PATIENCE_S
     try:
         session.call("hub.stop", {"force": force})
     except (HubLost, WorkspaceInUse):
         if not force:
             return outcome | {"error": "the hub does not answer; `descartes hub stop --force` ends it"}
+        patience_s = 0
     except DescartesError as error:
         return outcome | {"error": error.message}
-    if found is not None and not asyncio.run(process.wait_gone(found)):
+    if found is not None and not asyncio.run(process.wait_gone(found, patience_s)):
         if not force:
             return outcome | {"error": f"the hub (process {found.pid}) has not ended yet; --force ends it"}
         asyncio.run(process.end_hub(found))

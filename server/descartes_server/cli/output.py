@@ -44,6 +44,13 @@ def show_rows(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], noth
         _lines(columns, rows)
 
 
+def say(text: str) -> None:
+    """Print TEXT, which is no result, to standard error, unless the person wants results only."""
+    context = click.get_current_context(silent=True)
+    if context is None or not context.find_root().obj["quiet"]:
+        click.echo(text, err=True)
+
+
 def is_terminal() -> bool:
     """Return whether a person reads standard output."""
     context = click.get_current_context(silent=True)
@@ -60,11 +67,20 @@ def _table(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], nothing
     if not rows:
         console.print(f"[dim]{nothing}[/dim]")
         return
-    table = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, show_edge=False)
-    for column in columns:
-        table.add_column(column.title, no_wrap=column.short, overflow="ellipsis" if column.short else "fold")
+    table = Table(
+        box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, show_edge=False, padding=(0, 1, 0, 0)
+    )
+    shown = [column for column in columns if column.in_table]
+    for column in shown:
+        table.add_column(
+            column.title,
+            no_wrap=column.short,
+            overflow="ellipsis" if column.short else "fold",
+            min_width=column.width,
+            max_width=column.most,
+        )
     for row in rows:
-        table.add_row(*(column.shown(row) for column in columns))
+        table.add_row(*(column.shown(row) for column in shown))
     console.print(table)
 
 

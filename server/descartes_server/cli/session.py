@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from descartes_core.errors import PolicyDenied
+from descartes_server.cli import output
 from descartes_server.operations import principals, settings, trust, workspace
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Session:
             await client.close()
             await services.reader.close()
             if client.notice:
-                click.echo(client.notice, err=True)
+                output.say(client.notice)
 
     def ask_for_trust(self, operation: Operation, *, given: bool) -> None:
         """See to it that OPERATION's workspace is trusted if it must be: ask, or take GIVEN for a yes."""

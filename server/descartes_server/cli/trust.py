@@ -36,8 +36,8 @@ def trust(folder: str | None, show: bool, remove: bool, as_json: bool, workspace
         )
     if as_json:
         output.print_json({"workspace": str(root), "trusted": not remove})
-    elif output.is_terminal():
-        click.echo(f"{root} is {'no longer trusted' if remove else 'trusted'}")
+    else:
+        output.say(f"{root} is {'no longer trusted' if remove else 'trusted'}")
 
 
 def _show(roots: list[str], *, as_json: bool) -> None:

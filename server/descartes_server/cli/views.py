@@ -21,7 +21,11 @@ COLOURS = {
     "running": "cyan",
     "terminated": "magenta",
     "thinking": "cyan",
+    "action": "blue",
+    "communication": "cyan",
     "error": "red",
+    "system": "dim",
+    "thought": "magenta",
     "decision": "yellow",
     "state_change": "cyan",
     "tool_use": "green",
@@ -37,6 +41,12 @@ class Column:
     pretty: Callable[[Row], str] | None = None
     short: bool = True
     """Whether it is cut rather than wrapped."""
+    width: int | None = None
+    """Characters it always gets."""
+    most: int | None = None
+    """Characters it gets at most."""
+    in_table: bool = True
+    """Whether a person sees it too."""
 
     def shown(self, row: Row) -> str:
         """Return the cell of ROW for a terminal, in rich's markup."""
@@ -85,9 +95,9 @@ def who(principal: Row) -> str:
     return f"{principal['kind']}:{principal['name']}"
 
 
-def coloured(text: str) -> str:
-    """Return TEXT, a status or category, in its colour."""
-    colour = COLOURS.get(text)
+def coloured(text: str, kind: str | None = None) -> str:
+    """Return TEXT in the colour of KIND, a status or category; by default TEXT is that itself."""
+    colour = COLOURS.get(kind or text)
     return f"[{colour}]{text}[/{colour}]" if colour else escape(text)
 
 
@@ -110,6 +120,10 @@ def summary(event: Row) -> str:
     if name.startswith("lisp.") and "code" in data:
         values = ", ".join(data.get("values") or []) or data.get("state", "")
         return f"{data['code']} → {values}"
+    if isinstance(data.get("condition"), dict):
+        return f"{data['condition'].get('type')}: {data['condition'].get('message')}"
+    if data.get("implementation"):
+        return f"{data['implementation']} {data.get('version') or ''}".strip()
     for key in ("title", "text", "content", "task", "message", "reason", "choice", "path"):
         if data.get(key):
             return str(data[key])
@@ -129,6 +143,7 @@ def _id(title: str = "id", key: str = "id") -> Column:
         title,
         lambda row: row.get(key) or "",
         lambda row: f"[bold]{short_id(row[key])}[/bold]" if row.get(key) else "",
+        width=8,
     )
 
 
@@ -172,12 +187,12 @@ INTERVENTIONS = [
 ]
 
 EVENTS = [
-    Column("seq", lambda row: str(row["seq"]), lambda row: f"[dim]{row['seq']}[/dim]"),
+    Column("seq", lambda row: str(row["seq"]), lambda row: f"[dim]{row['seq']}[/dim]", width=4),
     _id(),
-    Column("time", lambda row: row["at"], lambda row: f"[dim]{row['at'][11:19]}[/dim]"),
-    _status("category", "category"),
-    _field("name", "name"),
-    Column("who", lambda row: who(row["actor"])),
+    Column("time", lambda row: row["at"], lambda row: f"[dim]{row['at'][11:19]}[/dim]", width=8),
+    Column("category", lambda row: row["category"], in_table=False),
+    Column("name", lambda row: row["name"], lambda row: coloured(row["name"], row["category"]), width=18),
+    Column("who", lambda row: who(row["actor"]), lambda row: escape(row["actor"]["name"]), most=16),
     Column("what", summary, lambda row: escape(" ".join(summary(row).split())), short=True),
 ]
 

@@ -87,11 +87,13 @@ async def start_hub(workspace: Workspace) -> dict[str, Any]:
         cwd="/",
         start_new_session=True,
     )
-    assert process.stdout is not None
+    said = asyncio.ensure_future(process.communicate())
     try:
-        line = await process.stdout.readline()
-    finally:
-        await process.wait()
+        line, _ = await asyncio.shield(said)
+    except asyncio.CancelledError:
+        # What was begun is ended properly; a hub that is up by then ends by itself.
+        await said
+        raise
     if not line:
         raise _unreachable(workspace)
     answer: dict[str, Any] = msgspec.json.decode(line)
@@ -100,7 +102,7 @@ async def start_hub(workspace: Workspace) -> dict[str, Any]:
     return answer
 
 
-async def wait_gone(found: record.HubRecord, seconds: float = 5.0) -> bool:
+async def wait_gone(found: record.HubRecord, seconds: float) -> bool:
     """Return whether the process of the record FOUND is gone, waiting up to SECONDS for it."""
     deadline = asyncio.get_running_loop().time() + seconds
     while is_alive(found.identity):

@@ -142,7 +142,7 @@ async def list_(context: Context, params: ListParams) -> Leases:
 
 
 @operation("lease.show", kind="read", for_agents=True, positional=("path",))
-async def show(context: Context, params: ListParams) -> MaybeLease:
+async def show(context: Context, params: PathParams) -> MaybeLease:
     """Show who holds a file."""
     return MaybeLease(lease=await _view(context).show(params.about))
 
