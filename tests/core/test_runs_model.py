@@ -254,6 +254,20 @@ async def test_a_file_leased_by_another_is_a_tool_error_that_names_the_holder(be
     assert not await bench.events(run.id, "intervention.opened")
 
 
+@pytest.mark.ledger("D-59")
+async def test_a_write_below_what_a_person_is_typing_is_asked_about_even_of_a_trusted_run(
+    bench: Bench,
+) -> None:
+    (bench.workspace / "a").write_text("saved")
+    bench.unsaved["a"] = "Emacs"
+    run = await bench.spawn(call("edit", path="a", old="saved", new="x"), tool_level="trusted")
+    question = await bench.question(run.id)
+    assert "unsaved changes in Emacs" in question.detail
+    await bench.answer(run.id, "reject")
+    await bench.ended(run.id)
+    assert (bench.workspace / "a").read_text() == "saved"
+
+
 async def test_files_are_leased_at_the_start_and_released_at_the_end(bench: Bench) -> None:
     run = await bench.spawn(call("shell", command="true"), files=["a.lisp", "src/*.lisp"], agent="fixer")
     await bench.question(run.id)

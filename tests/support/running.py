@@ -28,6 +28,7 @@ class Bench:
         self.leases = Leases(store, workspace)
         self.questions = Interventions(store)
         self.printed: list[tuple[str, str, str]] = []
+        self.unsaved: dict[str, str] = {}
         self.runs = Runs(
             store,
             self.leases,
@@ -37,6 +38,7 @@ class Bench:
             state=workspace / ".descartes",
             runtime=workspace.parent / "run",
             on_output=lambda *piece: self.printed.append(piece),
+            unsaved_in=lambda path: self.unsaved.get(path.name),
             **options,
         )
         self._scripts = 0

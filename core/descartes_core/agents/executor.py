@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,7 @@ class ToolExecutor:
         journal: Journal,
         hands: Hands,
         lisp: LispPort | None,
+        unsaved_in: Callable[[Path], str | None],
     ) -> None:
         self._workspace = workspace
         self._tools = tools
@@ -63,6 +64,7 @@ class ToolExecutor:
         self._journal = journal
         self._hands = hands
         self._lisp = lisp
+        self._unsaved_in = unsaved_in
 
     async def execute(self, step: Step) -> None:
         """Do STEP, or find out why not, and record its result.
@@ -96,7 +98,7 @@ class ToolExecutor:
 
     async def _prepare(self, step: Step) -> Ready | Reply:
         ready = self._parse(step.call)
-        decision = self._decide(step.call)
+        decision = self._with_unsaved(self._decide(step.call), ready.call)
         await self._lease(ready, step)
         if isinstance(decision, Allow):
             return ready
@@ -123,9 +125,23 @@ class ToolExecutor:
             raise PolicyDenied(decision.reason)
         return decision
 
+    def _with_unsaved(self, decision: Allow | Ask, call: ToolCall) -> Allow | Ask:
+        """Return DECISION, or a question where CALL would write below what a person is typing."""
+        path = self._written_by(call)
+        editor = None if path is None else self._unsaved_in(path)
+        if editor is None:
+            return decision
+        return Ask(
+            f"{call.arguments['path']} has unsaved changes in {editor}, which this write would not have"
+        )
+
+    def _written_by(self, call: ToolCall) -> Path | None:
+        """Return the real path of the file that CALL writes."""
+        return writable(self._workspace, call.arguments["path"]) if call.name in WRITING else None
+
     async def _lease(self, ready: Ready, step: Step) -> None:
-        if ready.call.name in WRITING:
-            path = writable(self._workspace, ready.call.arguments["path"])
+        path = self._written_by(ready.call)
+        if path is not None:
             await self._hands.lease(path, step.asked_by)
 
     async def _run(self, step: Step, ready: Ready) -> None:

@@ -190,7 +190,7 @@ class ModelRun:
         hands = Hands(
             journal=job.journal,
             leases=around.leases,
-            reason=record.task,
+            reason=record.purpose,
             places=job.places,
             environment=job.environment,
         )
@@ -204,6 +204,7 @@ class ModelRun:
             journal=job.journal,
             hands=hands,
             lisp=around.lisp,
+            unsaved_in=around.unsaved_in,
         )
 
     async def _say_why(self, lost: LeaseLost) -> None:

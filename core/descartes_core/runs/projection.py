@@ -30,6 +30,12 @@ class RunRecord(Shape, frozen=True):
     asks_first: bool = False
     """Whether a person must allow the command before it is started."""
 
+    @property
+    def purpose(self) -> str:
+        """What the run is for in one line, as its leases show it."""
+        line = self.task.strip().partition("\n")[0]
+        return line if len(line) <= 120 else f"{line[:119]}…"
+
 
 def record_of(row: Mapping[str, Any]) -> RunRecord:
     """Return what ROW of the table says beside what is shown."""

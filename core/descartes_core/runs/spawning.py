@@ -85,7 +85,7 @@ def _lease(tx: Transaction, leases: Leases, file: str, record: RunRecord, journa
         holder=journal.principal,
         mode="exclusive",
         ttl_ms=LEASE_MS,
-        reason=record.task,
+        reason=record.purpose,
         run=record.id,
         session=record.session,
         parent=journal.root,

@@ -73,12 +73,17 @@ class Runs(RunView):
         state: Path,
         runtime: Path,
         on_output: OutputListener | None = None,
+        unsaved_in: Callable[[Path], str | None] = lambda path: None,
         grace_seconds: float = GRACE_SECONDS,
     ) -> None:
-        """STATE is where output is kept (`.descartes`), RUNTIME where records of processes lie."""
+        """STATE is where output is kept (`.descartes`), RUNTIME where records of processes lie.
+
+        ON_OUTPUT is told of each piece of output; UNSAVED_IN names the editor that has unsaved changes in a
+        file, by its real path: writing there is asked about whatever the tool level.
+        """
         super().__init__(store.reader, store.clock)
         self._around = Surroundings(
-            store, leases, interventions, lisp, workspace.resolve(), state, runtime, on_output
+            store, leases, interventions, lisp, workspace.resolve(), state, runtime, on_output, unsaved_in
         )
         self._grace_seconds = grace_seconds
         self._live: dict[str, LiveRun] = {}
@@ -296,7 +301,7 @@ class Runs(RunView):
         )
         for row in over:
             with suppress(LeaseHeld, LeaseLost):
-                await take_lease(self._around.leases, job.journal, row["path"], reason=job.record.task)
+                await take_lease(self._around.leases, job.journal, row["path"], reason=job.record.purpose)
 
     async def _renew_leases(self) -> None:
         while True:

@@ -35,6 +35,8 @@ class Surroundings:
     runtime: Path
     """Where records of processes lie; never inside the workspace."""
     on_output: OutputListener | None
+    unsaved_in: Callable[[Path], str | None]
+    """Names the editor in which a file, by its real path, has unsaved changes."""
 
     def places(self, run: str) -> Places:
         """Return the folders of RUN."""
