@@ -84,8 +84,13 @@ class Paths:
         real = os.path.realpath(Path(self.root, text))
         if self._ignores_case:
             real = _spelling_on_disk(real)
-        file = self._relative(real)
-        return LeasePath(file, file, folder=Path(real).is_dir())
+        file, folder = self._relative(real), Path(real).is_dir()
+        if folder and self.root.startswith(real.rstrip("/") + "/"):
+            # Names inside the workspace are relative, those outside absolute: no pattern may span both.
+            raise InvalidParams(
+                f"Expected a path that does not contain the workspace, got {real!r}; lease '.'"
+            )
+        return LeasePath(file, file, folder=folder)
 
     def _form(self, file: str, form: str) -> LeasePath:
         whole = self._plain(file)

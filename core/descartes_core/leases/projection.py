@@ -7,7 +7,6 @@ One row for each path and holder, never deleted: an ended one keeps its token, a
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -81,7 +80,18 @@ def _apply(tx: Executes, event: Event) -> None:
             _put(tx, event)
         case "lease.released" | "lease.expired":
             lease = msgspec.convert(event.data, Lease)
-            _end(tx, lease.path, lease.holder.kind, lease.holder.id, event.name.partition(".")[2])
+            tx.execute(
+                "UPDATE lease SET lease = ?, expires_ms = ?, ended = ? WHERE path = ? AND holder_kind = ?"
+                " AND holder_id = ?",
+                (
+                    _encode(lease).decode(),
+                    milliseconds(lease.expires_at),
+                    event.name.removeprefix("lease."),
+                    lease.path,
+                    lease.holder.kind,
+                    lease.holder.id,
+                ),
+            )
         case "lease.expiring":
             lease = msgspec.convert(event.data, Lease)
             tx.execute(
@@ -92,7 +102,10 @@ def _apply(tx: Executes, event: Event) -> None:
 
 def _put(tx: Executes, event: Event) -> None:
     for each in event.metadata.get("previous", ()):
-        _end(tx, each["path"], each["kind"], each["id"], "stolen")
+        tx.execute(
+            "UPDATE lease SET ended = 'stolen' WHERE path = ? AND holder_kind = ? AND holder_id = ?",
+            (each["path"], each["kind"], each["id"]),
+        )
     lease = msgspec.convert(event.data, Lease)
     terms = msgspec.convert(event.metadata, Terms)
     row = Held(lease, terms, milliseconds(lease.expires_at), None, False)
@@ -110,13 +123,6 @@ def _put(tx: Executes, event: Event) -> None:
             _encode(terms).decode(),
             row.expires_ms,
         ),
-    )
-
-
-def _end(tx: Executes, path: str, kind: str, id_: str, how: str) -> sqlite3.Cursor:
-    return tx.execute(
-        "UPDATE lease SET ended = ? WHERE path = ? AND holder_kind = ? AND holder_id = ?",
-        (how, path, kind, id_),
     )
 
 

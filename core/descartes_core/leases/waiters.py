@@ -39,12 +39,15 @@ class Waiters:
         self._attendant: asyncio.Task[None] | None = None
         self._cleanups: set[asyncio.Task[object]] = set()
         self._stop_listening = store.on_events(self._on_events)
+        self._closed = False
 
     async def wait(self, place: int, deadline_ms: int, request: Request) -> Lease:
         """Return the lease that PLACE brings; raises `LeaseHeld` when it is not there at DEADLINE_MS."""
         early = self._early.pop(place, None)
         if early is not None:
             return early
+        if self._closed:
+            raise _ending()
         self._waiting[place] = asyncio.get_running_loop().create_future()
         self._deadline_ms[place] = deadline_ms
         if self._attendant is None or self._attendant.done():
@@ -79,13 +82,14 @@ class Waiters:
 
     async def close(self) -> None:
         """Give up every place; those who wait get `Cancelled`."""
+        self._closed = True
         self._stop_listening()
         if self._attendant is not None:
             self._attendant.cancel()
             await asyncio.wait([self._attendant])
         for waiter in self._waiting.values():
             if not waiter.done():
-                waiter.set_exception(Cancelled("Waiting for a lease ended because the hub ends; ask again"))
+                waiter.set_exception(_ending())
         self.afterwards(lambda tx: tx.execute("DELETE FROM lease_queue WHERE owner = ?", (self.owner,)))
         await asyncio.gather(*self._cleanups, return_exceptions=True)
 
@@ -151,6 +155,10 @@ class Waiters:
     async def _data_version(self) -> int:
         found = await self._store.reader.rows("PRAGMA data_version")
         return int(found[0]["data_version"]) if found else 0
+
+
+def _ending() -> Cancelled:
+    return Cancelled("Waiting for a lease ended because the hub ends; ask again")
 
 
 def give_back(tx: Transaction, request: Request) -> None:

@@ -1,0 +1,292 @@
+"""Waiting for a lease: first come, first served, within a process and between processes."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from descartes_core.errors import Cancelled, LeaseHeld
+from descartes_core.leases import Leases
+from descartes_core.model import Lease, Principal
+from descartes_core.store import EventQuery, Store
+from support.log import FIXER, PERSON, TESTER, FakeClock
+
+
+def agent(n: int) -> Principal:
+    return Principal(kind="agent", id=f"run_{n}", name=f"agent {n}")
+
+
+@pytest.fixture
+async def store(workspace: Path) -> AsyncIterator[Store]:
+    opened = await Store.open(workspace / ".descartes" / "descartes.db")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def leases(store: Store, workspace: Path) -> AsyncIterator[Leases]:
+    opened = Leases(store, workspace)
+    yield opened
+    await opened.close()
+
+
+async def queued(store: Store, count: int) -> None:
+    """Return when COUNT places are taken."""
+    async with asyncio.timeout(10):
+        while len(await store.reader.rows("SELECT place FROM lease_queue")) != count:
+            pass
+
+
+async def waiting(
+    leases: Leases, store: Store, *holders: Principal, path: str = "a"
+) -> list[asyncio.Task[Lease]]:
+    """Return tasks that wait for PATH, queued in the order of HOLDERS."""
+    before = len(await store.reader.rows("SELECT place FROM lease_queue"))
+    tasks: list[asyncio.Task[Lease]] = []
+    for n, holder in enumerate(holders, before + 1):
+        tasks.append(asyncio.create_task(leases.acquire(path, holder, wait_ms=30_000)))
+        await queued(store, n)
+    return tasks
+
+
+async def test_first_come_first_served(leases: Leases, store: Store) -> None:
+    await leases.acquire("a", PERSON)
+    tasks = await waiting(leases, store, *(agent(n) for n in range(8)))
+    await leases.release("a", PERSON)
+    for n, task in enumerate(tasks):
+        assert (await task).holder == agent(n)
+        assert [each.done() for each in tasks] == [i <= n for i in range(8)]
+        await leases.release("a", agent(n))
+    tokens = [(await task).token for task in tasks]
+    assert tokens == list(range(2, 10))
+
+
+async def test_a_grant_comes_with_the_release_and_not_at_the_next_tick(
+    leases: Leases, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("descartes_core.leases.waiters.TICK_SECONDS", 3600)
+    monkeypatch.setattr("descartes_core.leases.waiters.REFRESH_SECONDS", 3600)
+    for give_way in (leases.release("a", PERSON), leases.steal("a", TESTER), leases.release_all(run="r")):
+        await leases.acquire("a", PERSON, run="r")
+        (task,) = await waiting(leases, store, FIXER)
+        await give_way
+        if (await leases.show("a")) and (await leases.show("a")).holder == TESTER:  # type: ignore[union-attr]
+            await leases.release("a", TESTER)
+        async with asyncio.timeout(2):
+            assert (await task).holder == FIXER
+        await leases.release("a", FIXER)
+
+
+async def test_a_waiter_gets_an_expired_lease_at_its_time(leases: Leases, store: Store) -> None:
+    await leases.acquire("a", PERSON, ttl_seconds=0.25)
+    started = time.monotonic()
+    lease = await leases.acquire("a", FIXER, wait_ms=20_000)
+    assert 0.15 < time.monotonic() - started < 5
+    assert lease.token == 2
+    events = (await store.reader.events(EventQuery(order="asc"))).events
+    assert [each.name for each in events] == ["lease.acquired", "lease.expired", "lease.acquired"]
+
+
+async def test_who_waits_in_vain_is_told_by_whom(leases: Leases, store: Store) -> None:
+    await leases.acquire("a", PERSON, reason="mine")
+    started = time.monotonic()
+    with pytest.raises(LeaseHeld, match="Ada"):
+        await leases.acquire("a", FIXER, wait_ms=150)
+    assert 0.14 < time.monotonic() - started < 5
+    assert await store.reader.rows("SELECT * FROM lease_queue") == []
+
+
+async def test_a_cancelled_waiter_leaves_its_place(leases: Leases, store: Store) -> None:
+    await leases.acquire("a", PERSON)
+    first, second = await waiting(leases, store, FIXER, TESTER)
+    first.cancel()
+    await asyncio.wait([first])
+    assert first.cancelled()
+    await queued(store, 1)
+    await leases.release("a", PERSON)
+    assert (await second).holder == TESTER
+
+
+async def test_cancelled_at_any_moment_nothing_is_left_behind(leases: Leases, store: Store) -> None:
+    """Cancel an acquire after each number of turns of the loop: no lease and no place may stay."""
+    for turns in range(40):
+        task = asyncio.create_task(leases.acquire("a", FIXER, wait_ms=5000))
+        for _ in range(turns % 20):
+            await asyncio.sleep(0)
+        if turns >= 20:
+            await asyncio.sleep(0.0005)
+        task.cancel()
+        await asyncio.wait([task])
+        if task.cancelled():
+            async with asyncio.timeout(5):
+                while await leases.show("a") is not None:
+                    pass
+        else:
+            await leases.release("a", FIXER)
+        await queued(store, 0)
+
+
+async def test_a_free_file_is_not_taken_past_those_who_wait_for_it(leases: Leases, store: Store) -> None:
+    await leases.acquire("src/a.lisp", PERSON)
+    (wide,) = await waiting(leases, store, FIXER, path="src/**")
+    with pytest.raises(LeaseHeld, match="Ada"):
+        await leases.acquire("src/b.lisp", TESTER)
+    # Those who do not clash are not held up, and the holder it waits for may go on.
+    await leases.acquire("doc", TESTER)
+    await leases.acquire("src/a.lisp", PERSON)
+    await leases.acquire("src/c.lisp", PERSON)
+    await leases.release("src/a.lisp", PERSON)
+    assert not wide.done()
+    await leases.release("src/c.lisp", PERSON)
+    assert (await wide).holder == FIXER
+
+
+async def test_who_can_share_is_let_in_together(leases: Leases, store: Store) -> None:
+    await leases.acquire("a", PERSON)
+    tasks = [
+        asyncio.create_task(leases.acquire("a", agent(n), mode="shared", wait_ms=9000)) for n in range(3)
+    ]
+    await queued(store, 3)
+    await leases.release("a", PERSON)
+    assert {(await task).holder.id for task in tasks} == {"run_0", "run_1", "run_2"}
+
+
+async def test_closing_tells_those_who_wait(store: Store, workspace: Path) -> None:
+    leases = Leases(store, workspace)
+    await leases.acquire("a", PERSON)
+    (task,) = await waiting(leases, store, FIXER)
+    await leases.close()
+    with pytest.raises(Cancelled):
+        await task
+    assert await store.reader.rows("SELECT * FROM lease_queue") == []
+
+
+async def test_a_set_clock_wakes_waiters_too(workspace: Path) -> None:
+    clock = FakeClock()
+    store = await Store.open(workspace / "descartes.db", clock=clock)
+    leases = Leases(store, workspace)
+    await leases.acquire("a", PERSON, ttl_seconds=300)
+    (task,) = await waiting(leases, store, FIXER)
+    clock.advance(300)
+    async with asyncio.timeout(5):
+        # The place of a waiter whose loop slept through its own heartbeat is still its own.
+        assert (await task).token == 2
+    await leases.close()
+    await store.close()
+
+
+OTHER = """
+import asyncio, sys
+from pathlib import Path
+from descartes_core.leases import Leases
+from descartes_core.model import Principal
+from descartes_core.store import Store
+async def main(workspace, what):
+    store = await Store.open(Path(workspace) / ".descartes" / "descartes.db")
+    leases = Leases(store, Path(workspace))
+    me = Principal(kind="agent", id="run_other", name="other")
+    if what == "hold":
+        await leases.acquire("a", me)
+        print("holding", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+        await leases.release("a", me)
+        print("released", flush=True)
+    else:
+        waiting = asyncio.ensure_future(leases.acquire("a", me, wait_ms=30000))
+        mine = "SELECT 1 FROM lease_queue WHERE request LIKE '%run_other%'"
+        while not await store.reader.rows(mine):
+            pass
+        print("waiting", flush=True)
+        print("got", (await waiting).token, flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+        await leases.release("a", me)
+    await leases.close()
+    await store.close()
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+class Other:
+    """Another process that holds or waits for the lease on `a`."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+
+    @classmethod
+    async def start(cls, workspace: Path, what: str) -> Other:
+        pipe = asyncio.subprocess.PIPE
+        return cls(
+            await asyncio.create_subprocess_exec(
+                sys.executable, "-c", OTHER, str(workspace), what, stdin=pipe, stdout=pipe
+            )
+        )
+
+    async def says(self) -> str:
+        assert self.process.stdout is not None
+        async with asyncio.timeout(20):
+            return (await self.process.stdout.readline()).decode().strip()
+
+    def go_on(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"\n")
+
+    async def kill(self) -> None:
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.process.wait()
+
+
+async def test_a_release_in_another_process_is_noticed(leases: Leases, store: Store, workspace: Path) -> None:
+    other = await Other.start(workspace, "hold")
+    try:
+        assert await other.says() == "holding"
+        (task,) = await waiting(leases, store, FIXER)
+        other.go_on()
+        assert await other.says() == "released"
+        async with asyncio.timeout(5):
+            assert (await task).token == 2
+    finally:
+        await other.kill()
+
+
+async def test_the_order_holds_between_processes(leases: Leases, store: Store, workspace: Path) -> None:
+    await leases.acquire("a", PERSON)
+    (first,) = await waiting(leases, store, FIXER)
+    other = await Other.start(workspace, "wait")
+    try:
+        assert await other.says() == "waiting"
+        third = asyncio.create_task(leases.acquire("a", TESTER, wait_ms=30_000))
+        await queued(store, 3)
+        await leases.release("a", PERSON)
+        await first
+        await leases.release("a", FIXER)
+        # Its turn is the other process's; whoever comes now, even without waiting, does not pass it.
+        with pytest.raises(LeaseHeld, match="other"):
+            await leases.acquire("a", PERSON)
+        assert await other.says() == "got 3"
+        assert not third.done()
+        other.go_on()
+        async with asyncio.timeout(5):
+            assert (await third).token == 4
+    finally:
+        await other.kill()
+
+
+async def test_the_place_of_a_process_that_died_is_passed(
+    leases: Leases, store: Store, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("descartes_core.leases.queue.PATIENCE_MS", 500)
+    await leases.acquire("a", PERSON)
+    other = await Other.start(workspace, "wait")
+    assert await other.says() == "waiting"
+    second = asyncio.create_task(leases.acquire("a", TESTER, wait_ms=30_000))
+    await queued(store, 2)
+    await other.kill()
+    await leases.release("a", PERSON)
+    async with asyncio.timeout(10):
+        assert (await second).token == 2
