@@ -122,6 +122,7 @@ async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitSta
         state=workspace.state,
         runtime=workspace.runtime,
         on_output=hub.run_output,
+        unsaved_in=hub.editors.unsaved_in,
     )
     stack.push_async_callback(services.runs.close)
     # What ended while there was no hub is in the log before anything that happens now.
