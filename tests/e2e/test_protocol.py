@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from lsprotocol import types
-from support.lsp_client import LspClient, LspError, command, frame, lsp, start_stdio, start_tcp
 
 from descartes_server import app
+from support.lsp_client import LspClient, LspError, command, frame, lsp, start_stdio, start_tcp
 
 GARBAGE: list[Any] = [
     None,

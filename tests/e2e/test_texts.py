@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from support.lsp_client import LspError, lsp
 
 ODD = '\t(défun-é "😀€")\r\n(let ((é😀 1))\r\n\t(list "€" é😀))\r\n'

@@ -268,5 +268,15 @@ async def lsp(
     try:
         await client.initialize(root, **options)
         yield client
+    except BaseException as error:
+        error.add_note(_logs(root))
+        raise
     finally:
         await client.close()
+
+
+def _logs(root: Path | None) -> str:
+    """Return the ends of the logs of the server and the hub, for the report of a test that failed."""
+    folders = [Path(os.environ["DESCARTES_HOME"]), *([root / ".descartes"] if root else [])]
+    files = [file for folder in folders for file in sorted(folder.glob("log/*.log"))]
+    return "\n".join(f"--- {file}\n{file.read_text(errors='replace')[-3000:]}" for file in files)

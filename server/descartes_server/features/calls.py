@@ -66,6 +66,9 @@ class Calls:
             await self._see_to_trust(attachment, name)
         params = await self._params(snapshot, operation, given)
         try:
+            if name == "history.subscribe":
+                asked = _decoded(operation, params)
+                return await attachment.subscribe(asked.since, asked.types)
             result = await attachment.call(name, params)
         except DescartesError as error:
             self._say_what_to_install(error)
@@ -186,6 +189,12 @@ class Calls:
         if error.code == "lisp_not_found" and not self._told_what_to_install:
             self._told_what_to_install = True
             self._state.client.show(error.message, types.MessageType.Error)
+
+
+def _decoded(operation: Any, params: Mapping[str, Any]) -> Any:
+    from descartes_server.operations import registry
+
+    return registry.decode(operation, params)
 
 
 def _operation(name: str) -> Any:

@@ -33,11 +33,17 @@ async def _signature_help(
     return to_proto.signature_help(shown, document.positions, standard.documentation if standard else "")
 
 
+def _parameters(call: str) -> str:
+    """Return the lambda list of CALL: "(mapcar function list)" -> "(function list)"."""
+    _, _, parameters = call.strip().removeprefix("(").removesuffix(")").partition(" ")
+    return f"({parameters.strip()})"
+
+
 async def _arglist(snapshot: Snapshot, syntax: Syntax, context: ide.SignatureContext) -> str | None:
     package = syntax.package_at(context.start)
     asked = await snapshot.image.ask(lambda image: image.arglist(context.operator, package))
     if asked is not None:
-        return asked
+        return _parameters(asked)
     symbol = SymbolToken(context.operator, context.start + 1, context.start + 1 + len(context.operator))
     subject = hover.from_text(syntax, symbol, snapshot.index)
     return subject.arglist if subject and subject.arglist else None

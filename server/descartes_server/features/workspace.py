@@ -14,6 +14,7 @@ from descartes_server.dispatch import on_mutation
 from descartes_server.ide.index import is_lisp_file
 from descartes_server.lsp import uris
 from descartes_server.state import ServerState
+from descartes_server.state.server_state import Change
 
 _WATCHED = ("**/*.lisp", "**/*.lsp", "**/*.cl", "**/*.asd", "**/descartes.toml")
 _SKIPPED = frozenset(["node_modules", "__pycache__"])
@@ -26,6 +27,7 @@ def register(state: ServerState) -> None:
     on_mutation(state, types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS, lambda _state, _params: None)
     on_mutation(state, types.SET_TRACE, lambda _state, _params: None)
     state.on_attached(lambda: _begin_index(state))
+    state.on_document(lambda uri, change: _document_changed(state, uri, change))
 
 
 def _initialized(state: ServerState, params: Any) -> None:
@@ -58,6 +60,11 @@ def _settings_changed(state: ServerState, params: types.DidChangeConfigurationPa
         state.set_editor_settings(sent["descartes"])
     else:
         state.spawn(_ask_for_settings(state))
+
+
+def _document_changed(state: ServerState, uri: str, change: Change) -> None:
+    if change == "saved" and uri.endswith("/descartes.toml"):
+        state.set_editor_settings(state.editor_settings)
 
 
 def _files_changed(state: ServerState, params: types.DidChangeWatchedFilesParams) -> None:

@@ -24,4 +24,4 @@ def note_marks(notes: Iterable[Note], lines: LineIndex) -> Iterator[Mark]:
     for note in notes:
         start, end = lines.offset(*note.start), lines.offset(*note.end)
         message = "\n".join([note.message, *(f"See {reference}" for reference in note.references)])
-        yield Mark(start, max(start, end), message, note.severity, "compiler")
+        yield Mark(start, max(start, end), message, note.severity, note.code)

@@ -50,6 +50,7 @@ class Note:
     start: Place
     end: Place
     references: tuple[str, ...] = ()
+    code: str = "compiler"
 
 
 def place(position: Mapping[str, Any]) -> Place:

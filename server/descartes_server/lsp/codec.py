@@ -215,7 +215,7 @@ def _did_change(raw: Any) -> types.DidChangeTextDocumentParams:
         text_document=types.VersionedTextDocumentIdentifier(
             uri=document["uri"], version=_integer(document["version"])
         ),
-        content_changes=[_change(change) for change in raw["contentChanges"]],
+        content_changes=tuple(_change(change) for change in raw["contentChanges"]),
     )
 
 

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,15 +23,17 @@ from descartes_server import __version__
 from descartes_server.hub.client import HubClient
 from descartes_server.hub.door import Door, local_services
 from descartes_server.hub.messages import PROTOCOL, ClientHello
-from descartes_server.lsp import from_hub
+from descartes_server.ide.stops import Note
+from descartes_server.lsp import ext, from_hub, uris
 from descartes_server.operations import principals, settings, trust
 from descartes_server.operations.context import Caller
 from descartes_server.operations.settings import Settings
-from descartes_server.operations.workspace import Workspace
+from descartes_server.operations.workspace import SETTINGS, Workspace, home
 
 if TYPE_CHECKING:
     from descartes_server.hub.client import Opener
     from descartes_server.state.server_state import ServerState
+    from descartes_server.state.workshop import Workshop
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +57,10 @@ class Attachment:
         self.answer: Answer | None = None
         """What answers questions of the hub to this editor."""
         self._stack = AsyncExitStack()
+        self._unsaved: set[str | None] = set()
+        self._subscription: asyncio.Task[None] | None = None
+        self._told_meanwhile: list[tuple[str, dict[str, Any]]] | None = None
+        """What the hub told while everything was asked for; None at other times."""
         self.door: Door
 
     @classmethod
@@ -98,62 +105,95 @@ class Attachment:
         self.door.client.set_trusted(trusted)
 
     def load_settings(self) -> None:
-        """Read the settings again: the files', then the editor's."""
+        """Read the settings again, the files', then the editor's; what is wrong in a file is marked."""
         self.loaded = settings.load(
             self.workspace.root, trusted=self.trusted, editor=self._state.editor_settings
         )
+        found: dict[str, list[Note]] = {uris.real(file): [] for file in self._settings_files()}
+        for problem in self.loaded.problems:
+            if problem.file is None:
+                log.warning("a setting of the editor does not count: %s", problem.message)
+                continue
+            place = problem.line - 1, problem.column - 1
+            note = Note("warning", problem.message, place, place, code="setting")
+            found.setdefault(uris.real(problem.file), []).append(note)
+        workshop = self._state.workshop
+        for path, notes in found.items():
+            workshop = workshop.with_notes(path, notes)
+        self._state.learn(workshop)
+
+    def _settings_files(self) -> list[Path]:
+        return [self.workspace.root / SETTINGS, home() / "config.toml"]
 
     async def call(self, operation: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the result of OPERATION. Errors: the operation's own."""
         return await self.door.call(operation, params)
+
+    async def subscribe(self, since: int | None, types: list[str]) -> dict[str, Any]:
+        """Pass on the log's events after SINCE, in place of what was asked for before; returns `{seq}`."""
+        client = self.door.client
+        await client.attach(start=True)
+        if self._subscription is not None:
+            self._subscription.cancel()
+            await asyncio.gather(self._subscription, return_exceptions=True)
+        seq = await self.door.services.reader.last_seq()
+        self._subscription = self._state.spawn(self._pass_on_events(seq if since is None else since, types))
+        return {"seq": seq}
+
+    async def _pass_on_events(self, since: int, types: list[str]) -> None:
+        async for event in self.door.client.events(since, types):
+            self._pass_on(ext.EVENT, event)
 
     async def close(self) -> None:
         """Let go of the hub and the log."""
         await self._stack.aclose()
 
     async def learn_all(self) -> None:
-        """Ask for everything that is shown: leases, runs, questions, stops and the image's state."""
+        """Ask for everything that is shown: leases, runs, questions, stops and the image's state.
+
+        What is told meanwhile is newer than some of the answers, and is taken in once more after them.
+        """
+        told: list[tuple[str, dict[str, Any]]] = []
+        self._told_meanwhile = told
         leases = msgspec.convert((await self.call("lease.list"))["leases"], list[Lease])
         runs = msgspec.convert((await self.call("run.list", {"limit": 100}))["runs"], list[Run])
-        open_questions = (await self.call("intervention.list"))["interventions"]
+        questions = (await self.call("intervention.list"))["interventions"]
+        attached = self.door.client.attached
+        stops = (await self.call("debugger.list"))["debuggers"] if attached else []
+        lisp = await self.call("lisp.status") if attached else {}
+        self._state.image.look_again()
         workshop = replace(
             self._state.workshop.with_leases(leases),
             root=self.workspace.root,
             me=self.me,
             runs={run.id: run for run in runs},
-            interventions=msgspec.convert(open_questions, list[Intervention]),
+            interventions=msgspec.convert(questions, tuple[Intervention, ...]),
+            stops=tuple(from_hub.stop(each) for each in stops),
+            lisp=lisp,
         )
-        if self.door.client.attached:
-            stops = (await self.call("debugger.list"))["debuggers"]
-            workshop = replace(
-                workshop,
-                stops=[from_hub.stop(each) for each in stops],
-                lisp=await self.call("lisp.status"),
-            )
-        self._state.image.look_again()
+        for method, params in told:
+            workshop = _after(workshop, method, params)
+        self._told_meanwhile = None
         self._state.learn(workshop)
+        if attached:
+            self._pass_on(ext.LISP_STATUS, lisp)
+            self._pass_on(ext.DEBUGGER_CHANGED, {"debuggers": stops})
+            self._pass_on(ext.INTERVENTION_CHANGED, {"interventions": questions})
 
     def _heard(self, method: str, params: dict[str, Any]) -> None:
-        workshop = self._state.workshop
-        match method:
-            case "descartes/lease/changed":
-                lease = msgspec.convert(params["lease"], Lease)
-                workshop = workshop.with_lease(lease, params["change"])
-            case "descartes/run/changed":
-                workshop = workshop.with_run(msgspec.convert(params, Run))
-            case "descartes/intervention/changed":
-                workshop = replace(
-                    workshop, interventions=msgspec.convert(params["interventions"], list[Intervention])
-                )
-            case "descartes/debugger/changed":
-                workshop = replace(workshop, stops=[from_hub.stop(each) for each in params["debuggers"]])
-            case "descartes/lisp/status":
-                self._state.image.look_again()
-                workshop = replace(workshop, lisp=params)
-            case "descartes/lagged":
-                self._state.spawn(self.learn_all())
+        if method == ext.LISP_STATUS:
+            self._state.image.look_again()
+        if method == "descartes/lagged":
+            self._state.spawn(self.learn_all())
+            return
+        if self._told_meanwhile is not None:
+            self._told_meanwhile.append((method, params))
+        workshop = _after(self._state.workshop, method, params)
         if workshop is not self._state.workshop:
             self._state.learn(workshop)
+        self._pass_on(method, params)
+
+    def _pass_on(self, method: str, params: dict[str, Any]) -> None:
         for follower in self.followers:
             follower(method, params)
 
@@ -170,8 +210,10 @@ class Attachment:
         return await self.answer(method, params)
 
     def _report_unsaved(self) -> None:
-        changed = (each.real_path for each in self._state.documents.values() if each.changed)
-        self.door.client.set_unsaved([path for path in changed if path])
+        changed = {each.real_path for each in self._state.documents.values() if each.changed} - {None}
+        if changed != self._unsaved:
+            self._unsaved = changed
+            self.door.client.set_unsaved(sorted(path for path in changed if path))
 
     async def _opener(self) -> Opener:
         if self._state.embedded:
@@ -211,3 +253,20 @@ class Attachment:
             editor_settings=self._state.editor_settings,
             run=run,
         )
+
+
+def _after(workshop: Workshop, method: str, params: Mapping[str, Any]) -> Workshop:
+    """Return WORKSHOP after the hub's notification METHOD."""
+    match method:
+        case ext.LEASE_CHANGED:
+            return workshop.with_lease(msgspec.convert(params["lease"], Lease), params["change"])
+        case ext.RUN_CHANGED:
+            return workshop.with_run(msgspec.convert(params, Run))
+        case ext.INTERVENTION_CHANGED:
+            questions = msgspec.convert(params["interventions"], tuple[Intervention, ...])
+            return replace(workshop, interventions=questions)
+        case ext.DEBUGGER_CHANGED:
+            return replace(workshop, stops=tuple(from_hub.stop(each) for each in params["debuggers"]))
+        case ext.LISP_STATUS:
+            return replace(workshop, lisp=params)
+    return workshop

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from descartes_server.ide.stops import Note
@@ -54,7 +55,7 @@ def moved(notes: Any, old: LineIndex, new: LineIndex) -> list[Note]:
             kept.append(note)
         elif first >= len(old.text) - end:
             where = new.position(first + shift), new.position(last + shift)
-            kept.append(Note(note.severity, note.message, *where, note.references))
+            kept.append(replace(note, start=where[0], end=where[1]))
     return kept
 
 

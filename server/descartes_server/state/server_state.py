@@ -137,7 +137,8 @@ class ServerState:
             self.own_evaluations.add(evaluation)
         if name == "run.spawn":
             self.own_runs.add(str(result.get("id")))
-        self.learn(self.workshop)
+        if self.workshop.stops or self.workshop.interventions:
+            self.learn(self.workshop)  # one of them may be this editor's own, as is known only now
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run WORK beside everything else; a failure is logged, and it ends with the server."""

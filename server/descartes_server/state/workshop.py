@@ -35,8 +35,8 @@ class Workshop:
     leases: Mapping[tuple[str, str, str], Lease] = field(default_factory=dict)
     """Leases by path, kind and id of the holder."""
     runs: Mapping[str, Run] = field(default_factory=dict)
-    interventions: Sequence[Intervention] = ()
-    stops: Sequence[Stop] = ()
+    interventions: tuple[Intervention, ...] = ()
+    stops: tuple[Stop, ...] = ()
     notes: Mapping[str, Sequence[Note]] = field(default_factory=dict)
     """The compiler's notes by real path."""
 

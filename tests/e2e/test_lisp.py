@@ -1,0 +1,273 @@
+"""The live image through the standard methods, with and without the `descartes/…` notifications."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from support.lsp_client import LspClient, LspError, lsp
+
+TRUSTED: dict[str, Any] = {"trusted": True}
+NOTIFIED = {"experimental": {"descartes": {"notifications": True}}}
+LITERAL = {"textDocument": {"codeAction": {"codeActionLiteralSupport": {"codeActionKind": {"valueSet": []}}}}}
+STOPPING = """(in-package :cl-user)
+
+(defun average (numbers)
+  (restart-case (/ (reduce #'+ numbers) (length numbers))
+    (use-value (value)
+      :report "Use a value as the average."
+      value)))
+"""
+PUBLISH = "textDocument/publishDiagnostics"
+
+
+def diagnostics(client: LspClient, uri: str, fits: Any, after: int = 0) -> Any:
+    return client.notification(PUBLISH, lambda p: p["uri"] == uri and fits(p["diagnostics"]), after=after)
+
+
+def lenses_of(lenses: list[Any]) -> list[str]:
+    return [each["command"]["title"] for each in lenses]
+
+
+async def stop_in(client: LspClient, workspace: Path) -> tuple[str, Any]:
+    """Define AVERAGE in a file, make it fail, and return the file's URI and the evaluation."""
+    file = workspace / "story é.lisp"
+    file.write_text(STOPPING)
+    uri = client.open(file)
+    compiled = await client.execute("lisp.compileFile", {"uri": uri})
+    assert compiled["success"], compiled
+    evaluation = await client.execute("lisp.eval", {"code": "(cl-user::average nil)"})
+    assert evaluation["state"] == "stopped"
+    return uri, evaluation
+
+
+async def test_a_stopped_form_is_marked_and_left_by_a_restart(workspace: Path) -> None:
+    async with lsp(workspace, initializationOptions=TRUSTED, capabilities=NOTIFIED | LITERAL) as client:
+        uri, evaluation = await stop_in(client, workspace)
+        stop = evaluation["debugger"]
+        changed = await client.notification("descartes/debugger/changed", lambda p: p["debuggers"])
+        (debugger,) = changed["debuggers"]
+        # Places arrive as LSP positions, counted from 0.
+        where = debugger["location"]["range"]["start"]
+        assert where == {"line": 3, "character": STOPPING.splitlines()[3].index("(/")}
+        marked = await diagnostics(client, uri, lambda d: d and d[0]["code"] == "stopped")
+        (mark,) = marked["diagnostics"]
+        assert mark["severity"] == 1
+        assert mark["range"]["start"] == where
+        lenses = await client.of("codeLens", uri)
+        assert all(each["range"]["start"] == where for each in lenses)
+        titles = lenses_of(lenses)
+        assert "DIVISION-BY-ZERO" in titles[0]
+        assert {"USE-VALUE …", "ABORT …"} & set(titles)
+        actions = await client.of("codeAction", uri, range=mark["range"], context={"diagnostics": [mark]})
+        use_value = next(each for each in actions if each["title"].startswith("USE-VALUE"))
+        assert use_value["kind"] == "quickfix"
+        assert use_value["diagnostics"] == [mark]
+        # The lens's own command, with the value that it takes.
+        (arguments,) = use_value["command"]["arguments"]
+        seen = len(client.messages)
+        done = await client.request(
+            "workspace/executeCommand",
+            {
+                "command": use_value["command"]["command"],
+                "arguments": [arguments | {"arguments": ["(* 6 7)"]}],
+            },
+        )
+        assert done["evaluation"]["values"] == ["42"]
+        await diagnostics(client, uri, lambda d: d == [], after=seen)
+        assert await client.of("codeLens", uri) == []
+        with pytest.raises(LspError) as caught:
+            await client.execute("debugger.restart", {**stop, "name": "USE-VALUE"})
+        assert (caught.value.number, caught.value.code) == (-32803, "debugger_stale")
+
+
+async def test_a_plain_client_is_asked_which_restart(workspace: Path) -> None:
+    asked: asyncio.Queue[Any] = asyncio.Queue()
+
+    async def choose(params: Any) -> Any:
+        await asked.put(params)
+        return next(each for each in params["actions"] if each["title"].startswith("USE-FIVE"))
+
+    async with lsp(workspace, initializationOptions=TRUSTED) as client:
+        client.replies["window/showMessageRequest"] = choose
+        code = '(restart-case (error "first") (use-five () :report "Take five." 5))'
+        evaluation = await client.execute("lisp.eval", {"code": code})
+        question = await asyncio.wait_for(asked.get(), 20)
+        assert question["actions"][0]["title"] == "Leave it stopped"
+        assert "USE-FIVE: Take five." in [each["title"] for each in question["actions"]]
+        await client.notification("window/logMessage", lambda p: p["message"] == "=> 5")
+        outcome = await client.execute("lisp.evaluation", {"id": evaluation["id"]})
+        assert (outcome["state"], outcome["values"]) == ("done", ["5"])
+        assert not [m for m in client.messages if m.get("method", "").startswith("descartes/")]
+
+
+async def test_compiler_notes_come_with_exact_ranges_and_go(workspace: Path) -> None:
+    file = workspace / "notes.lisp"
+    file.write_text("(in-package :cl-user)\n\n(defun é😀 (x)\n  (list x unknown-é😀))\n")
+    async with lsp(workspace, initializationOptions=TRUSTED) as client:
+        uri = client.open(file)
+        compiled = await client.execute(
+            "lisp.compileForm", {"uri": uri, "position": {"line": 3, "character": 4}}
+        )
+        note = next(each for each in compiled["notes"] if "undefined variable" in each["message"].lower())
+        published = await diagnostics(client, uri, bool)
+        (shown,) = [d for d in published["diagnostics"] if "undefined variable" in d["message"].lower()]
+        assert shown["range"] == note["range"]
+        assert note["range"]["start"]["line"] in (2, 3)
+        # Typing above moves the note along; the person fixes it; compiling again takes it away.
+        start = {"line": 0, "character": 0}
+        seen = len(client.messages)
+        client.change(uri, 2, {"range": {"start": start, "end": start}, "text": "; é\n"})
+        moved = await diagnostics(client, uri, bool, after=seen)
+        assert moved["diagnostics"][0]["range"]["start"]["line"] == shown["range"]["start"]["line"] + 1
+        fixed = {"start": {"line": 4, "character": 10}, "end": {"line": 4, "character": 21}}
+        seen = len(client.messages)
+        client.change(uri, 3, {"range": fixed, "text": "1"})
+        compiled = await client.execute(
+            "lisp.compileForm", {"uri": uri, "position": {"line": 4, "character": 4}}
+        )
+        assert compiled["success"] and compiled["notes"] == []
+        await diagnostics(client, uri, lambda d: d == [], after=seen)
+
+
+async def test_saving_compiles_when_an_image_runs(workspace: Path) -> None:
+    file = workspace / "saved.lisp"
+    file.write_text("(in-package :cl-user)\n(defun saved () nowhere-bound)\n")
+    async with lsp(workspace, initializationOptions=TRUSTED) as client:
+        uri = client.open(file)
+        client.notify("textDocument/didSave", {"textDocument": {"uri": uri}})
+        await client.execute("lisp.start")
+        await client.message(lambda m: "ready" in str(m.get("params")), "the image is ready")
+        client.notify("textDocument/didSave", {"textDocument": {"uri": uri}})
+        published = await diagnostics(client, uri, bool)
+        assert "NOWHERE-BOUND" in published["diagnostics"][0]["message"]
+
+
+async def test_an_untrusted_workspace_asks_once_and_remembers(workspace: Path) -> None:
+    async with lsp(workspace) as client:
+        questions = []
+
+        def not_now(params: Any) -> Any:
+            questions.append(params)
+            return {"title": "Not now"}
+
+        client.replies["window/showMessageRequest"] = not_now
+        for _ in range(2):
+            error = await client.refused("lisp.eval", {"code": "(+ 1 2)"})
+            assert (error.number, error.code) == (-32803, "workspace_not_trusted")
+        assert len(questions) == 1
+        assert {each["title"] for each in questions[0]["actions"]} == {"Trust this workspace", "Not now"}
+        assert await client.execute("workspace.trust", {"trusted": True}) == {"trusted": True}
+        assert (await client.execute("lisp.eval", {"code": "(+ 1 2)"}))["values"] == ["3"]
+    async with lsp(workspace) as client:
+        assert (await client.execute("lisp.eval", {"code": "(+ 1 3)"}))["values"] == ["4"]
+    async with lsp(workspace, initializationOptions={"trusted": False}) as client:
+        assert (await client.refused("lisp.eval", {"code": "(+ 1 2)"})).code == "workspace_not_trusted"
+
+
+async def test_text_that_a_program_reads_comes_from_a_saved_file(workspace: Path) -> None:
+    shown: asyncio.Queue[Any] = asyncio.Queue()
+    capabilities = {"window": {"showDocument": {"support": True}}}
+    async with lsp(workspace, initializationOptions=TRUSTED, capabilities=capabilities) as client:
+
+        async def show(params: Any) -> Any:
+            await shown.put(params["uri"])
+            return {"success": True}
+
+        client.replies["window/showDocument"] = show
+        asked = client.send_request(
+            "workspace/executeCommand",
+            {"command": "descartes.lisp.eval", "arguments": [{"code": "(read-line)"}]},
+        )
+        uri = await asyncio.wait_for(shown.get(), 20)
+        path = Path(uri.removeprefix("file://"))
+        assert path.is_relative_to(workspace / ".descartes" / "input")
+        text = path.read_text() + "hello é\n"
+        client.open(path, text)
+        client.notify("textDocument/didSave", {"textDocument": {"uri": uri}})
+        assert '"hello é"' in (await client.answer(asked))["values"]
+        assert not path.exists()
+
+
+async def test_progress_begins_and_ends(workspace: Path) -> None:
+    file = workspace / "a.lisp"
+    file.write_text("(defun a () 1)\n")
+    capabilities = {"window": {"workDoneProgress": True}}
+    async with lsp(workspace, initializationOptions=TRUSTED, capabilities=capabilities) as client:
+        uri = client.open(file)
+        await client.execute("lisp.compileFile", {"uri": uri})
+        steps = [m["params"]["value"] for m in client.messages if m.get("method") == "$/progress"]
+        assert [step["kind"] for step in steps] == ["begin", "end"]
+        assert steps[0]["title"] == "Compiling a.lisp"
+        assert steps[1]["message"] == "done"
+
+
+async def test_hover_and_completion_use_the_image(workspace: Path) -> None:
+    async with lsp(workspace, initializationOptions=TRUSTED) as client:
+        code = '(defun cl-user::made-in-the-image (first &key second) "Only there." (list first second))'
+        await client.execute("lisp.eval", {"code": code})
+        uri = client.open(workspace / "a.lisp", "(made-in-the-image 1 :second 2)\n(made-in-th)\n")
+        hover = await client.at("hover", uri, 0, 3)
+        assert "(made-in-the-image first &key second)" in hover["contents"]["value"]
+        assert "Only there." in hover["contents"]["value"]
+        items = (await client.at("completion", uri, 1, 11))["items"]
+        assert items[0]["label"] == "made-in-the-image"
+        signature = await client.at("signatureHelp", uri, 0, 30)
+        assert signature["signatures"][0]["label"] == "(made-in-the-image first &key second)"
+
+
+async def test_the_image_is_killed_and_nobody_hangs(workspace: Path) -> None:
+    async with lsp(workspace, initializationOptions=TRUSTED, capabilities=NOTIFIED) as client:
+        pid = (await client.execute("lisp.start"))["pid"]
+        asked = client.send_request(
+            "workspace/executeCommand",
+            {"command": "descartes.lisp.eval", "arguments": [{"code": "(loop (sleep 1))"}]},
+        )
+        await client.message(lambda m: True, "something")
+        psutil.Process(pid).kill()
+        try:
+            assert (await client.answer(asked))["state"] == "lost"
+        except LspError as error:
+            assert error.code == "lisp_lost"
+        await client.notification("descartes/lisp/status", lambda p: p["state"] == "lost")
+        assert (await client.execute("lisp.eval", {"code": "(+ 1 2)"}))["values"] == ["3"]
+
+
+async def test_the_hub_is_killed_and_nobody_hangs(workspace: Path) -> None:
+    async with lsp(workspace, initializationOptions=TRUSTED) as client:
+        image = (await client.execute("lisp.start"))["pid"]
+        pid = (await client.execute("hub.status"))["pid"]
+        asked = client.send_request(
+            "workspace/executeCommand",
+            {"command": "descartes.lisp.eval", "arguments": [{"code": "(sleep 600)"}]},
+        )
+        await client.execute("lease.list")
+        psutil.Process(pid).kill()
+        with pytest.raises(LspError) as caught:
+            await client.answer(asked)
+        assert caught.value.code == "hub_lost"
+        assert (await client.execute("lisp.eval", {"code": "(+ 1 2)"}))["values"] == ["3"]
+        assert (await client.execute("lisp.status"))["pid"] == image
+        assert (await client.execute("hub.status"))["pid"] != pid
+
+
+async def test_the_server_is_killed_and_the_next_one_finds_the_image(workspace: Path) -> None:
+    async with lsp(workspace, initializationOptions=TRUSTED) as client:
+        await client.execute("lisp.eval", {"code": "(defvar cl-user::*kept* 42)"})
+        pid = (await client.execute("lisp.status"))["pid"]
+        client.process.kill()
+        await client.wait()
+    async with lsp(workspace, initializationOptions=TRUSTED) as client:
+        assert (await client.execute("lisp.eval", {"code": "cl-user::*kept*"}))["values"] == ["42"]
+        assert (await client.execute("lisp.status"))["pid"] == pid
+
+
+async def test_an_embedded_hub_needs_no_other_process(workspace: Path) -> None:
+    async with lsp(workspace, "--embedded", initializationOptions=TRUSTED) as client:
+        assert (await client.execute("hub.status"))["pid"] == client.process.pid
+        lease = await client.execute("lease.acquire", {"path": "a.lisp"})
+        assert lease["token"] == 1

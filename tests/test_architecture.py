@@ -1,0 +1,78 @@
+"""The rules of the code base that no type checker holds."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lsprotocol import types
+
+from descartes_server import app
+from descartes_server.lsp import ext
+from descartes_server.operations import registry
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("core/descartes_core", "swank/descartes_swank", "server/descartes_server")
+FUNCTION_LINES, FILE_LINES = 80, 400
+LARGE_FILES: dict[str, str] = {
+    "server/descartes_server/cli/demo/story.py": "the steps of the demo, in the order in which they are told",
+    "server/descartes_server/hub/client.py": "one connection's whole life; its parts know each other's state",
+    "swank/descartes_swank/messages.py": "a table: one dataclass for each message of the protocol",
+}
+"""Files above the norm and why."""
+
+
+def test_layers_are_kept() -> None:
+    program = shutil.which("lint-imports", path=str(Path(sys.executable).parent))
+    assert program is not None
+    done = subprocess.run([program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_method_of_the_protocol_is_implemented_or_listed() -> None:
+    to_server = {
+        method
+        for method in types.METHOD_TO_TYPES
+        if types.message_direction(method) in ("clientToServer", "both") and not method.startswith("$/")
+    }
+    manager = app.build().server.protocol.fm
+    implemented = set(manager.features) | set(manager.builtin_features)
+    assert implemented & set(app.NOT_IMPLEMENTED) == set()
+    assert (implemented | set(app.NOT_IMPLEMENTED)) - {"$/setTrace"} == to_server
+
+
+def test_every_operation_is_a_command_and_every_command_an_operation() -> None:
+    assert set(registry.all_operations()) == set(ext.OPERATIONS)
+
+
+def test_what_is_added_to_the_protocol_is_described() -> None:
+    page = ROOT / "editors" / "PROTOCOL.md"
+    if page.exists():
+        text = page.read_text(encoding="utf-8")
+        missing = [name for name in (*ext.NOTIFICATIONS, *ext.REQUESTS, ext.TRUST) if name not in text]
+        assert missing == []
+
+
+def sources() -> list[Path]:
+    return sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_sizes(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    name = str(path.relative_to(ROOT))
+    if name not in LARGE_FILES:
+        assert len(text.splitlines()) <= FILE_LINES
+    long = [each.name for each in functions(text) if (each.end_lineno or 0) - each.lineno >= FUNCTION_LINES]
+    assert long == []
+
+
+def functions(text: str) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
