@@ -30,18 +30,20 @@ from support.stock_swank import run_stock_swank
 QUESTIONS = 300
 ACTIONS = 30
 
-TEXT = """(in-package :cl-user)
+LOADED = """(in-package :cl-user)
 (defun twice (list)
   (mapcar #'identity list))
-(multiple-value-b)
+(defun thrice (list)
+  (twice list))
 """
+TEXT = LOADED + "(multiple-value-b)\n"
 
 
 class BareSwank:
     """A blocking socket to Swank; QUICK acknowledges every read at once."""
 
     def __init__(self, port: int, *, quick: bool) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port))
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=30)
         self._quick = quick
         self._id = 0
         self._acknowledge()
@@ -62,13 +64,16 @@ class BareSwank:
     def until(self, fits: Callable[[str], bool]) -> str:
         """Return the first message that FITS."""
         while not fits(message := self._read(int(self._read(6), 16))):
-            pass
+            if message.startswith("(:ping "):
+                self.send(f"(:emacs-pong {message.removeprefix('(:ping ')}")
         return message
 
     def _read(self, count: int) -> str:
         data = b""
         while len(data) < count:
-            data += self._socket.recv(count - len(data))
+            if not (piece := self._socket.recv(count - len(data))):
+                raise ConnectionError("the stock Swank closed the connection")
+            data += piece
             self._acknowledge()
         return data.decode()
 
@@ -99,8 +104,8 @@ async def questions(client: Client, uri: str, bare: BareSwank) -> list[Row]:
         (
             "definition",
             "definition",
-            {"line": 2, "character": 5},
-            '(swank:find-definitions-for-emacs "mapcar")',
+            {"line": 4, "character": 5},
+            '(swank:find-definitions-for-emacs "twice")',
         ),
         (
             "signature help",
@@ -111,7 +116,7 @@ async def questions(client: Client, uri: str, bare: BareSwank) -> list[Row]:
         (
             "completion",
             "completion",
-            {"line": 3, "character": 17},
+            {"line": 5, "character": 17},
             '(swank:fuzzy-completions "multiple-value-b" "CL-USER" :limit 300 :time-limit-in-msec 1500)',
         ),
     ]
@@ -185,7 +190,7 @@ def bare_restart(bare: BareSwank) -> float:
 async def measure(folder: Path, port: int) -> list[Row]:
     """Return all rows."""
     file = folder / "bench.lisp"
-    file.write_text(TEXT, encoding="utf-8")
+    file.write_text(LOADED, encoding="utf-8")
     client = await Client.start(folder, os.environ, folder / "server.log")
     try:
         await client.request(
@@ -198,16 +203,17 @@ async def measure(folder: Path, port: int) -> list[Row]:
             },
         )
         client.notify("initialized", {})
-        await client.command("lisp.start")
         uri = uri_of(file)
-        document = {"uri": uri, "languageId": "lisp", "version": 1, "text": TEXT}
-        client.notify("textDocument/didOpen", {"textDocument": document})
-        rows = await questions(client, uri, BareSwank(port, quick=True))
+        quick = BareSwank(port, quick=True)
+        quick.call("(swank:swank-require '(swank-fuzzy swank-arglists))")
+        quick.call(f"(swank:load-file {sexp.write(str(file))})")
+        await client.command("lisp.loadFile", uri=uri, useDisk=True)
+        rows = await questions(client, uri, quick)
         rows += await actions(client, uri, BareSwank(port, quick=False))
         await client.command("lisp.stop")
         await client.command("hub.stop", force=True)
     finally:
-        client.kill()
+        await client.kill()
     return rows
 
 

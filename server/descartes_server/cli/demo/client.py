@@ -95,10 +95,11 @@ class Client:
         await self._reading
         return status
 
-    def kill(self) -> None:
+    async def kill(self) -> None:
         """End the process at once, if it still runs."""
         if self._process.returncode is None:
             self._process.kill()
+        await self._process.wait()
 
     def _send(self, message: Json) -> None:
         body = msgspec.json.encode(message)

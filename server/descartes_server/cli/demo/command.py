@@ -51,7 +51,7 @@ async def _tell(scratch: Scratch, screen: Screen) -> bool:
     else:
         return True
     finally:
-        client.kill()
+        await client.kill()
         await _clean_up(scratch)
 
 
