@@ -102,6 +102,7 @@ async def _open_services(workspace: Workspace, stack: AsyncExitStack) -> Service
 async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitStack) -> None:
     """Take the image of an earlier hub back, then the runs that it left; both are let go of with STACK."""
     from descartes_core.runs import Runs
+    from descartes_core.runs.queries import RunView
     from descartes_server.operations import image as images
     from descartes_server.operations.lisp_for_runs import LispForRuns
     from descartes_server.operations.restart_questions import RestartQuestions
@@ -117,7 +118,7 @@ async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitSta
         services.store,
         services.leases,
         services.interventions,
-        LispForRuns(image),
+        LispForRuns(image, RunView(services.reader, services.clock)),
         workspace.root,
         state=workspace.state,
         runtime=workspace.runtime,

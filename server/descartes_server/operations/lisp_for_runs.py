@@ -14,6 +14,7 @@ import msgspec
 from descartes_core.errors import NotFound
 from descartes_core.model import Principal
 from descartes_core.ports import LispRestart, LispResult, new_id
+from descartes_core.runs.queries import RunView
 from descartes_server.ide import syntax
 from descartes_server.operations import lisp_shapes as shapes
 from descartes_server.operations.debugger import choose
@@ -24,14 +25,15 @@ from descartes_server.operations.texts import SourceText, read_file
 
 
 class LispForRuns:
-    """Evaluates, compiles, inspects and restarts for runs. Errors: those of `Image`."""
+    """Evaluates, compiles, inspects and restarts for the RUNS of a log. Errors: those of `Image`."""
 
-    def __init__(self, image: Image) -> None:
+    def __init__(self, image: Image, runs: RunView) -> None:
         self._image = image
+        self._runs = runs
 
     async def evaluate(self, code: str, *, run: str, package: str | None = None) -> LispResult:
         """Evaluate CODE for RUN; answers when it is done or has stopped."""
-        record = self._record("eval", code, run)
+        record = await self._record("eval", code, run)
         await self._image.begin(
             record,
             lambda lisp: lisp.start_evaluation(code, id=record.id, client=record.client, package=package),
@@ -46,7 +48,7 @@ class LispForRuns:
         """
         source = await read_file(self._image.places.workspace / path)
         form, package = await asyncio.to_thread(_definition, source, name)
-        record = self._record("compile", source.text[form.start : form.end], run)
+        record = await self._record("compile", source.text[form.start : form.end], run)
         record.source, record.span = source, (form.start, form.end)
         await self._image.begin(
             record,
@@ -93,8 +95,8 @@ class LispForRuns:
         record = image.debuggers.record_of(debugger)
         return LispResult(evaluation="", state="done") if record is None else self._result(record)
 
-    def _record(self, kind: Kind, code: str, run: str) -> Record:
-        by = Principal(kind="agent", id=run, name=run)
+    async def _record(self, kind: Kind, code: str, run: str) -> Record:
+        by = Principal(kind="agent", id=run, name=(await self._runs.show(run)).agent)
         return self._image.evaluations.add(kind, new_id("eval"), code, f"run:{run}", by, run)
 
     def _result(self, record: Record) -> LispResult:

@@ -149,8 +149,9 @@ class Story:
         signature = help_["signatures"][0]
         label, parameters = signature["label"], signature.get("parameters", [])
         active = signature.get("activeParameter", help_.get("activeParameter"))
-        expect(active == 1 and len(parameters) >= 2, "the second parameter to be marked", help_)
-        self.screen.line("signature help", f"{label}   now: {_parameter(label, parameters[active])}")
+        marked = _parameter(label, parameters[active]) if active is not None else None
+        expect(marked == "list", "the second parameter to be marked", help_)
+        self.screen.line("signature help", f"{label}   now: {marked}")
         lists.edit("(map-product #'list )\n\n", "")
 
         lists.save()
@@ -356,17 +357,10 @@ class Story:
         expect(parents and known.issuperset(parents), "parents that are in the log", parents)
         expect(events == sorted(events, key=lambda each: each["seq"]), "the events in order")
         rows = [
-            [
-                str(each["seq"]),
-                each["at"][11:23],
-                each["category"],
-                each["name"],
-                each["actor"]["name"],
-                _gist(each),
-            ]
+            [str(each["seq"]), each["at"][14:23], each["name"], each["actor"]["name"][:12], _gist(each)]
             for each in events
         ]
-        self.screen.table(["seq", "time", "category", "event", "by", ""], rows)
+        self.screen.table(["seq", "time", "event", "by", "what"], rows)
         last = next(each for each in reversed(events) if each["name"] == "tool.failed")
         shown = await self.client.command("history.show", event=last["id"][:12])
         event = shown.get("event", shown)
