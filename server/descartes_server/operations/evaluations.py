@@ -130,6 +130,8 @@ class Evaluations:
         self._writer.shutdown(wait=False)
 
     def _forget_old(self) -> None:
+        if len(self._records) <= 2 * REMEMBERED:
+            return
         ended = [id for id, record in self._records.items() if record.logged.is_set()]
         for id in ended[: max(0, len(ended) - REMEMBERED)]:
             del self._records[id]
