@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from descartes_core.errors import Cancelled, LeaseHeld
 from descartes_core.leases import Leases
-from descartes_core.model import Lease, Principal
+from descartes_core.model import Event, Lease, Principal
 from descartes_core.store import EventQuery, Store
 from support.log import FIXER, PERSON, TESTER, FakeClock
 
@@ -90,6 +91,24 @@ async def test_a_waiter_gets_an_expired_lease_at_its_time(leases: Leases, store:
     assert lease.token == 2
     events = (await store.reader.events(EventQuery(order="asc"))).events
     assert [each.name for each in events] == ["lease.acquired", "lease.expired", "lease.acquired"]
+
+
+@pytest.mark.ledger("D-55")
+async def test_the_sweeper_logs_an_end_when_it_comes(leases: Leases, store: Store) -> None:
+    expired: asyncio.Future[Lease] = asyncio.get_running_loop().create_future()
+
+    def listen(events: Sequence[Event]) -> None:
+        for each in events:
+            if each.name == "lease.expired":
+                expired.set_result(msgspec.convert(each.data, Lease))
+
+    store.on_events(listen)
+    held = await leases.acquire("a", FIXER, ttl_seconds=0.2)
+    sweeper = asyncio.create_task(leases.sweep())
+    async with asyncio.timeout(5):
+        assert await expired == held
+    sweeper.cancel()
+    await asyncio.wait([sweeper])
 
 
 async def test_who_waits_in_vain_is_told_by_whom(leases: Leases, store: Store) -> None:

@@ -12,7 +12,7 @@ import msgspec
 
 from descartes_core.errors import PolicyDenied
 from descartes_core.leases.paths import LeasePath, overlap
-from descartes_core.leases.projection import COLUMNS, Ended, Held, Terms, live
+from descartes_core.leases.projection import Ended, Held, Terms, held, select
 from descartes_core.model import Lease, LeaseMode, NewEvent, Principal, Shape
 from descartes_core.store import Transaction
 from descartes_core.store.times import iso
@@ -79,8 +79,8 @@ def warn(tx: Transaction) -> list[Lease]:
 
 def obstacle(tx: Transaction, request: Request) -> Lease | None:
     """Return the lease that stands in the way of REQUEST longest, None when it can be granted."""
-    held = open_leases(tx, request.path)
-    clashing = [each for each in held if request.clashes(each.path, each.lease.holder, each.lease.mode)]
+    there = open_leases(tx, request.path)
+    clashing = [each for each in there if request.clashes(each.path, each.lease.holder, each.lease.mode)]
     return max(clashing, key=lambda each: each.expires_ms).lease if clashing else None
 
 
@@ -136,11 +136,9 @@ def end(tx: Transaction, own: Held, **metadata: Any) -> Lease:
 
 def own_lease(tx: Transaction, path: LeasePath, holder: Principal) -> Held | None:
     """Return the lease that HOLDER has or had on exactly PATH."""
-    found = tx.execute(
-        f"SELECT {COLUMNS} FROM lease WHERE path = ? AND holder_kind = ? AND holder_id = ?",
-        (path.text, holder.kind, holder.id),
-    )
-    return next(iter(live(found)), None)
+    condition = "path = ? AND holder_kind = ? AND holder_id = ?"
+    found = tx.execute(*select(None, condition, (path.text, holder.kind, holder.id))).fetchone()
+    return held(found) if found else None
 
 
 def is_over(held: Held, now_ms: int) -> bool:
@@ -245,11 +243,5 @@ def _renewed(own: Held) -> Terms:
 def _overlapping(
     tx: Transaction, path: LeasePath | None, condition: str, parameters: Sequence[Any]
 ) -> list[Held]:
-    sql = f"SELECT {COLUMNS} FROM lease WHERE {condition}"
-    values = list(parameters)
-    if path is not None and not path.pattern:
-        # A file meets only rows of the same file and those that cover several; both have an index.
-        sql += " AND (file = ? OR pattern)"
-        values.append(path.file)
-    found = live(tx.execute(sql, values))
+    found = [held(row) for row in tx.execute(*select(path, condition, parameters))]
     return [each for each in found if path is None or overlap(path, each.path)]

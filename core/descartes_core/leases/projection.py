@@ -7,7 +7,7 @@ One row for each path and holder, never deleted: an ended one keeps its token, a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -55,18 +55,30 @@ class Held(msgspec.Struct, frozen=True):
         return LeasePath(text, file, form, self.terms.glob, self.terms.folder)
 
 
-COLUMNS = "lease, terms, expires_ms, ended, warned"
+_COLUMNS = "lease, terms, expires_ms, ended, warned"
+
+
+def select(path: LeasePath | None, condition: str, parameters: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
+    """Return SQL for the rows, by path, that fulfil CONDITION and may overlap PATH (all without one)."""
+    order = "ORDER BY path, holder_id"
+    if path is None or path.pattern:
+        return f"SELECT {_COLUMNS} FROM lease WHERE {condition} {order}", tuple(parameters)
+    # A file meets only rows of the same file and those that cover several; each has its index, which SQLite
+    # does not take for one condition with OR.
+    sql = (
+        f"SELECT path, holder_id, {_COLUMNS} FROM lease INDEXED BY lease_file"
+        f" WHERE file = ? AND {condition} UNION ALL"
+        f" SELECT path, holder_id, {_COLUMNS} FROM lease INDEXED BY lease_pattern"
+        f" WHERE pattern AND file <> ? AND {condition}"
+    )
+    values = (path.file, *parameters, path.file, *parameters)
+    return f"SELECT {_COLUMNS} FROM ({sql}) {order}", values
 
 
 def held(row: Sequence[Any]) -> Held:
-    """Return the row ROW, which has `COLUMNS`."""
+    """Return the row ROW of a statement by `select`."""
     lease, terms, expires_ms, ended, warned = row
     return Held(_lease(lease), _terms(terms), expires_ms, ended, bool(warned))
-
-
-def live(columns: Iterable[Sequence[Any]]) -> list[Held]:
-    """Return the rows COLUMNS as `Held`."""
-    return [held(row) for row in columns]
 
 
 _lease = msgspec.json.Decoder(Lease).decode

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from descartes_core.errors import LeaseLost
 from descartes_core.leases.paths import LeasePath, Paths, overlap
-from descartes_core.leases.projection import COLUMNS, Held, held
+from descartes_core.leases.projection import Held, held, select
 from descartes_core.leases.words import lease_held, lease_lost
 from descartes_core.model import Lease, Principal
 from descartes_core.ports import Clock, SystemClock
@@ -72,12 +71,6 @@ class LeaseView:
         return found[0]["at"] if found else None
 
     async def _open(self, about: LeasePath | None) -> Sequence[Held]:
-        found = await self._reader.rows(
-            f"SELECT {COLUMNS} FROM lease WHERE ended IS NULL AND expires_ms > ? ORDER BY path, holder_id",
-            (self._clock.now_ms(),),
-        )
-        return [each for each in _held(found) if about is None or overlap(about, each.path)]
-
-
-def _held(found: Iterable[dict[str, Any]]) -> Iterable[Held]:
-    return (held(tuple(row.values())) for row in found)
+        live = select(about, "ended IS NULL AND expires_ms > ?", (self._clock.now_ms(),))
+        found = [held(tuple(row.values())) for row in await self._reader.rows(*live)]
+        return [each for each in found if about is None or overlap(about, each.path)]

@@ -84,12 +84,12 @@ class Store:
         result: T = await self._writer.submit(body)
         return result
 
-    def on_events(self, listener: Callable[..., None]) -> Callable[[], None]:
+    def on_events(self, listener: Listener) -> Callable[[], None]:
         """Call LISTENER with a sequence of events after each commit of this process, on the loop, by seq.
 
         Returns a function that ends it.
         """
-        listeners: list[Listener] = self._writer.listeners
+        listeners = self._writer.listeners
         listeners.append(listener)
         return lambda: listeners.remove(listener) if listener in listeners else None
 
