@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -129,6 +131,29 @@ async def test_a_process_is_taken_up_again_running_or_ended(start: Start, worksp
     assert third is not None and (await third.wait()).code == 7
     third.close()
     assert KeptProcess.take_up(workspace / "nothing") is None
+
+
+async def test_a_keeper_whose_hub_died_while_it_started_goes_on(workspace: Path) -> None:
+    folder = workspace / "process"
+    folder.mkdir()
+    for name in ("alive", "stdin"):
+        os.mkfifo(folder / name)
+    specification = {
+        "command": ["/bin/sh", "-c", "exit 5"], "cwd": str(workspace), "environment": {}, "takesInput": False,
+        "stdout": str(workspace / "stdout"), "stderr": str(workspace / "stderr"),
+    }  # fmt: skip
+    nobody_reads, report = os.pipe()
+    keeper = subprocess.Popen(
+        [sys.executable, "-m", "descartes_core.processes.keeper", str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=report,
+    )
+    os.close(report)
+    os.close(nobody_reads)
+    await asyncio.to_thread(keeper.communicate, json.dumps(specification).encode() + b"\n")
+    kept = KeptProcess.take_up(folder)
+    assert kept is not None and (await kept.wait()).code == 5
+    kept.close()
 
 
 async def test_when_the_keeper_is_killed_the_process_ends_and_says_that_nobody_saw_how(

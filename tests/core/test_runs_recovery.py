@@ -192,7 +192,8 @@ async def test_a_run_goes_on_at_the_turn_where_it_was(open_bench: Open, workspac
 
 
 async def question_about(bench: Bench, run: str, path: str) -> bool:
-    return any(q.data["toolArgs"]["path"] == path for q in await bench.questions.list(run=run))
+    asked = [question.data["toolArgs"]["path"] for question in await bench.questions.list(run=run)]
+    return path in asked and (await bench.runs.show(run)).phase == "waiting"
 
 
 async def test_a_paused_run_stays_paused_until_somebody_resumes_it(

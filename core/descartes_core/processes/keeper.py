@@ -40,11 +40,12 @@ def main() -> None:
         _report({"error": f"{specification['command'][0]}: {problem.strerror}"})
         return
     try:
-        _report(_record(folder, child.pid))
+        record = _record(folder, child.pid)
     except BaseException:
         # Without a record nobody could ever find it again.
         os.killpg(child.pid, signal.SIGKILL)
         raise
+    _report(record)
     code = _wait(child)
     write_atomically(folder / EXIT, {"code": code, "endedAtMs": time.time_ns() // 1_000_000})
 
@@ -93,8 +94,10 @@ def _record(folder: Path, pid: int) -> dict[str, Any]:
 
 
 def _report(answer: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(answer) + "\n")
-    sys.stdout.close()
+    # The hub may have died meanwhile; the next one finds the record.
+    with contextlib.suppress(BrokenPipeError):
+        os.write(1, json.dumps(answer).encode() + b"\n")
+    os.close(1)
 
 
 def _wait(child: subprocess.Popen[bytes]) -> int:
