@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import typing
 from collections.abc import Iterator
@@ -21,6 +22,18 @@ from descartes_server.lsp import ext
 from descartes_server.operations import lisp_shapes, registry, settings
 
 ROOT = Path(__file__).resolve().parent.parent
+PAYLOADS = {
+    ext.LISP_STATUS: "LispStatus",
+    ext.LISP_OUTPUT: "`{text, stream, thread?, evaluation?}`; at most 1 MiB for each evaluation",
+    ext.LISP_EVALUATED: "Evaluation, when one has ended",
+    ext.DEBUGGER_CHANGED: "`{debuggers: [Debugger]}`: all that are stopped now",
+    ext.LEASE_CHANGED: "`{lease: Lease, change: acquired | renewed | released | expired | stolen}`",
+    ext.RUN_CHANGED: "Run",
+    ext.RUN_OUTPUT: "`{run, stream, text}`",
+    ext.INTERVENTION_CHANGED: "`{interventions: [Intervention]}`: all that are open now",
+    ext.EVENT: "Event; after `history.subscribe`",
+    ext.LISP_INPUT: "a request to the client, `{prompt, thread, kind: line | yesOrNo}` → `{text}`",
+}
 DOORS = {
     "read": "answered at the door that was asked, from the log",
     "ask": "answered by the hub if one runs; starts none",
@@ -63,19 +76,21 @@ def protocol() -> str:
         "",
         "An operation is asked for as `workspace/executeCommand` with `descartes.<name>` and one object, as",
         "`descartes <resource> <verb>` on the command line, or as a message on the hub's socket.",
-        "At the LSP door positions and ranges are LSP's, in the negotiated encoding; elsewhere lines and columns",
-        "count from 1, in code points.",
+        "At the LSP door positions and ranges are LSP's, in the negotiated encoding; elsewhere lines and",
+        "columns count from 1, in code points.",
         "",
         "## Operations",
         "",
     ]
     for operation in registry.all_operations().values():
         lines += operation_lines(operation)
-    lines += ["## Custom methods", "", "Sent to clients that announce `experimental.descartes.notifications`.", ""]
-    lines += [f"- `{method}`: {what}" for method, what in ext.METHODS.items()]
+    lines += ["## Custom methods", ""]
+    lines += ["Sent to clients that announce `experimental.descartes.notifications`.", ""]
+    lines += [f"- `{method}`: {PAYLOADS[method]}" for method in (*ext.NOTIFICATIONS, *ext.REQUESTS)]
     lines += ["", "## Shapes", ""]
     for struct in shapes():
-        lines += [f"**{struct.__name__}**. {first_line(struct)}", "", *(f"- {line}" for line in fields(struct)), ""]
+        lines += [f"**{struct.__name__}**. {first_line(struct)}", ""]
+        lines += [*(f"- {line}" for line in fields(struct)), ""]
     lines += ["## Errors", "", "`{code, message, data}`; `code` is one of:", ""]
     lines += [f"- `{code}`" for code in sorted(errors.BY_CODE)]
     return "\n".join(lines) + "\n"
@@ -133,7 +148,10 @@ def _group() -> click.Group:
     return next(value for value in vars(main).values() if isinstance(value, click.Group))
 
 
-def walk(group: click.Group, context: click.Context, words: list[str]) -> Iterator[tuple[list[str], click.Command]]:
+Named = tuple[list[str], click.Command]
+
+
+def walk(group: click.Group, context: click.Context, words: list[str]) -> Iterator[Named]:
     """Yield every command under GROUP that is no group, with its words."""
     for name in group.list_commands(context):
         command = group.get_command(context, name)
@@ -143,6 +161,11 @@ def walk(group: click.Group, context: click.Context, words: list[str]) -> Iterat
             yield from walk(command, context, [*words, name])
         elif command is not None:
             yield [*words, name], command
+
+
+def shown(default: Any) -> str:
+    """Return DEFAULT as TOML writes it; nothing for a setting that is left out."""
+    return "" if default is None else f"`{json.dumps(default)}`"
 
 
 def settings_page() -> str:
@@ -162,7 +185,7 @@ def settings_page() -> str:
         hints = typing.get_type_hints(struct)
         for field in msgspec.structs.fields(struct):
             name = f"{group.encode_name}.{field.encode_name}"
-            lines.append(f"| `{name}` | {type_name(hints[field.name])} | `{field.default}` |")
+            lines.append(f"| `{name}` | {type_name(hints[field.name])} | {shown(field.default)} |")
     return "\n".join(lines) + "\n"
 
 

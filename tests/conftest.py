@@ -26,7 +26,8 @@ def isolated_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     runtime.mkdir(mode=0o700)
     monkeypatch.setenv("DESCARTES_HOME", str(folder / "home"))
     monkeypatch.setenv("DESCARTES_RUNTIME_DIR", str(runtime))
-    monkeypatch.setenv("DESCARTES_CACHE", os.environ.get("DESCARTES_TEST_CACHE", str(REPOSITORY / ".cache" / "cores")))
+    cores = os.environ.get("DESCARTES_TEST_CACHE", str(REPOSITORY / ".cache" / "cores"))
+    monkeypatch.setenv("DESCARTES_CACHE", cores)
     monkeypatch.delenv("DESCARTES_RUN", raising=False)
     monkeypatch.delenv("DESCARTES_RUN_TOKEN", raising=False)
     yield folder

@@ -62,7 +62,7 @@ class Event(Shape, frozen=True, kw_only=True):
 
 
 class NewEvent(Shape, frozen=True, kw_only=True):
-    """An event to append. STREAM groups what is versioned together: `run/<id>`, `lease/<path>`, `lisp`, `hub`."""
+    """An event to append. STREAM is what is versioned together: `run/<id>`, `lease/<path>`, `lisp`, `hub`."""
 
     category: Category
     name: str

@@ -1,4 +1,4 @@
-"""What the core needs from a Lisp, a model and the clock, stated as protocols; `app.py` and the hub fill them."""
+"""What the core needs from a Lisp and the clock, stated as protocols; the hub fills them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class LispResult(Shape, frozen=True, kw_only=True):
 
 
 class LispPort(Protocol):
-    """The live image as agents use it. RUN is the id of the run that asks; every call raises `DescartesError`."""
+    """The live image as agents use it; RUN is the run that asks. Errors: `DescartesError`."""
 
     async def evaluate(self, code: str, *, run: str, package: str | None = None) -> LispResult:
         """Evaluate CODE; answers when it is done or has stopped in the debugger."""
