@@ -20,7 +20,7 @@ from lsprotocol import types
 
 from descartes_server.lsp import transport, uris
 from descartes_server.lsp.client import Abilities
-from descartes_server.lsp.positions import ENCODINGS
+from descartes_server.lsp.positions import ENCODINGS, Encoding
 from descartes_server.lsp.server import Server
 from descartes_server.state import ServerState
 
@@ -150,10 +150,17 @@ def _initialize(state: ServerState, params: types.InitializeParams) -> None:
     information = raw.get("clientInfo")
     state.client.name = str(information.get("name", "")) if isinstance(information, dict) else ""
     chosen = state.server.protocol.workspace.position_encoding
-    state.encoding = next((each for each in ENCODINGS if each == chosen), "utf-16")
+    state.encoding = _encoding(str(getattr(chosen, "value", chosen)))
     _take_options(state, params.initialization_options)
     # The answer is written when this returns; everything else begins after it.
     asyncio.get_running_loop().call_soon(_begin, state, _start_of(raw))
+
+
+def _encoding(chosen: str) -> Encoding:
+    for each in ENCODINGS:
+        if each == chosen:
+            return each
+    return "utf-16"
 
 
 def _take_options(state: ServerState, options: Any) -> None:

@@ -50,9 +50,10 @@ class Questions:
                 self._state.spawn(self._choose_restart(stop))
 
     def ask_about_runs(self, workshop: Workshop) -> None:
-        """Ask about each new question of the runs that this editor spawned."""
+        """Ask each new question of the runs that this editor spawned, and each for a lease of its person."""
         for question in workshop.interventions:
-            if question.run in self._state.own_runs and (question.id,) not in self._asked:
+            own = question.run in self._state.own_runs or workshop.is_for_me(question)
+            if own and (question.id,) not in self._asked:
                 self._asked.add((question.id,))
                 self._state.spawn(self._choose_answer(question))
 

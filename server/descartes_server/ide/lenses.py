@@ -116,15 +116,27 @@ def _run(lease: Lease, scene: Scene) -> Iterator[Command]:
 
 def _questions(scene: Scene) -> Iterator[Lens]:
     for question in scene.interventions:
-        yield Lens(0, 0, Command(short(question.title), "descartes.intervention.list", {"show": True}))
+        start = _asked_about(question, scene)
+        yield Lens(
+            start, start, Command(short(question.title), "descartes.intervention.list", {"show": True})
+        )
         for command in answers(question):
-            yield Lens(0, 0, command)
+            yield Lens(start, start, command)
+
+
+def _asked_about(question: Intervention, scene: Scene) -> int:
+    """Return where the form starts that a run wants to edit; the file's start when it is about no form."""
+    arguments = question.data.get("toolArgs")
+    old = arguments.get("old") if isinstance(arguments, dict) else None
+    offset = scene.lines.text.find(old) if isinstance(old, str) and old else -1
+    around = (start for _, start, end in scene.forms if start <= offset < end)
+    return next(around, 0)
 
 
 def answers(question: Intervention) -> Iterator[Command]:
-    """Yield the choices of QUESTION that need nothing more said."""
+    """Yield the choices of QUESTION that need nothing more said; a reason may always be left out."""
     for choice in question.choices:
-        if not choice.arguments:
+        if set(choice.arguments) <= {"reason"}:
             arguments = {"id": question.id, "choice": choice.id}
             yield Command(short(choice.title or choice.id), "descartes.intervention.answer", arguments)
 

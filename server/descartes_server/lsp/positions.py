@@ -6,14 +6,14 @@ A place past a line's end means its end, one past the text the text's end, one i
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import Literal, get_args
+from typing import Literal
 
 from lsprotocol import types
 
 from descartes_server.ide.text import LineIndex
 
 Encoding = Literal["utf-8", "utf-16", "utf-32"]
-ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
+ENCODINGS: tuple[Encoding, ...] = ("utf-8", "utf-16", "utf-32")
 
 
 class Positions:
@@ -21,7 +21,7 @@ class Positions:
 
     def __init__(self, lines: LineIndex, encoding: Encoding) -> None:
         self.lines = lines
-        self.encoding = encoding
+        self.encoding: Encoding = encoding
         self._plain = encoding == "utf-32" or lines.text.isascii()
         self._units: dict[int, list[int] | None] = {}
 

@@ -14,7 +14,7 @@ from descartes_server.lsp.protocol import Protocol
 class Server(LanguageServer):
     """Where handlers are registered, and the editor that they answer."""
 
-    protocol: Protocol
+    protocol: Protocol  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(self) -> None:
         super().__init__("Descartes", __version__, protocol_cls=Protocol)

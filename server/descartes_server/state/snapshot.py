@@ -53,7 +53,7 @@ class Snapshot:
             me=self.workshop.me,
             leases=leases,
             runs=self.workshop.runs,
-            interventions=self.workshop.questions_about(leases),
+            interventions=self.workshop.questions_about(document.uri, leases),
             stops=stopped_in(self.workshop.stops, document.real_path),
             forms=[(form.name, form.start, form.end) for form in forms if form.name],
         )

@@ -55,10 +55,23 @@ class Workshop:
         ]
         return sorted(found, key=lambda lease: _STRICTEST_FIRST[lease.mode])
 
-    def questions_about(self, leases: Iterable[Lease]) -> list[Intervention]:
-        """Return the open questions of the runs that hold LEASES."""
-        runs = {lease.run for lease in leases if lease.run}
-        return [each for each in self.interventions if each.run in runs]
+    def questions_about(self, uri: str, leases: Sequence[Lease]) -> list[Intervention]:
+        """Return the open questions about the file URI, which LEASES cover: of their runs, or for the file."""
+        return [each for each in self.interventions if self._is_about(each, uri, leases)]
+
+    def _is_about(self, question: Intervention, uri: str, leases: Sequence[Lease]) -> bool:
+        arguments = question.data.get("toolArgs")
+        path = arguments.get("path") if isinstance(arguments, dict) else question.data.get("path")
+        if isinstance(path, str) and self.root is not None:
+            return bool(leases) and _paths(self.root).of(uri).file == _lease_path(self.root, path).file
+        return question.run is not None and any(lease.run == question.run for lease in leases)
+
+    def is_for_me(self, question: Intervention) -> bool:
+        """Return whether QUESTION asks the person of this editor for a lease."""
+        holder, me = question.data.get("holder"), self.me
+        if not isinstance(holder, dict) or me is None:
+            return False
+        return (holder.get("kind"), holder.get("id")) == (me.kind, me.id)
 
     def with_lease(self, lease: Lease, change: str) -> Workshop:
         """Return the workshop after CHANGE of LEASE: acquired, renewed, released, expired or stolen."""
