@@ -195,20 +195,19 @@ async def test_times_without_a_zone_are_utc() -> None:
 async def test_many_events_are_read_without_stopping_the_loop(workspace: Path) -> None:
     store = await Store.open(workspace / "descartes.db", projections=[])
     await store.append(*(event(actor=FIXER, data={"n": n}) for n in range(20_000)))
-    longest, running = 0.0, True
-    loop = asyncio.get_running_loop()
+    turns, running = 0, True
 
     async def heartbeat() -> None:
-        nonlocal longest
+        nonlocal turns
         while running:
-            before = loop.time()
+            turns += 1
             await asyncio.sleep(0)
-            longest = max(longest, loop.time() - before)
 
     beating = asyncio.create_task(heartbeat())
     page = await store.reader.events(EventQuery(limit=20_000))
     running = False
     await beating
     assert len(page.events) == 20_000
-    assert longest < 0.25
+    # Others had their turn after every few hundred events.
+    assert turns >= 20_000 / 500
     await store.close()
