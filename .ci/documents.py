@@ -84,6 +84,11 @@ def protocol() -> str:
     ]
     for operation in registry.all_operations().values():
         lines += operation_lines(operation)
+    lines += ["## At the LSP door only", ""]
+    lines += [f"- `{ext.TRUST}` `{{trusted}}` trusts the workspace, or no longer; answers `{{trusted}}`."]
+    lines += ["- `show: true` in the object of any command also shows the result, as a message or a file."]
+    lines += ["- `descartes lsp --tcp 127.0.0.1:0` prints one line, `{host, port, secret}`, and takes the first"]
+    lines += ["  client whose first line is `descartes-secret: SECRET`; the protocol follows.", ""]
     lines += ["## Custom methods", ""]
     lines += ["Sent to clients that announce `experimental.descartes.notifications`.", ""]
     lines += [f"- `{method}`: {PAYLOADS[method]}" for method in (*ext.NOTIFICATIONS, *ext.REQUESTS)]

@@ -56,7 +56,7 @@ class Workshop:
         return sorted(found, key=lambda lease: _STRICTEST_FIRST[lease.mode])
 
     def questions_about(self, uri: str, leases: Sequence[Lease]) -> list[Intervention]:
-        """Return the open questions about the file URI, which LEASES cover: of their runs, or for the file."""
+        """Return the open questions about the file URI, which LEASES cover, or of their runs."""
         return [each for each in self.interventions if self._is_about(each, uri, leases)]
 
     def _is_about(self, question: Intervention, uri: str, leases: Sequence[Lease]) -> bool:
