@@ -75,8 +75,9 @@ class Screen:
         if self._quiet:
             return
         table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
-        for column in columns[:-1]:
-            table.add_column(column, no_wrap=True, min_width=len(column))
+        for index, column in enumerate(columns[:-1]):
+            width = max(len(cell) for cell in [column, *(row[index] for row in rows)])
+            table.add_column(column, no_wrap=True, min_width=width)
         table.add_column(columns[-1], no_wrap=True, overflow="ellipsis")
         for row in rows:
             table.add_row(*row)
