@@ -1,93 +1,91 @@
-// The commands of the palette: what each asks the server for, and how the answer is shown.
+// The commands of the palette: what each asks the server for.
 import * as vscode from 'vscode';
-import type { Compilation, Evaluation, HistoryEvent, Intervention, Run } from './protocol';
-import type { RunsView } from './runsView';
+import type { Documents } from './documents';
+import type { HistoryEvent, Lease, Run } from './protocol';
 import type { Server } from './server';
-import { showCompilation, showEvaluation } from './results';
+import { askLine } from './asking';
 
-type Command = (...args: never[]) => unknown;
+const EVENTS = 500;
 
-function file(): { uri: string } {
-  const editor = vscode.window.activeTextEditor;
-  if (editor === undefined) {
-    throw new Error('open a Lisp file first');
-  }
-  return { uri: editor.document.uri.toString() };
+type Command = (argument?: never) => unknown;
+type Place = { uri: string; position: vscode.Position };
+
+/** Return the commands by the name that follows `descartes.ui.`. */
+export function commands(server: Server, documents: Documents): Record<string, Command> {
+  const call = (operation: string, params: () => object = () => ({})) => async () => server.call(operation, params());
+  return {
+    eval: () => evaluate(server),
+    evalForm: call('lisp.evalForm', () => ({ ...place(), scope: 'toplevel' })),
+    evalLast: call('lisp.evalForm', () => ({ ...place(), scope: 'last' })),
+    compileForm: call('lisp.compileForm', place),
+    compileFile: call('lisp.compileFile', file),
+    loadFile: call('lisp.loadFile', file),
+    start: call('lisp.start'),
+    stop: call('lisp.stop'),
+    restart: call('lisp.restart'),
+    interrupt: call('lisp.interrupt'),
+    acquireLease: call('lease.acquire', file),
+    releaseLease: (lease?: Lease) => server.call('lease.release', file(lease)),
+    requestLease: (lease?: Lease) => request(server, file(lease)),
+    takeOverLease: (lease?: Lease) => takeOver(server, file(lease)),
+    spawn: () => spawn(server),
+    stopRun: (run?: Run) => run && server.call('run.stop', { run: run.id }),
+    history: () => history(server, documents),
+  };
 }
 
-function here(): { uri: string; position: vscode.Position } {
-  const { uri } = file();
-  return { uri, position: vscode.window.activeTextEditor!.selection.active };
+function editor(): vscode.TextEditor {
+  const active = vscode.window.activeTextEditor;
+  if (active === undefined) {
+    throw new Error('expected a Lisp file in the active editor, found none; open one');
+  }
+  return active;
+}
+
+function file(lease?: Lease): { uri: string } {
+  return { uri: lease?.uri ?? editor().document.uri.toString() };
+}
+
+function place(): Place {
+  return { ...file(), position: editor().selection.active };
 }
 
 async function evaluate(server: Server): Promise<void> {
-  const selected = vscode.window.activeTextEditor?.document.getText(vscode.window.activeTextEditor.selection);
-  const code = selected || (await vscode.window.showInputBox({ title: 'Evaluate', placeHolder: 'a Lisp expression' }));
+  const active = vscode.window.activeTextEditor;
+  const selected = active?.document.getText(active.selection);
+  const code = selected || (await askLine('Evaluate', { placeHolder: 'a Lisp expression', ignoreFocusOut: false }));
   if (code) {
-    showEvaluation(await server.call<Evaluation>('lisp.eval', { ...here(), code }));
+    await server.call('lisp.eval', active === undefined ? { code } : { ...place(), code });
   }
 }
 
 async function spawn(server: Server): Promise<void> {
-  const task = await vscode.window.showInputBox({ title: 'Start a run', placeHolder: 'What is to be done?' });
+  const task = await askLine('Start a run', { placeHolder: 'what is to be done' });
   if (task) {
     await server.call<Run>('run.spawn', { task });
   }
 }
 
-async function takeOver(server: Server): Promise<void> {
-  const reason = await vscode.window.showInputBox({
-    title: 'Take over this file',
-    prompt: "The holder's next write fails.",
-    placeHolder: 'reason',
-  });
+async function takeOver(server: Server, params: { uri: string }): Promise<void> {
+  const prompt = "The holder's next write fails.";
+  const reason = await askLine('Take over this file', { prompt, placeHolder: 'reason' });
   if (reason !== undefined) {
-    await server.call('lease.steal', { ...file(), reason: reason || 'taken over in VS Code' });
+    await server.call('lease.steal', reason === '' ? params : { ...params, reason });
   }
 }
 
-async function request(server: Server): Promise<void> {
-  const message = await vscode.window.showInputBox({ title: 'Ask the holder', placeHolder: 'message' });
+async function request(server: Server, params: { uri: string }): Promise<void> {
+  const message = await askLine('Ask the holder for this file', { placeHolder: 'message' });
   if (message !== undefined) {
-    await server.call('lease.request', { ...file(), message });
+    await server.call('lease.request', message === '' ? params : { ...params, message });
   }
 }
 
-async function history(server: Server): Promise<void> {
-  const result = await server.call<{ events: HistoryEvent[] }>('history.list', { limit: 500 });
+async function history(server: Server, documents: Documents): Promise<void> {
+  const result = await server.call<{ events: HistoryEvent[] }>('history.list', { limit: EVENTS });
   const lines = (result?.events ?? []).map(
-    (each) => `${String(each.seq).padStart(7)}  ${each.at.slice(11, 19)}  ${each.name.padEnd(26)}  ${each.actor.name}`,
+    ({ seq, at, name, actor }) =>
+      `${String(seq).padStart(7)}  ${new Date(at).toLocaleTimeString()}  ${name.padEnd(26)}  ${actor.name}`,
   );
-  const content = `    seq  time      event\n${lines.join('\n')}\n`;
-  const document = await vscode.workspace.openTextDocument({ content, language: 'plaintext' });
-  await vscode.window.showTextDocument(document, { preview: true });
-}
-
-/** Return the commands by the name that follows `descartes.ui.`. */
-export function editorCommands(server: Server, runs: RunsView, printed: vscode.OutputChannel): Record<string, Command> {
-  const compile = (operation: string, params: object) => server.call<Compilation>(operation, params).then(showCompilation);
-  const evalForm = (scope: string) =>
-    server.call<Evaluation>('lisp.evalForm', { ...here(), scope }).then(showEvaluation);
-  return {
-    eval: () => evaluate(server),
-    evalForm: () => evalForm('toplevel'),
-    evalLast: () => evalForm('last'),
-    compileForm: () => compile('lisp.compileForm', here()),
-    compileFile: () => compile('lisp.compileFile', file()),
-    loadFile: () => compile('lisp.loadFile', file()),
-    start: () => server.call('lisp.start'),
-    stop: () => server.call('lisp.stop'),
-    restart: () => server.call('lisp.restart'),
-    interrupt: () => server.call('lisp.interrupt'),
-    showOutput: () => printed.show(true),
-    acquireLease: () => server.call('lease.acquire', file()),
-    releaseLease: () => server.call('lease.release', file()),
-    requestLease: () => request(server),
-    takeOverLease: () => takeOver(server),
-    spawn: () => spawn(server),
-    stopRun: (run: Run) => server.call('run.stop', { run: run.id }),
-    pauseRun: (run: Run) => runs.pause(run),
-    answer: (question?: Intervention) => runs.answer(question),
-    history: () => history(server),
-  };
+  await documents.show('history', `${lines.join('\n')}\n`);
 }

@@ -7,7 +7,6 @@ export interface LispStatus {
   implementation?: string | null;
   version?: string | null;
   pid?: number | null;
-  stops: number;
   reason?: string | null;
 }
 export interface Location {
@@ -31,6 +30,7 @@ export interface Compilation {
   durationMs: number;
   notes: unknown[];
   state: string;
+  evaluation?: string | null;
 }
 export interface RestartArgument {
   name: string;
@@ -53,10 +53,17 @@ export interface Debugger extends StopKey {
   restarts: Restart[];
   frames: Frame[];
   frameCount: number;
+  evaluation?: string | null;
+  origin: { kind: string; name?: string | null };
   location?: Location | null;
 }
+export interface Local {
+  name: string;
+  value: string;
+  id: number;
+}
 export interface FrameDetail {
-  locals: { name: string; value: string; id: number }[];
+  locals: Local[];
 }
 export interface Leaving {
   debugger?: Debugger | null;
@@ -96,6 +103,11 @@ export interface Intervention {
   detail: string;
   choices: Choice[];
   run?: string | null;
+  data?: { toolArgs?: unknown };
+}
+export interface InputRequest {
+  prompt: string;
+  kind: 'line' | 'yesOrNo';
 }
 export interface HistoryEvent {
   seq: number;
@@ -110,11 +122,9 @@ export const lispEvaluated = new NotificationType<Evaluation>('descartes/lisp/ev
 export const debuggerChanged = new NotificationType<{ debuggers: Debugger[] }>('descartes/debugger/changed');
 export const leaseChanged = new NotificationType<{ lease: Lease; change: string }>('descartes/lease/changed');
 export const runChanged = new NotificationType<Run>('descartes/run/changed');
-export const runOutput = new NotificationType<unknown>('descartes/run/output');
+export const runOutput = new NotificationType<{ run: string; text: string }>('descartes/run/output');
 export const interventionChanged = new NotificationType<{ interventions: Intervention[] }>(
   'descartes/intervention/changed',
 );
 export const historyEvent = new NotificationType<HistoryEvent>('descartes/event');
-export const lispInput = new RequestType<{ prompt: string; kind: 'line' | 'yesOrNo' }, { text: string }, void>(
-  'descartes/lisp/input',
-);
+export const lispInput = new RequestType<InputRequest, { text: string }, void>('descartes/lisp/input');

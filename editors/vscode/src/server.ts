@@ -1,7 +1,13 @@
 // The connection to the server: how it is started, and how an operation is asked for.
 import * as vscode from 'vscode';
-import { LanguageClient } from 'vscode-languageclient/node';
-import type { ClientCapabilities, FeatureState, StaticFeature } from 'vscode-languageclient/node';
+import { LanguageClient, ResponseError, State } from 'vscode-languageclient/node';
+import type { ClientCapabilities, FeatureState, LanguageClientOptions, StaticFeature } from 'vscode-languageclient/node';
+import { serverCommand, settings } from './settings';
+
+const MANAGE_TRUST = 'Manage Workspace Trust';
+
+type Execute = (operation: string, params: object) => Promise<unknown>;
+type Shown = (operation: string, result: unknown) => void;
 
 /** Tells the server that its own notifications are wanted. */
 class Notifications implements StaticFeature {
@@ -15,50 +21,50 @@ class Notifications implements StaticFeature {
   clear(): void {}
 }
 
-/** Return the settings that differ from their defaults, nested as in descartes.toml. */
-export function settings(): Record<string, Record<string, unknown>> {
-  const configuration = vscode.workspace.getConfiguration('descartes');
-  const found: Record<string, Record<string, unknown>> = {};
-  for (const name of ['lisp.command', 'lisp.autostart', 'diagnostics.compileOnSave', 'leases.ttlSeconds']) {
-    const value = configuration.get<unknown>(name);
-    const given = configuration.inspect(name);
-    const set = given?.globalValue ?? given?.workspaceValue ?? given?.workspaceFolderValue;
-    if (set !== undefined && !(Array.isArray(value) && value.length === 0)) {
-      const [section, key] = name.split('.') as [string, string];
-      (found[section] ??= {})[key] = value;
-    }
+/** A client whose failure to start is told once, in our words. */
+class Client extends LanguageClient {
+  override error(message: string, data?: unknown, show?: boolean | 'force'): void {
+    super.error(message, data, this.state === State.Running ? show : false);
   }
-  return found;
 }
 
-/** Return a client that is not started yet. */
-export function makeClient(output: vscode.OutputChannel): LanguageClient {
-  const [command, ...args] = vscode.workspace.getConfiguration('descartes').get<string[]>('server', []);
-  const client = new LanguageClient(
-    'descartes',
-    'Descartes',
-    { command: command ?? 'descartes', args },
-    {
-      documentSelector: [{ language: 'commonlisp' }],
-      outputChannel: output,
-      initializationOptions: () => ({ trusted: vscode.workspace.isTrusted, settings: settings() }),
-      synchronize: { configurationSection: 'descartes' },
+/** Return a client that is not started yet; the server's commands in lenses and quick fixes go to EXECUTE. */
+export function makeClient(output: vscode.OutputChannel, execute: Execute): LanguageClient {
+  const [command, ...args] = serverCommand();
+  const options: LanguageClientOptions = {
+    documentSelector: ['commonlisp', 'lisp'].flatMap((language) => [
+      { language, scheme: 'file' },
+      { language, scheme: 'untitled' },
+    ]),
+    outputChannel: output,
+    initializationOptions: () => ({ trusted: vscode.workspace.isTrusted, settings: settings() }),
+    middleware: {
+      executeCommand: (name, given: object[]) => execute(name.replace(/^descartes\./, ''), given[0] ?? {}),
+      workspace: {
+        configuration: ({ items }) => items.map((item) => (item.section === 'descartes' ? settings() : null)),
+      },
     },
-  );
+  };
+  const client = new Client('descartes', 'Descartes', { command, args }, options);
   client.registerFeature(new Notifications());
   return client;
 }
 
-/** Asks for operations; an error is shown as the server's one sentence. */
+/** Asks for operations, has their outcomes shown, and shows an error as the server's one sentence. */
 export class Server {
-  constructor(private readonly client: LanguageClient) {}
+  constructor(
+    private readonly client: LanguageClient,
+    private readonly shown: Shown,
+  ) {}
 
   /** Return the result of OPERATION, or undefined after its error was shown. */
   async call<Result>(operation: string, params: object = {}): Promise<Result | undefined> {
     try {
-      return await this.request<Result>(operation, params);
+      const result = await this.request<Result>(operation, params);
+      this.shown(operation, result);
+      return result;
     } catch (error) {
-      void vscode.window.showWarningMessage(`Descartes: ${error instanceof Error ? error.message : String(error)}`);
+      void showError(error);
       return undefined;
     }
   }
@@ -69,5 +75,15 @@ export class Server {
       command: `descartes.${operation}`,
       arguments: [params],
     });
+  }
+}
+
+async function showError(error: unknown): Promise<void> {
+  const message = `Descartes: ${error instanceof Error ? error.message : String(error)}`;
+  const code = error instanceof ResponseError ? (error.data as { code?: string } | undefined)?.code : undefined;
+  if (code !== 'workspace_not_trusted') {
+    void vscode.window.showWarningMessage(message);
+  } else if ((await vscode.window.showWarningMessage(message, MANAGE_TRUST)) === MANAGE_TRUST) {
+    await vscode.commands.executeCommand('workbench.trust.manage');
   }
 }

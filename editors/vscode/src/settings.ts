@@ -1,0 +1,39 @@
+// What the person set, in the server's own names.
+import * as vscode from 'vscode';
+
+const SECTION = 'descartes';
+const NAMES = ['lisp.command', 'lisp.autostart', 'diagnostics.compileOnSave', 'leases.ttlSeconds'];
+
+/** Return the server's command and its arguments. */
+export function serverCommand(): [string, ...string[]] {
+  const [command = 'descartes', ...args] = vscode.workspace.getConfiguration(SECTION).get<string[]>('server', []);
+  return [command, ...args];
+}
+
+/**
+ * Return the settings that the person set, nested as in descartes.toml.
+ *
+ * Defaults are left out: sent along, they would count over the workspace's descartes.toml.
+ */
+export function settings(): Record<string, Record<string, unknown>> {
+  const configuration = vscode.workspace.getConfiguration(SECTION);
+  const found: Record<string, Record<string, unknown>> = {};
+  for (const name of NAMES) {
+    const given = configuration.inspect(name);
+    const set = [given?.globalValue, given?.workspaceValue, given?.workspaceFolderValue];
+    if (set.some((value) => value !== undefined)) {
+      const [section, key] = name.split('.') as [string, string];
+      (found[section] ??= {})[key] = configuration.get(name);
+    }
+  }
+  return found;
+}
+
+/** Call CHANGED with the settings whenever the person changes one. */
+export function onSettings(changed: (now: object) => void): vscode.Disposable {
+  return vscode.workspace.onDidChangeConfiguration((event) => {
+    if (event.affectsConfiguration(SECTION)) {
+      changed(settings());
+    }
+  });
+}

@@ -1,0 +1,112 @@
+// The lines of the view of stopped threads.
+import * as vscode from 'vscode';
+import type { Debugger, Frame, Local, Restart, StopKey } from './protocol';
+
+export type StopNode = { kind: 'stop'; stop: Debugger };
+export type RestartNode = { kind: 'restart'; stop: Debugger; restart: Restart };
+export type FrameNode = { kind: 'frame'; stop: Debugger; frame: Frame };
+export type MoreNode = { kind: 'more'; stop: Debugger };
+export type Node =
+  | StopNode
+  | { kind: 'heading'; title: 'Restarts' | 'Frames'; stop: Debugger }
+  | RestartNode
+  | FrameNode
+  | MoreNode
+  | { kind: 'local'; of: FrameNode; local: Local };
+
+const { Collapsed, Expanded, None } = vscode.TreeItemCollapsibleState;
+
+/** Return the address of STOP. */
+export function keyOf(stop: StopKey): StopKey {
+  return { thread: stop.thread, level: stop.level };
+}
+
+/** Return CONDITION's type without its package: `SB-INT:SIMPLE-ERROR` -> `SIMPLE-ERROR`. */
+export function typeOf({ type }: Debugger['condition']): string {
+  return type.slice(type.lastIndexOf(':') + 1);
+}
+
+/** Return the line of the view for NODE. */
+export function itemOf(node: Node): vscode.TreeItem {
+  const item = lineOf(node);
+  item.id = idOf(node);
+  return item;
+}
+
+function idOf(node: Node): string {
+  const stop = node.kind === 'local' ? node.of.stop : node.stop;
+  const parts: unknown[] = [stop.thread, stop.level, stop.evaluation, node.kind];
+  switch (node.kind) {
+    case 'heading':
+      return [...parts, node.title].join('/');
+    case 'restart':
+      return [...parts, node.restart.index].join('/');
+    case 'frame':
+      return [...parts, node.frame.index].join('/');
+    case 'local':
+      return [...parts, node.of.frame.index, node.local.id, node.local.name].join('/');
+    default:
+      return parts.join('/');
+  }
+}
+
+function lineOf(node: Node): vscode.TreeItem {
+  switch (node.kind) {
+    case 'stop':
+      return stopLine(node.stop);
+    case 'heading':
+      return new vscode.TreeItem(node.title, Expanded);
+    case 'restart':
+      return restartLine(node);
+    case 'frame':
+      return frameLine(node);
+    case 'more':
+      return new vscode.TreeItem(`${node.stop.frameCount - node.stop.frames.length} more`, Collapsed);
+    case 'local':
+      return localLine(node.local);
+  }
+}
+
+function stopLine(stop: Debugger): vscode.TreeItem {
+  const item = new vscode.TreeItem(typeOf(stop.condition), Expanded);
+  const level = stop.level > 1 ? `level ${stop.level}: ` : '';
+  item.description = `${level}${stop.condition.message.replace(/\s*\n\s*/g, ' ')}`;
+  const who = stop.origin.kind === 'background' ? 'a thread of the image' : stop.origin.name;
+  item.tooltip = `${stop.condition.type}\n${stop.condition.message}\n\nthread ${stop.thread}, level ${stop.level}, ${who}`;
+  item.iconPath = new vscode.ThemeIcon('debug-pause', new vscode.ThemeColor('errorForeground'));
+  item.contextValue = 'stop';
+  return item;
+}
+
+function restartLine(node: RestartNode): vscode.TreeItem {
+  const { restart } = node;
+  const required = restart.arguments.some((each) => each.kind === 'required');
+  const item = new vscode.TreeItem(`${restart.name}${required ? ' …' : ''}`, None);
+  item.description = restart.description;
+  item.tooltip = `${restart.index}: ${restart.name}\n${restart.description}`;
+  item.iconPath = new vscode.ThemeIcon('debug-restart');
+  item.contextValue = 'restart';
+  item.command = { command: 'descartes.ui.invokeRestart', title: 'Invoke Restart', arguments: [node] };
+  return item;
+}
+
+function frameLine(node: FrameNode): vscode.TreeItem {
+  const { frame } = node;
+  const item = new vscode.TreeItem(frame.description, Collapsed);
+  item.tooltip = frame.description;
+  const known = frame.location ? new vscode.ThemeColor('debugIcon.stepOverForeground') : undefined;
+  item.iconPath = new vscode.ThemeIcon(frame.location ? 'debug-stackframe' : 'debug-stackframe-dot', known);
+  item.contextValue = `frame${frame.restartable ? '.restartable' : ''}${frame.location ? '.located' : ''}`;
+  if (frame.location) {
+    item.command = { command: 'descartes.ui.showFrame', title: 'Show Source', arguments: [node] };
+  }
+  return item;
+}
+
+function localLine({ name, value }: Local): vscode.TreeItem {
+  const item = new vscode.TreeItem(name.toLowerCase(), None);
+  item.description = value;
+  item.tooltip = new vscode.MarkdownString().appendCodeblock(value, 'lisp');
+  item.iconPath = new vscode.ThemeIcon('symbol-variable');
+  return item;
+}

@@ -1,0 +1,54 @@
+// A view of the side bar: a tree with a badge.
+import * as vscode from 'vscode';
+
+export abstract class TreeView<Node> implements vscode.TreeDataProvider<Node>, vscode.Disposable {
+  private readonly changes = new vscode.EventEmitter<undefined>();
+  readonly onDidChangeTreeData = this.changes.event;
+  private readonly view: vscode.TreeView<Node>;
+
+  constructor(id: string) {
+    this.view = vscode.window.createTreeView(id, { treeDataProvider: this });
+  }
+
+  abstract getTreeItem(node: Node): vscode.TreeItem;
+  abstract getChildren(node?: Node): vscode.ProviderResult<Node[]>;
+
+  dispose(): void {
+    this.view.dispose();
+    this.changes.dispose();
+  }
+
+  /** Draw the view anew, with COUNT of WHAT on its badge. */
+  protected redraw(count = 0, what = ''): void {
+    this.view.badge = count > 0 ? { value: count, tooltip: `${count} ${what}${count === 1 ? '' : 's'}` } : undefined;
+    this.changes.fire(undefined);
+  }
+}
+
+/** A flat view: a list of things, one line each. */
+export class ListView<Thing> extends TreeView<Thing> {
+  private things: Thing[] = [];
+
+  /** ITEM makes a line; with a COUNTED name the badge says how many there are. */
+  constructor(
+    id: string,
+    private readonly item: (thing: Thing) => vscode.TreeItem,
+    private readonly counted?: string,
+  ) {
+    super(id);
+  }
+
+  /** Show THINGS instead of what was shown. */
+  update(things: Thing[]): void {
+    this.things = things;
+    this.redraw(this.counted === undefined ? 0 : things.length, this.counted);
+  }
+
+  override getTreeItem(thing: Thing): vscode.TreeItem {
+    return this.item(thing);
+  }
+
+  override getChildren(thing?: Thing): Thing[] {
+    return thing === undefined ? this.things : [];
+  }
+}

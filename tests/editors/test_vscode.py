@@ -1,0 +1,222 @@
+"""The extension in the real VS Code: driven from outside through its page, and from inside its extension host."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from descartes_core.processes.identity import is_alive
+from descartes_server.hub import record
+from descartes_swank.image import read_record
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+EXTENSION = REPOSITORY / "editors" / "vscode"
+EDITORS = REPOSITORY / ".cache" / "editors"
+SERVER = EDITORS / "vscode/node_modules/code-server/lib/vscode/out/server-main.js"
+DRIVERS = Path(__file__).resolve().parent / "vscode"
+SECONDS = 100
+
+RATIO = """\
+(defpackage #:ratio (:use #:cl) (:export #:share #:answer))
+(in-package #:ratio)
+
+(defun share (part whole)
+  "Return PART divided by WHOLE."
+  (restart-case (/ part whole)
+    (use-value (value)
+      :report "Use another value."
+      value)))
+
+(defun answer (unused)
+  (share 84 0))
+"""
+SCRIPT = [
+    {
+        "toolCalls": [
+            {
+                "name": "edit",
+                "arguments": {"path": "ratio.lisp", "old": "another value", "new": "a better value"},
+            }
+        ]
+    },
+    {"text": "The report is reworded."},
+]
+SETTINGS = {
+    "descartes.server": [sys.executable, "-m", "descartes_server", "lsp"],
+    "workbench.startupEditor": "none",
+    "chat.disableAIFeatures": True,
+    "workbench.secondarySideBar.defaultVisibility": "hidden",
+    "workbench.tips.enabled": False,
+    "workbench.reduceMotion": "on",
+    "extensions.autoUpdate": "off",
+    "security.workspace.trust.startupPrompt": "never",
+    "security.workspace.trust.banner": "never",
+}
+
+pytestmark = [pytest.mark.editor, pytest.mark.timeout(120)]
+
+
+@pytest.fixture(scope="session")
+def node() -> Path:
+    """Return Node; fails when the editor or what drives it is not installed."""
+    program = EDITORS / "bin" / "node"
+    needed = [
+        program,
+        SERVER,
+        EDITORS / "playwright/node_modules/playwright-core",
+        EXTENSION / "node_modules",
+    ]
+    missing = [str(each.relative_to(REPOSITORY)) for each in needed if not each.exists()]
+    missing += [name for name in ["chromium"] if shutil.which(name) is None]
+    if missing:
+        pytest.fail(f"expected VS Code and its driver, found no {', '.join(missing)}; run `make editors`")
+    return program.resolve()
+
+
+@pytest.fixture(scope="session")
+def extensions(node: Path) -> Iterator[Path]:
+    """Return an extensions folder with the extension in it, packed from its sources now."""
+    with tempfile.TemporaryDirectory(prefix="dsc-ext-") as name:
+        folder = Path(name)
+        package = folder / "descartes.vsix"
+        npm = [str(EDITORS / "bin" / "npm"), "run", "--silent", "package", "--", "--out", str(package)]
+        _run(npm, cwd=EXTENSION, PATH=f"{EDITORS / 'bin'}{os.pathsep}{os.environ['PATH']}")
+        _run(
+            [str(node), str(SERVER), "--install-extension", str(package), *_folders(folder / "data", folder)]
+        )
+        yield folder / "ext"
+
+
+@pytest.fixture
+def lisp_workspace(workspace: Path) -> Iterator[Path]:
+    """Return a workspace with one Lisp file; the hub and the image that the test started there end with it."""
+    (workspace / "ratio.lisp").write_text(RATIO)
+    yield workspace
+    for folder in Path(os.environ["DESCARTES_RUNTIME_DIR"]).iterdir():
+        image = read_record(folder) if folder.is_dir() else None
+        if image is not None:
+            os.kill(image.pid, signal.SIGKILL)
+    for hub in record.read_all():
+        if is_alive(hub.identity):
+            os.kill(hub.pid, signal.SIGKILL)
+
+
+class VsCode:
+    """VS Code's own server on a free port, with its log."""
+
+    def __init__(self, node: Path, extensions: Path, folder: Path, *options: str) -> None:
+        data = folder / "vscode"
+        for place in ("User", "Machine"):
+            (data / "data" / place).mkdir(parents=True)
+            (data / "data" / place / "settings.json").write_text(json.dumps(SETTINGS))
+        self.node = node
+        self.process = subprocess.Popen(
+            [
+                *(str(node), str(SERVER), "--host", "127.0.0.1", "--port", "0", "--without-connection-token"),
+                *("--disable-telemetry", *options),
+                *_folders(data, extensions.parent),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.port = self._port()
+
+    def _port(self) -> int:
+        assert self.process.stdout is not None
+        said = []
+        for line in self.process.stdout:
+            said.append(line)
+            if found := re.match(r"Server bound to \S+:(\d+)", line):
+                threading.Thread(target=self.process.stdout.read, daemon=True).start()
+                return int(found[1])
+        raise AssertionError("VS Code did not start:\n" + "".join(said))
+
+    def drive(self, driver: str, workspace: Path, shots: Path, **environment: str) -> str:
+        """Run DRIVER in the page of WORKSPACE and return what it printed; fails when it fails."""
+        said = {"DESCARTES_TEST_PYTHON": sys.executable, "DESCARTES_TEST_SHOTS": str(shots), **environment}
+        words = [str(self.node), str(DRIVERS / driver), str(self.port), str(workspace)]
+        return _run(words, PLAYWRIGHT=str(EDITORS / "playwright" / "package.json"), **said)
+
+    def close(self) -> None:
+        """End the server and everything it started."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture
+def vscode(
+    node: Path, extensions: Path, isolated_environment: Path, request: pytest.FixtureRequest
+) -> Iterator[VsCode]:
+    """Return a running VS Code, started with the options that the test is parametrized with."""
+    code = VsCode(node, extensions, isolated_environment, *request.param)
+    yield code
+    code.close()
+
+
+@pytest.mark.parametrize("vscode", [["--disable-workspace-trust"]], indirect=True, ids=["page"])
+def test_a_person_sees_hovers_notes_stops_and_questions_and_keeps_the_focus(
+    vscode: VsCode, lisp_workspace: Path, tmp_path: Path
+) -> None:
+    script = tmp_path / "script.jsonl"
+    script.write_text("".join(json.dumps(turn) + "\n" for turn in SCRIPT))
+    printed = vscode.drive("person.mjs", lisp_workspace, tmp_path, DESCARTES_TEST_SCRIPT=str(script))
+    assert "all done" in printed
+    assert "a better value" in (lisp_workspace / "ratio.lisp").read_text()
+
+
+# The flag lets a page name the module that runs inside; it also hides all notifications.
+@pytest.mark.parametrize(
+    "vscode", [["--disable-workspace-trust", "--enable-smoke-test-driver"]], indirect=True, ids=["inside"]
+)
+def test_the_editors_own_interface_gives_what_the_server_answers(
+    vscode: VsCode, extensions: Path, lisp_workspace: Path, tmp_path: Path
+) -> None:
+    (installed,) = extensions.glob("descartes.descartes-*")
+    printed = vscode.drive("inside.mjs", lisp_workspace, tmp_path, DESCARTES_TEST_EXTENSION=str(installed))
+    assert "all done" in printed
+
+
+@pytest.mark.parametrize("vscode", [[]], indirect=True, ids=["trust"])
+def test_nothing_is_evaluated_before_the_person_trusts_the_folder(
+    vscode: VsCode, lisp_workspace: Path, tmp_path: Path
+) -> None:
+    assert "all done" in vscode.drive("trust.mjs", lisp_workspace, tmp_path)
+
+
+def test_the_lock_of_the_extension_names_no_registry() -> None:
+    assert '"resolved"' not in (EXTENSION / "package-lock.json").read_text()
+
+
+def _folders(data: Path, extensions: Path) -> list[str]:
+    """Return the options that keep VS Code in folders of the test."""
+    return [
+        *("--server-data-dir", str(data), "--user-data-dir", str(data / "data")),
+        *("--extensions-dir", str(extensions / "ext"), "--accept-server-license-terms"),
+    ]
+
+
+def _run(words: list[str], cwd: Path | None = None, **environment: str) -> str:
+    done = subprocess.run(
+        words,
+        cwd=cwd,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, f"{Path(words[1]).name} failed:\n{done.stdout}\n{done.stderr}"
+    return done.stdout

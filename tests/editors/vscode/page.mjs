@@ -1,0 +1,68 @@
+// A page of VS Code: opening it, the palette, and where the keyboard's focus is.
+import { createRequire } from 'node:module';
+import path from 'node:path';
+
+const { chromium } = createRequire(process.env.PLAYWRIGHT)('playwright-core');
+const began = Date.now();
+const DEADLINE = 30_000;
+
+/** Print WORDS with the seconds since the start. */
+export function say(...words) {
+  console.log(((Date.now() - began) / 1000).toFixed(1).padStart(5), ...words);
+}
+
+/** Run STEPS with a page of VS Code; a failure leaves a picture and exit status 1. */
+export async function drive(query, steps) {
+  const [, , port, folder] = process.argv;
+  const shots = process.env.DESCARTES_TEST_SHOTS;
+  const browser = await chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
+  });
+  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+  page.setDefaultTimeout(DEADLINE);
+  const open = () => page.goto(`http://127.0.0.1:${port}/?folder=${encodeURIComponent(folder)}${query}`);
+  const shot = (name) => page.screenshot({ path: path.join(shots, `${name}.png`) });
+  try {
+    await steps({ page, folder, open, shot });
+    say('all done');
+  } catch (error) {
+    say('failed:', error.stack);
+    await shot('failed');
+    say('picture:', path.join(shots, 'failed.png'));
+    process.exitCode = 1;
+  } finally {
+    await browser.close();
+  }
+}
+
+/** Choose COMMAND in the palette. */
+export async function choose(page, command) {
+  await page.keyboard.press('F1');
+  await page.locator('.quick-input-widget input').fill(`>${command}`);
+  await page.locator('.quick-input-list .focused', { hasText: command }).waitFor();
+  await page.keyboard.press('Enter');
+}
+
+/** Type TEXT into the input box whose title is TITLE. */
+export async function answer(page, title, text) {
+  await page.locator('.quick-input-widget', { hasText: title }).waitFor();
+  await page.locator('.quick-input-widget input').fill(text);
+  await page.keyboard.press('Enter');
+}
+
+/** Open the file NAME as a person does; wait for its text and for the extension. */
+export async function openFile(page, name) {
+  await page.locator('.explorer-folders-view', { hasText: name }).waitFor();
+  await page.locator('.explorer-folders-view .monaco-list-row', { hasText: name }).first().dblclick();
+  await page.locator('.view-line', { hasText: 'defpackage' }).waitFor();
+  await page.locator('.statusbar-item [aria-label~="Lisp"]').first().waitFor();
+}
+
+/** Fail unless what is typed goes into the editor. */
+export async function expectFocusInEditor(page) {
+  const inside = await page.evaluate(() => document.activeElement?.closest('.monaco-editor') !== null);
+  if (!inside) {
+    throw new Error(`the focus is in ${await page.evaluate(() => document.activeElement?.className)}`);
+  }
+}

@@ -1,0 +1,91 @@
+// What a person does in VS Code with a Lisp file: looks, compiles, evaluates, leaves a stop, answers a run.
+import { execFileSync } from 'node:child_process';
+import { answer, choose, drive, expectFocusInEditor, openFile, say } from './page.mjs';
+
+const lens = (page, title) => page.locator('.codelens-decoration a', { hasText: title }).first();
+const status = (page, text) => page.locator('.statusbar-item', { hasText: text });
+const row = (page, text) => page.locator('.pane-body .monaco-list-row', { hasText: text }).first();
+const view = (page) => page.locator('.activitybar .action-item', { has: page.locator('[aria-label^="Descartes"]') });
+
+async function compile({ page, shot }) {
+  await choose(page, 'Descartes: Compile and Load File');
+  await page.locator('.squiggly-info, .squiggly-warning, .squiggly-hint').first().waitFor({ state: 'attached' });
+  await status(page, '⇒ compiled').waitFor();
+  say('a note of the compiler stands in the text');
+  await page.locator('.view-line span span', { hasText: /^share$/ }).last().hover();
+  await page.locator('.monaco-hover-content', { hasText: 'Return PART divided by WHOLE.' }).waitFor();
+  say('the hover shows the documentation');
+  await shot('hover');
+  await page.mouse.move(900, 650);
+  await page.locator('.monaco-hover-content', { hasText: 'Return PART' }).waitFor({ state: 'hidden' });
+}
+
+async function stop(page) {
+  await page.locator('.view-line', { hasText: 'share 84 0' }).click();
+  await choose(page, 'Descartes: Evaluate…');
+  await answer(page, 'Evaluate', '(answer 1)');
+  await lens(page, 'USE-VALUE').waitFor();
+  await status(page, '1 stopped thread').waitFor();
+}
+
+async function leaveByLens({ page, shot }) {
+  await stop(page);
+  say('the restarts stand above the form');
+  await view(page).locator('.badge-content', { hasText: '1' }).waitFor();
+  await expectFocusInEditor(page);
+  await page.keyboard.press('Control+End');
+  await page.keyboard.type(';typed');
+  await page.locator('.view-line', { hasText: ';typed' }).waitFor();
+  await page.keyboard.press('Control+z');
+  await page.locator('.view-line', { hasText: ';typed' }).waitFor({ state: 'detached' });
+  say('typing goes on in the editor');
+  await shot('lenses');
+  await lens(page, 'USE-VALUE').click();
+  await answer(page, 'USE-VALUE', '(* 6 7)');
+  await status(page, '⇒ 42').waitFor();
+  await lens(page, 'USE-VALUE').waitFor({ state: 'detached' });
+  say('the evaluation finished with the value given');
+}
+
+async function leaveByView({ page, shot }) {
+  await stop(page);
+  await view(page).click();
+  await row(page, 'DIVISION-BY-ZERO').waitFor();
+  const frame = row(page, '(SHARE 84 0)');
+  await frame.locator('.monaco-tl-twistie').click();
+  await row(page, 'whole').waitFor();
+  say('the view shows restarts, frames and variables');
+  await shot('stopped');
+  await row(page, 'USE-VALUE').click();
+  await answer(page, 'USE-VALUE', '43');
+  await status(page, '⇒ 43').waitFor();
+  await page.locator('.pane-body', { hasText: 'No thread is stopped' }).waitFor();
+  say('the view invokes a restart');
+}
+
+async function answerRun({ page, folder, shot }) {
+  await page.locator('.view-line', { hasText: 'share 84 0' }).click();
+  const model = `scripted:${process.env.DESCARTES_TEST_SCRIPT}`;
+  const words = ['-m', 'descartes_server', 'spawn', '--trust', '--task', 'Reword the report', '--model', model];
+  execFileSync(process.env.DESCARTES_TEST_PYTHON, words, { cwd: folder });
+  const toast = page.locator('.notification-toast', { hasText: 'A run asks: edit ratio.lisp' });
+  await toast.waitFor();
+  await expectFocusInEditor(page);
+  await lens(page, 'held by').waitFor();
+  await row(page, 'Reword the report').waitFor();
+  say('the question of a run is announced beside the code');
+  await shot('question');
+  await toast.locator('.monaco-button', { hasText: 'Accept' }).first().click();
+  await page.locator('.view-line', { hasText: 'a better value' }).waitFor();
+  await row(page, 'completed').waitFor();
+  say('the run went on when its step was accepted');
+}
+
+await drive('', async (window) => {
+  await window.open();
+  await openFile(window.page, 'ratio.lisp');
+  await compile(window);
+  await leaveByLens(window);
+  await leaveByView(window);
+  await answerRun(window);
+});
