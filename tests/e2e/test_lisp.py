@@ -206,6 +206,41 @@ async def test_progress_begins_and_ends(workspace: Path) -> None:
         assert steps[1]["message"] == "done"
 
 
+async def test_cancelling_the_progress_ends_the_request_and_stops_the_image(workspace: Path) -> None:
+    file = workspace / "slow.lisp"
+    file.write_text("(eval-when (:compile-toplevel) (sleep 600))\n")
+    capabilities = NOTIFIED | {"window": {"workDoneProgress": True}}
+    async with lsp(workspace, initializationOptions=TRUSTED, capabilities=capabilities) as client:
+        uri = client.open(file)
+        await client.execute("lisp.start")
+        seen = len(client.messages)
+        asked = client.send_request(
+            "workspace/executeCommand",
+            {"command": "descartes.lisp.compileFile", "arguments": [{"uri": uri}]},
+        )
+        begun = await client.notification("$/progress", lambda p: p["value"]["kind"] == "begin", after=seen)
+        client.notify("window/workDoneProgress/cancel", {"token": begun["token"]})
+        with pytest.raises(LspError) as caught:
+            await client.answer(asked)
+        assert caught.value.number == -32800
+        await client.notification("$/progress", lambda p: p["value"].get("message") == "cancelled")
+        # A second evaluation of this editor would wait behind it; what was stopped is aborted first.
+        changed = await client.notification("descartes/debugger/changed", lambda p: p["debuggers"])
+        (debugger,) = changed["debuggers"]
+        await client.execute("debugger.abort", {"thread": debugger["thread"], "level": debugger["level"]})
+        assert (await client.execute("lisp.eval", {"code": "(+ 1 2)"}))["values"] == ["3"]
+
+
+async def test_settings_of_the_editor_reach_the_hub(workspace: Path) -> None:
+    async with lsp(workspace, initializationOptions=TRUSTED) as client:
+        await client.execute("lease.acquire", {"path": "a.lisp"})
+        settings = {"descartes": {"lisp": {"command": ["/nowhere/at/all/sbcl"]}}}
+        client.notify("workspace/didChangeConfiguration", {"settings": settings})
+        assert (await client.refused("lisp.start")).code == "lisp_not_found"
+        client.notify("workspace/didChangeConfiguration", {"settings": {"descartes": {}}})
+        assert (await client.execute("lisp.start"))["state"] == "ready"
+
+
 async def test_hover_and_completion_use_the_image(workspace: Path) -> None:
     async with lsp(workspace, initializationOptions=TRUSTED) as client:
         code = '(defun cl-user::made-in-the-image (first &key second) "Only there." (list first second))'
@@ -227,7 +262,6 @@ async def test_the_image_is_killed_and_nobody_hangs(workspace: Path) -> None:
             "workspace/executeCommand",
             {"command": "descartes.lisp.eval", "arguments": [{"code": "(loop (sleep 1))"}]},
         )
-        await client.message(lambda m: True, "something")
         psutil.Process(pid).kill()
         try:
             assert (await client.answer(asked))["state"] == "lost"

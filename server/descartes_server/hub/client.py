@@ -153,7 +153,14 @@ class HubClient:
 
     def set_trusted(self, trusted: bool) -> None:
         """Change whether this connection may cause effects."""
-        self._hello = msgspec.structs.replace(self._hello, trusted=trusted)
+        self._say_again(trusted=trusted)
+
+    def set_settings(self, settings: Mapping[str, Any]) -> None:
+        """Change what this client's editor sets, nested as in `descartes.toml`."""
+        self._say_again(settings=dict(settings))
+
+    def _say_again(self, **changes: Any) -> None:
+        self._hello = msgspec.structs.replace(self._hello, **changes)
         if self._wire is not None and self.hub is not None:
             self._wire.send(self._hello)
 

@@ -42,11 +42,6 @@ class Abilities:
         return isinstance(self.get("textDocument.diagnostic"), dict)
 
     @property
-    def shows_questions(self) -> bool:
-        """Every client may be sent `window/showMessageRequest`; a few say that they show no actions."""
-        return self.get("window.showMessage") is not False
-
-    @property
     def takes_notifications(self) -> bool:
         """Whether the client asked for the `descartes/…` notifications."""
         return self.has("experimental.descartes.notifications")

@@ -122,6 +122,11 @@ class Attachment:
             workshop = workshop.with_notes(path, notes)
         self._state.learn(workshop)
 
+    def take_settings(self) -> None:
+        """Read the settings again, and tell the hub what the editor sets."""
+        self.load_settings()
+        self.door.client.set_settings(self._state.editor_settings)
+
     def _settings_files(self) -> list[Path]:
         return [self.workspace.root / SETTINGS, home() / "config.toml"]
 

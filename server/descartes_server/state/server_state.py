@@ -111,8 +111,7 @@ class ServerState:
         """Take what the editor sets, nested as in `descartes.toml`, in place of what it set before."""
         self.editor_settings = given
         if self.attachment is not None:
-            self.attachment.load_settings()
-            self.learn(self.workshop)
+            self.attachment.take_settings()
 
     async def attached(self) -> Attachment:
         """Return the way to the operations, once it is open.
