@@ -122,26 +122,27 @@ async def test_a_process_that_ignores_the_request_is_killed_after_the_grace(
 async def test_a_process_is_taken_up_again_running_or_ended(start: Start, workspace: Path) -> None:
     first = await start("/bin/sh", "-c", "read line; exit 7")
     first.close()
-    second = KeptProcess.take_up(workspace / "process0")
+    second = await KeptProcess.take_up(workspace / "process0")
     assert second is not None and is_alive(second.identity)
     await second.write("go\n")
     assert (await second.wait()).code == 7
     second.close()
-    third = KeptProcess.take_up(workspace / "process0")
+    third = await KeptProcess.take_up(workspace / "process0")
     assert third is not None and (await third.wait()).code == 7
     third.close()
-    assert KeptProcess.take_up(workspace / "nothing") is None
+    assert await KeptProcess.take_up(workspace / "nothing") is None
 
 
-async def test_a_keeper_whose_hub_died_while_it_started_goes_on(workspace: Path) -> None:
-    folder = workspace / "process"
-    folder.mkdir()
-    for name in ("alive", "stdin"):
-        os.mkfifo(folder / name)
+async def run_keeper(folder: Path, workspace: Path, script: str) -> None:
+    """Do what a hub does that dies while its keeper starts: give the order and read no answer."""
     specification = {
-        "command": ["/bin/sh", "-c", "exit 5"], "cwd": str(workspace), "environment": {}, "takesInput": False,
-        "stdout": str(workspace / "stdout"), "stderr": str(workspace / "stderr"),
-    }  # fmt: skip
+        "command": ["/bin/sh", "-c", script],
+        "cwd": str(workspace),
+        "environment": {"PATH": os.environ["PATH"]},
+        "takesInput": False,
+        "stdout": str(workspace / "stdout"),
+        "stderr": str(workspace / "stderr"),
+    }
     nobody_reads, report = os.pipe()
     keeper = subprocess.Popen(
         [sys.executable, "-m", "descartes_core.processes.keeper", str(folder)],
@@ -151,9 +152,39 @@ async def test_a_keeper_whose_hub_died_while_it_started_goes_on(workspace: Path)
     os.close(report)
     os.close(nobody_reads)
     await asyncio.to_thread(keeper.communicate, json.dumps(specification).encode() + b"\n")
-    kept = KeptProcess.take_up(folder)
+
+
+def folder_of_a_dead_hub(workspace: Path) -> Path:
+    folder = workspace / "process"
+    folder.mkdir()
+    for name in ("alive", "stdin"):
+        os.mkfifo(folder / name)
+    return folder
+
+
+async def test_a_keeper_whose_hub_died_while_it_started_goes_on(workspace: Path) -> None:
+    folder = folder_of_a_dead_hub(workspace)
+    await run_keeper(folder, workspace, "exit 5")
+    kept = await KeptProcess.take_up(folder)
     assert kept is not None and (await kept.wait()).code == 5
     kept.close()
+
+
+async def test_a_process_that_is_taken_up_while_its_keeper_starts_is_waited_for(workspace: Path) -> None:
+    folder = folder_of_a_dead_hub(workspace)
+    running = asyncio.create_task(run_keeper(folder, workspace, "exit 6"))
+    await until((folder / "claim").exists, "the keeper is about to start its command")
+    kept = await KeptProcess.take_up(folder)
+    assert kept is not None and (await kept.wait()).code == 6
+    kept.close()
+    await running
+
+
+async def test_a_keeper_that_comes_too_late_starts_nothing(workspace: Path) -> None:
+    folder = folder_of_a_dead_hub(workspace)
+    assert await KeptProcess.take_up(folder) is None
+    await run_keeper(folder, workspace, "touch made")
+    assert not (workspace / "made").exists()
 
 
 async def test_when_the_keeper_is_killed_the_process_ends_and_says_that_nobody_saw_how(

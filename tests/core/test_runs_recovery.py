@@ -31,7 +31,12 @@ async def open_bench(workspace: Path) -> AsyncIterator[Open]:
         return opened[-1]
 
     yield open_one
-    await opened[-1].close()
+    for bench in opened:
+        await bench.close(kill=False)
+    # Whatever a test left behind, under a supervisor or under nobody, ends here.
+    last = await Bench.open(workspace)
+    await last.runs.recover()
+    await last.close()
 
 
 class Supervisor:
@@ -73,7 +78,7 @@ def script(workspace: Path, *turns: dict[str, object]) -> str:
 
 @pytest.mark.ledger("A-21")
 async def test_a_killed_supervisor_loses_neither_a_process_nor_a_waiting_run(
-    workspace: Path, supervisors: Callable[..., Supervisor]
+    workspace: Path, supervisors: Callable[..., Supervisor], open_bench: Open
 ) -> None:
     model = script(workspace, {"text": "First."}, call("write", path="a", content="x"), {"text": "Last."})
     first = supervisors(
@@ -84,14 +89,15 @@ async def test_a_killed_supervisor_loses_neither_a_process_nor_a_waiting_run(
     process, waiting = first.runs
     printed = workspace / ".descartes" / "output" / process / "stdout"
     await until(lambda: printed.exists() and printed.read_text().endswith("\n"), "the process runs")
-    watching = await Bench.open(workspace)
-    await until_waiting(watching, waiting)
+    watching = await open_bench()
+    await until_phase(watching, waiting, "waiting")
+    await until_status(watching, process, "running")
     (question,) = await watching.questions.list()
     await watching.close(kill=False)
     first.kill()
     assert identify(int(printed.read_text())), "the process lives on"
 
-    bench = await Bench.open(workspace)
+    bench = await open_bench()
     recovered = {run.id: run for run in await bench.runs.recover()}
     assert (recovered[process].status, recovered[waiting].status) == ("running", "paused")
     await bench.until(lambda: phase_is(bench, process, None))
@@ -109,17 +115,23 @@ async def test_a_killed_supervisor_loses_neither_a_process_nor_a_waiting_run(
     assert said == ["write", "First.", "", "Last."], "no turn was said twice"
     assert (await bench.runs.output(process)).text.endswith("got hello\n")
     assert await bench.edges(process) == ["initializing", "running", "failed"]
-    await bench.close()
 
 
-async def until_waiting(bench: Bench, run: str) -> None:
-    async with asyncio.timeout(10):
-        while (await bench.runs.show(run)).phase != "waiting":  # noqa: ASYNC110
+async def until_status(bench: Bench, run: str, status: str) -> None:
+    """Wait for what another process writes into the log, which tells nobody here."""
+    async with asyncio.timeout(20):
+        while (await bench.runs.show(run)).status != status:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+async def until_phase(bench: Bench, run: str, phase: str) -> None:
+    async with asyncio.timeout(20):
+        while (await bench.runs.show(run)).phase != phase:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
 
 async def test_a_process_that_ended_meanwhile_is_read_from_its_records(
-    workspace: Path, supervisors: Callable[..., Supervisor]
+    workspace: Path, supervisors: Callable[..., Supervisor], open_bench: Open
 ) -> None:
     command = "echo $$ $PPID; while [ ! -e go ]; do sleep 0.01; done; exit 7"
     first = supervisors(workspace, {"task": "t", "command": ["sh", "-c", command]})
@@ -130,11 +142,10 @@ async def test_a_process_that_ended_meanwhile_is_read_from_its_records(
     pids = [int(word) for word in printed.read_text().split()]
     (workspace / "go").touch()
     await until(lambda: not any(map(identify, pids)), "the process and its keeper have ended")
-    bench = await Bench.open(workspace)
+    bench = await open_bench()
     await bench.runs.recover()
     ended = await bench.ended(run)
     assert (ended.status, ended.exit_code) == ("failed", 7)
-    await bench.close()
 
 
 @pytest.mark.parametrize(
@@ -142,7 +153,12 @@ async def test_a_process_that_ended_meanwhile_is_read_from_its_records(
     [("retry", "completed", 2), ("skip", "completed", 1), ("stop", "terminated", 1)],
 )
 async def test_a_step_that_was_interrupted_is_asked_about_and_its_command_is_ended(
-    workspace: Path, supervisors: Callable[..., Supervisor], choice: str, status: str, lines: int
+    workspace: Path,
+    supervisors: Callable[..., Supervisor],
+    open_bench: Open,
+    choice: str,
+    status: str,
+    lines: int,
 ) -> None:
     command = "echo $$ >> log; [ $(wc -l < log) -gt 1 ] || sleep 60"
     model = script(workspace, call("shell", command=command), {"text": "After."})
@@ -152,7 +168,7 @@ async def test_a_step_that_was_interrupted_is_asked_about_and_its_command_is_end
     await until(lambda: log.exists() and log.read_text().endswith("\n"), "the command runs")
     first.kill()
     leftover = int(log.read_text())
-    bench = await Bench.open(workspace)
+    bench = await open_bench()
     await bench.runs.recover()
     question = await bench.question(run)
     assert (question.kind, [each.id for each in question.choices]) == ("question", ["retry", "skip", "stop"])
@@ -166,7 +182,6 @@ async def test_a_step_that_was_interrupted_is_asked_about_and_its_command_is_end
     failed = await bench.events(run, "tool.failed")
     assert len(started) == lines
     assert len(over) + len(failed) == 1
-    await bench.close()
 
 
 async def test_a_run_goes_on_at_the_turn_where_it_was(open_bench: Open, workspace: Path) -> None:

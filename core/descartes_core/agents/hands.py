@@ -104,7 +104,7 @@ class Hands:
     async def end_leftover(self, call: str) -> None:
         """End the processes of the command of CALL that outlived the hub, if there are any."""
         for folder in sorted(self._places.records.glob(f"{call}.*")):
-            kept = KeptProcess.take_up(folder)
+            kept = await KeptProcess.take_up(folder)
             if kept is not None:
                 await kept.end(grace_seconds=0)
                 kept.close()

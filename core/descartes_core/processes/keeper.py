@@ -24,6 +24,8 @@ ALIVE = "alive"
 """A FIFO whose writing end only the keeper holds: its reader sees the end of file when the keeper ends."""
 STDIN = "stdin"
 RECORD = "process.json"
+CLAIM = "claim"
+"""Made once: by the keeper when it starts the command, or by a later hub that will not have it started."""
 EXIT = "exit.json"
 
 
@@ -34,6 +36,8 @@ def main() -> None:
     _outlive_signals()
     os.open(folder / ALIVE, os.O_RDWR | os.O_CLOEXEC)
     os.open(folder / STDIN, os.O_RDWR | os.O_CLOEXEC)
+    if not claim(folder):
+        return
     try:
         child = _start(folder, specification)
     except OSError as problem:
@@ -58,6 +62,15 @@ def write_atomically(path: Path, value: dict[str, Any]) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def claim(folder: Path) -> bool:
+    """Return whether the caller is the first, of all processes and for ever, to claim FOLDER."""
+    try:
+        os.close(os.open(folder / CLAIM, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return False
+    return True
 
 
 def _outlive_signals() -> None:

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from descartes_core.errors import InvalidParams, TimedOut
 from descartes_core.model import Shape
 from descartes_core.processes import keeper
 from descartes_core.processes.identity import ProcessIdentity, is_alive
+
+KEEPER_SECONDS = 0.01
+"""How often a record is looked for that a keeper is about to write."""
 
 KILLED = 128
 """Codes above this name the signal that ended the process, as shells count."""
@@ -88,13 +92,20 @@ class KeptProcess:
         return kept
 
     @classmethod
-    def take_up(cls, folder: Path) -> KeptProcess | None:
-        """Return the process whose records lie in FOLDER, still running or not; None when there are none."""
+    async def take_up(cls, folder: Path) -> KeptProcess | None:
+        """Return the process whose records lie in FOLDER, still running or not.
+
+        None when it was never started, and then it never will be: its keeper may be on the way still.
+        """
         try:
-            record = json.loads((folder / keeper.RECORD).read_bytes())
-            return cls(folder, ProcessIdentity(**record), _open_alive(folder))
+            alive = _open_alive(folder)
         except FileNotFoundError:
             return None
+        record = None if keeper.claim(folder) else await _record(folder, alive)
+        if record is None:
+            os.close(alive)
+            return None
+        return cls(folder, record, alive)
 
     async def wait(self) -> Exit:
         """Return how the process ended, when it has; cancelling this leaves the process alone."""
@@ -171,6 +182,17 @@ class KeptProcess:
             self.signal(signal.SIGKILL)
             return Exit(code=None)
         return Exit(code=record["code"])
+
+
+async def _record(folder: Path, alive: int) -> ProcessIdentity | None:
+    """Return what the keeper wrote, waiting while it lives and has not; None when it died before."""
+    while True:
+        over = _is_closed(alive)
+        with suppress(FileNotFoundError):
+            return ProcessIdentity(**json.loads((folder / keeper.RECORD).read_bytes()))
+        if over:
+            return None
+        await asyncio.sleep(KEEPER_SECONDS)
 
 
 def _open_alive(folder: Path) -> int:

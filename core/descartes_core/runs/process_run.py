@@ -88,7 +88,7 @@ class ProcessRun:
     async def _process(self) -> KeptProcess:
         job, folder = self._job, self._job.places.records / "process"
         if job.recovered is not None and folder.exists():
-            kept = self._take_up(folder)
+            kept = await self._take_up(folder)
             await asyncio.to_thread(self._output.skip)
             await job.statuses.phase(None)
         elif job.recovered is not None and job.recovered["status"] != "initializing":
@@ -116,8 +116,8 @@ class ProcessRun:
         self._starting = asyncio.ensure_future(KeptProcess.start(job.places.records / "process", command))
         return await asyncio.shield(self._starting)
 
-    def _take_up(self, folder: Path) -> KeptProcess:
-        kept = KeptProcess.take_up(folder)
+    async def _take_up(self, folder: Path) -> KeptProcess:
+        kept = await KeptProcess.take_up(folder)
         if kept is None:
             raise NotFound(
                 "The hub ended while it started the process of this run, and nothing is known of it"
