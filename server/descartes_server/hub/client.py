@@ -74,6 +74,9 @@ class HubClient:
         self._dismissed = False
         self._heard_at = 0.0
         self._attached_at = 0.0
+        self._staying = False
+        self._replacing = False
+        """Whether a hub that died at work is to be replaced and has not been yet."""
         self._detached = asyncio.Event()
         self._listening: asyncio.Task[None] | None = None
         self._closed = False
@@ -89,12 +92,13 @@ class HubClient:
     async def attach(self, *, start: bool = False) -> bool:
         """Return whether a hub is attached now, after starting one if START and there is none.
 
+        One that died at work is being replaced: then START does not matter.
         Errors: `HubLost`, `WorkspaceInUse`.
         """
         if self.hub is not None:
             return True
         async with self._opening:
-            return self.hub is not None or await self._attach(start=start)
+            return self.hub is not None or await self._attach(start=start or self._replacing)
 
     async def call(self, operation: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the result of OPERATION with PARAMS; a hub is started when there is none.
@@ -123,6 +127,7 @@ class HubClient:
 
     def stay(self) -> None:
         """Attach now and whenever a hub appears, and replace one that dies, until `close`."""
+        self._staying = True
         self._spawn(self._watch())
 
     def on_notification(self, listener: Listener) -> Callable[[], None]:
@@ -352,23 +357,23 @@ class HubClient:
                     )
                 )
         if was_attached:
+            lived_s = asyncio.get_running_loop().time() - self._attached_at
+            self._replacing = self._staying and not self._dismissed and lived_s > LIVED_S
             self._detached.set()
             for listener in self._lost_listeners:
                 listener(reason)
 
     async def _watch(self) -> None:
         """Keep a hub attached: whichever appears, and a new one for one that died at work."""
-        replace = False
         while True:
             try:
-                await self.attach(start=replace)
+                await self.attach()
             except errors.DescartesError as error:
                 log.debug("no hub attached: %s", error.message)
-            replace = False
+            # Tried once; what could not be replaced now is started by whoever needs it.
+            self._replacing = False
             if self.attached:
                 await self._detached.wait()
-                lived_s = asyncio.get_running_loop().time() - self._attached_at
-                replace = not self._dismissed and lived_s > LIVED_S
             else:
                 await asyncio.sleep(WATCH_S)
 
