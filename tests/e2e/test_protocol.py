@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -179,3 +181,31 @@ async def test_tcp_wrong_secret(workspace: Path) -> None:
     finally:
         process.kill()
         await process.wait()
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_sockets_serve_as_standard_input_and_output(shared: bool) -> None:
+    """Node and libuv give their children socket pairs; inetd and socat one socket for both ways."""
+    ours, theirs = socket.socketpair()
+    answers, out = (ours, theirs) if shared else socket.socketpair()
+    with subprocess.Popen(command(), stdin=theirs, stdout=out) as process:
+        theirs.close()
+        out.close()
+        body = b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"capabilities":{}}}'
+        ours.sendall(frame(body))
+        answers.settimeout(20)
+        assert answers.recv(65536).startswith(b"Content-Length")
+        ours.sendall(frame(b'{"jsonrpc":"2.0","method":"exit"}'))
+        assert process.wait(20) == 1
+    ours.close()
+    answers.close()
+
+
+def test_a_file_serves_as_standard_input(tmp_path: Path) -> None:
+    body = b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"capabilities":{}}}'
+    end = b'{"jsonrpc":"2.0","id":2,"method":"shutdown"}'
+    source, target = tmp_path / "in", tmp_path / "out"
+    source.write_bytes(frame(body) + frame(end) + frame(b'{"jsonrpc":"2.0","method":"exit"}'))
+    with source.open("rb") as given, target.open("wb") as taken:
+        assert subprocess.run(command(), stdin=given, stdout=taken, timeout=20, check=False).returncode == 0
+    assert target.read_bytes().count(b"Content-Length") == 2
