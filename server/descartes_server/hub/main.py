@@ -113,7 +113,7 @@ async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitSta
         services.store, hub.publish, hub.ask_client, places, lambda: hub.settings().lisp
     )
     stack.push_async_callback(image.detach)
-    RestartQuestions(image, services.interventions)
+    questions = RestartQuestions(image, services.interventions)
     services.runs = Runs(
         services.store,
         services.leases,
@@ -129,6 +129,7 @@ async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitSta
     # What ended while there was no hub is in the log before anything that happens now.
     await services.leases.expire_due()
     await image.take_up()
+    await questions.forget_recalled()
     await services.runs.recover()
 
 

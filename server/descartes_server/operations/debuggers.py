@@ -15,6 +15,7 @@ import msgspec
 
 import descartes_swank as swank
 from descartes_core.errors import DebuggerStale
+from descartes_core.model import Event
 from descartes_server.operations import lisp_shapes as shapes
 from descartes_server.operations.evaluations import Evaluations, Record
 from descartes_server.operations.stops import debugger_shape
@@ -42,6 +43,8 @@ class Debuggers:
         self._publish = publish
         self._append = append
         self._stops: dict[tuple[int, int], shapes.Debugger] = {}
+        self._recalled: dict[tuple[int, int], Event] = {}
+        """Stops that are in the log as entered and not as left, and were not announced to this hub yet."""
         self._waiters: set[_Waiter] = set()
         self.on_entered: list[Callable[[shapes.Debugger, Record | None], Awaitable[None]]] = []
         self.on_left: list[Callable[[shapes.Debugger], Awaitable[None]]] = []
@@ -74,34 +77,48 @@ class Debuggers:
         debugger = await debugger_shape(stop, record, self._workspace)
         known = self._stops.get((stop.thread, stop.level))
         self._stops[stop.thread, stop.level] = debugger
-        if known is None:
-            await self._append("lisp.debugger.entered", _summary(debugger), record)
-            for notice in self.on_entered:
-                await notice(debugger, record)
-        self._resolve(lambda waiter: waiter.left and waiter.thread == stop.thread, debugger)
-        self._changed()
+        try:
+            if known is None:
+                await self._note_entered(debugger, record)
+        finally:
+            self._resolve(lambda waiter: waiter.left and waiter.thread == stop.thread, debugger)
+            self._changed()
 
     async def left(self, thread: int, level: int) -> None:
         """Take note that (THREAD, LEVEL) was left, and every deeper level with it."""
         gone = sorted(key for key in self._stops if key[0] == thread and key[1] >= level)
-        for key in reversed(gone):
-            debugger = self._stops.pop(key)
-            await self._append(
-                "lisp.debugger.left", {"thread": thread, "level": key[1]}, self.record_of(debugger)
-            )
-            for notice in self.on_left:
-                await notice(debugger)
+        left = [(key, self._stops.pop(key)) for key in reversed(gone)]
+        try:
+            for key, debugger in left:
+                await self._note_left(key, self.record_of(debugger))
+                for notice in self.on_left:
+                    await notice(debugger)
+        finally:
+            self._told_left(thread, level, bool(gone))
+
+    def _told_left(self, thread: int, level: int, changed: bool) -> None:
         for waiter in self._waiters:
             waiter.left = waiter.left or (waiter.thread == thread and waiter.level >= level)
         if level == 1:
             self._resolve(lambda waiter: waiter.thread == thread and waiter.record is None, None)
-        if gone:
+        if changed:
             self._changed()
+
+    def recall(self, stops: Mapping[tuple[int, int], Event]) -> None:
+        """Take in STOPS, those that an earlier hub logged: announced again they are not logged again."""
+        self._recalled = dict(stops)
+
+    async def forget_recalled(self) -> None:
+        """Log that the recalled stops nobody announced were left, while no hub listened."""
+        recalled, self._recalled = self._recalled, {}
+        for key in sorted(recalled, reverse=True):
+            await self._note_left(key, None)
 
     async def clear(self) -> None:
         """Take note that the image is gone, and every stop with it."""
         for thread in {thread for thread, _ in self._stops}:
             await self.left(thread, 1)
+        await self.forget_recalled()
 
     def ended(self, record: Record) -> None:
         """Take note that the evaluation RECORD has ended."""
@@ -127,6 +144,19 @@ class Debuggers:
             ended = inner is not None and inner is not record and not inner.running()
             return shapes.Leaving(debugger=debugger, evaluation=inner.wire() if inner and ended else None)
         return shapes.Leaving(evaluation=record.wire() if record else None)
+
+    async def _note_entered(self, debugger: shapes.Debugger, record: Record | None) -> None:
+        recalled = self._recalled.pop((debugger.thread, debugger.level), None)
+        if recalled is None or recalled.data.get("evaluation") != debugger.evaluation:
+            if recalled is not None:
+                await self._note_left((debugger.thread, debugger.level), None)
+            await self._append("lisp.debugger.entered", _summary(debugger), record)
+        for notice in self.on_entered:
+            await notice(debugger, record)
+
+    async def _note_left(self, key: tuple[int, int], record: Record | None) -> None:
+        thread, level = key
+        await self._append("lisp.debugger.left", {"thread": thread, "level": level}, record)
 
     def _resolve(self, concerns: Callable[[_Waiter], bool], debugger: shapes.Debugger | None) -> None:
         for waiter in self._waiters:

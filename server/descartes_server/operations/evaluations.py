@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 import descartes_swank as swank
-from descartes_core.errors import InvalidParams, NotFound
+from descartes_core.errors import DescartesError, InvalidParams, NotFound
 from descartes_core.model import Principal
 from descartes_server.operations import lisp_shapes as shapes
 from descartes_server.operations.output import Output
@@ -42,7 +42,9 @@ class Record:
     """Where in SOURCE it stands, offsets."""
     values: list[str] = field(default_factory=list)
     logged: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when it has ended and its event is in the log."""
+    """Set when it has ended and its event is in the log, or could not be written there."""
+    unlogged: DescartesError | None = None
+    """Why its end is not in the log."""
 
     def running(self) -> bool:
         """Return whether it is at work now: neither stopped nor ended."""

@@ -21,12 +21,13 @@ import msgspec
 import descartes_swank as swank
 from descartes_core import errors
 from descartes_core.model import Event, NewEvent, Principal
-from descartes_core.store import EventQuery, Store
+from descartes_core.store import Store
 from descartes_server.operations import lisp_shapes as shapes
 from descartes_server.operations.debuggers import Debuggers, Publish
 from descartes_server.operations.evaluations import Evaluations, Record
 from descartes_server.operations.lisp_settings import image_settings
 from descartes_server.operations.orderly import Orderly
+from descartes_server.operations.recall import recall
 from descartes_server.operations.settings import LispSettings
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,8 @@ T = TypeVar("T")
 Environment = Mapping[str, str] | None
 AskClient = Callable[[str, str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 LISP = Principal(kind="service", id="lisp", name="Lisp")
+TAKE_UP_S = 5.0
+"""How long a new hub waits for the image of an earlier one, which may be one that answers nobody."""
 EVENT_NAMES = {"eval": "lisp.evaluated", "compile": "lisp.compiled", "load": "lisp.loaded"}
 
 
@@ -72,6 +75,7 @@ class Image:
         self._publish = publish
         self._ask_client = ask_client
         self._settings = settings
+        self._listener = _Listener(self)
         self._lisp: swank.Lisp | None = None
         self._record: swank.ImageRecord | None = None
         self._status = shapes.LispStatus(state="stopped")
@@ -121,17 +125,29 @@ class Image:
         return self.status()
 
     async def take_up(self) -> None:
-        """Attach again to the image whose record an earlier hub left, and to its stopped threads."""
-        record = swank.read_record(self.places.runtime)
-        if record is None:
-            return
-        query = EventQuery(type="lisp.debugger.entered", limit=1000)
-        stops = (await self._store.reader.events(query)).events
-        self._recalled = {event.data["evaluation"]: event for event in stops if event.data.get("evaluation")}
-        try:
-            await self._attach(record.host, record.port, record.secret, record)
-        except swank.SwankError:
-            log.warning("the recorded image does not answer", exc_info=True)
+        """Attach again to the image whose record an earlier hub left, and to its stopped threads.
+
+        What the log says of it and is not so any more is put right there.
+        """
+        recalled = await recall(self._store.reader)
+        self.debuggers.recall(recalled.stops)
+        self._recalled = {
+            event.data["evaluation"]: event
+            for event in recalled.stops.values()
+            if event.data.get("evaluation")
+        }
+        reason = "it ended while no hub ran"
+        if (record := swank.read_record(self.places.runtime)) is not None:
+            try:
+                await self._attach_own(record)
+            except swank.SwankError:
+                log.warning("the recorded image does not answer", exc_info=True)
+                reason = f"process {record.pid} does not answer; lisp.restart ends it and starts another"
+        if self._lisp is not None:
+            await self._orderly.done()
+            await self.debuggers.forget_recalled()
+        elif recalled.running:
+            await self._gone(shapes.LispStatus(state="lost", reason=reason), "lisp.lost", recalled.pid)
 
     async def stop(self) -> shapes.LispStatus:
         """End the image; one that we only attached to is left running."""
@@ -143,15 +159,22 @@ class Image:
             await lisp.close()
             if record is not None:
                 await swank.stop_image(record)
-            await self._gone(shapes.LispStatus(state="stopped"), "lisp.stopped", record)
+            await self._gone(
+                shapes.LispStatus(state="stopped"), "lisp.stopped", record.pid if record else None
+            )
+        elif (unreachable := swank.read_record(self.places.runtime)) is not None:
+            await swank.stop_image(unreachable)
+            self._set(shapes.LispStatus(state="stopped"))
         return self.status()
 
     async def detach(self) -> None:
         """Leave the image as it is: the hub ends, the image stays."""
-        if self._lisp is not None:
-            await self._lisp.close()
+        # What the session reports of its own closing is nothing that happened in the image.
+        self._listener.deaf = True
         for follower in self._followers:
             follower.cancel()
+        if self._lisp is not None:
+            await self._lisp.close()
         await self._orderly.close()
         self.evaluations.close()
 
@@ -194,6 +217,8 @@ class Image:
         if record.live is not None and record.live.state not in ("running", "stopped"):
             await record.logged.wait()
         await self._orderly.done()
+        if record.unlogged is not None:
+            raise record.unlogged
 
     def heard(self, listener_call: Callable[[], Awaitable[None]]) -> None:
         """Take in what the session reported, after everything it reported before."""
@@ -237,7 +262,8 @@ class Image:
         """Take note that the image died or its connection broke."""
         if self._lisp is not None:
             record, self._lisp, self._record = self._record, None, None
-            await self._gone(shapes.LispStatus(state="lost", reason=reason), "lisp.lost", record)
+            status = shapes.LispStatus(state="lost", reason=reason)
+            await self._gone(status, "lisp.lost", record.pid if record else None)
 
     async def _start(self, environment: Environment, program: str | None) -> None:
         began = time.monotonic()
@@ -248,10 +274,13 @@ class Image:
                 host, _, port = attach.rpartition(":")
                 await self._attach(host, int(port), None, None)
             else:
-                settings = self._image_settings(environment, program)
-                log_file = place.state / "log" / "lisp.log"
-                record = await swank.start_image(settings, place.runtime, place.cache, log_file)
-                await self._attach(record.host, record.port, record.secret, record)
+                # One that still runs although its connection was lost is the workspace's image.
+                record = swank.read_record(place.runtime)
+                if record is None:
+                    settings = self._image_settings(environment, program)
+                    log_file = place.state / "log" / "lisp.log"
+                    record = await swank.start_image(settings, place.runtime, place.cache, log_file)
+                await self._attach_own(record)
         except swank.SwankError as error:
             self._set(shapes.LispStatus(state="stopped", reason=str(error)))
             raise mapped(error) from error
@@ -261,6 +290,16 @@ class Image:
         self._set(msgspec.structs.replace(self._status, started_in_ms=started_in_ms))
         await self._log_start()
 
+    async def _attach_own(self, record: swank.ImageRecord) -> None:
+        """Attach to the image of RECORD. Errors: `LispLost` when it does not answer in time."""
+        try:
+            async with asyncio.timeout(TAKE_UP_S):
+                await self._attach(record.host, record.port, record.secret, record)
+        except TimeoutError:
+            raise swank.LispLost(
+                f"The Lisp, process {record.pid}, runs and does not answer; end it with lisp.stop"
+            ) from None
+
     def _image_settings(self, environment: Environment, program: str | None) -> swank.ImageSettings:
         settings = image_settings(self.places.workspace, self._settings(), environment)
         return settings if program is None else dataclasses.replace(settings, command=(program,))
@@ -268,7 +307,7 @@ class Image:
     async def _attach(
         self, host: str, port: int, secret: str | None, record: swank.ImageRecord | None
     ) -> None:
-        lisp = await swank.Lisp.open(host, port, secret=secret, listener=_Listener(self))
+        lisp = await swank.Lisp.open(host, port, secret=secret, listener=self._listener)
         self._lisp, self._record = lisp, record
         info = lisp.info
         self._set(
@@ -282,7 +321,15 @@ class Image:
                 package=info.package,
             )
         )
-        for live in await lisp.adopt():
+        try:
+            found = await lisp.adopt()
+        except BaseException:
+            # It died, or does not answer: the next request must not take it for one that works.
+            if self._lisp is lisp:
+                self._lisp, self._record = None, None
+            await lisp.close()
+            raise
+        for live in found:
             adopted = self._known(live.id, live.client)
             adopted.live = live
             self._follow(adopted)
@@ -319,16 +366,21 @@ class Image:
         evaluation = msgspec.to_builtins(record.wire())
         uri = record.source.uri if record.source else None
         details = {"code": record.code, "uri": uri, "success": live.success}
-        await self._append(EVENT_NAMES[record.kind], evaluation | details, record)
+        try:
+            await self._append(EVENT_NAMES[record.kind], evaluation | details, record)
+        except errors.DescartesError as error:
+            log.error("%s is not in the history: %s", record.id, error.message)
+            record.unlogged = error
         record.logged.set()
         self.debuggers.ended(record)
         self._publish("descartes/lisp/evaluated", evaluation)
 
-    async def _gone(self, status: shapes.LispStatus, event: str, record: swank.ImageRecord | None) -> None:
-        await self.debuggers.clear()
-        self._set(status)
-        data = {"pid": record.pid if record else None, "reason": status.reason}
-        await self._append(event, data, None)
+    async def _gone(self, status: shapes.LispStatus, event: str, pid: int | None) -> None:
+        try:
+            await self.debuggers.clear()
+        finally:
+            self._set(status)
+        await self._append(event, {"pid": pid, "reason": status.reason}, None)
 
     async def _log_start(self) -> None:
         await self._append("lisp.started", msgspec.to_builtins(self.status()), None)
@@ -352,22 +404,29 @@ class Image:
 
 
 class _Listener(swank.Listener):
-    """Passes on to the image what its session reports."""
+    """Passes on to the image what its session reports, unless it is DEAF."""
 
     def __init__(self, image: Image) -> None:
         self._image = image
+        self.deaf = False
 
     def output(self, evaluation: str | None, text: str, stream: str) -> None:
-        self._image.output(evaluation, text, stream)
+        if not self.deaf:
+            self._image.output(evaluation, text, stream)
 
     def stopped(self, stop: swank.Stop) -> None:
-        self._image.heard(lambda: self._image.stopped(stop))
+        self._hear(lambda: self._image.stopped(stop))
 
     def left(self, thread: int, level: int) -> None:
-        self._image.heard(lambda: self._image.debuggers.left(thread, level))
+        self._hear(lambda: self._image.debuggers.left(thread, level))
 
     def input_wanted(self, request: swank.InputRequest) -> None:
-        self._image.aside(self._image.asked(request))
+        if not self.deaf:
+            self._image.aside(self._image.asked(request))
 
     def lost(self, reason: str) -> None:
-        self._image.heard(lambda: self._image.lost(reason))
+        self._hear(lambda: self._image.lost(reason))
+
+    def _hear(self, step: Callable[[], Awaitable[None]]) -> None:
+        if not self.deaf:
+            self._image.heard(step)

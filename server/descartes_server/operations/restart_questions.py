@@ -9,7 +9,7 @@ import contextlib
 import logging
 
 from descartes_core.errors import DescartesError, InterventionClosed
-from descartes_core.model import Choice
+from descartes_core.model import Choice, Intervention
 from descartes_core.policy.interventions import Interventions
 from descartes_server.operations import lisp_shapes as shapes
 from descartes_server.operations.evaluations import Record
@@ -31,18 +31,34 @@ class RestartQuestions:
     async def _entered(self, debugger: shapes.Debugger, record: Record | None) -> None:
         if record is None or record.run is None:
             return
+        place = {"thread": debugger.thread, "level": debugger.level}
+        open_questions = await self._of_stops(record.run)
+        asked = next((each for each in open_questions if each.data == place), None)
+        question = asked or await self._ask(debugger, record, place)
+        self._open[debugger.thread, debugger.level] = question.id
+        self._image.aside(self._answered(debugger, question.id))
+
+    async def forget_recalled(self) -> None:
+        """Close the questions of an earlier hub whose stops nobody announced to this one."""
+        for question in await self._of_stops(None):
+            if question.id not in self._open.values():
+                with contextlib.suppress(InterventionClosed):
+                    await self._interventions.close(question.id, "the stop was left", by=LISP)
+
+    async def _of_stops(self, run: str | None) -> list[Intervention]:
+        return [each for each in await self._interventions.list(run=run) if each.kind == "restart"]
+
+    async def _ask(self, debugger: shapes.Debugger, record: Record, place: dict[str, int]) -> Intervention:
         condition = debugger.condition
-        question = await self._interventions.open(
+        return await self._interventions.open(
             "restart",
             title=f"{record.by.name}: {condition.message}",
             detail=f"{condition.type} in {record.code[:200]}",
             choices=[_choice(restart) for restart in debugger.restarts],
             by=record.by,
             run=record.run,
-            data={"thread": debugger.thread, "level": debugger.level},
+            data=place,
         )
-        self._open[debugger.thread, debugger.level] = question.id
-        self._image.aside(self._answered(debugger, question.id))
 
     async def _answered(self, debugger: shapes.Debugger, question: str) -> None:
         """Invoke the restart that a person chooses; do nothing when the stop is left some other way."""
