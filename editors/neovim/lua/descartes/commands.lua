@@ -28,7 +28,8 @@ local function compiled(result)
   end
   local text = result.success and 'compiled' or 'failed'
   local notes = n_notes == 0 and '' or (', %d note%s'):format(n_notes, n_notes == 1 and '' or 's')
-  vim.api.nvim_echo({ { ('⇒ %s in %d ms%s'):format(text, result.durationMs, notes) } }, true, {})
+  local group = result.success and n_notes == 0 and 'Normal' or 'DiagnosticWarn'
+  vim.api.nvim_echo({ { '⇒ ', 'Special' }, { ('%s in %d ms%s'):format(text, result.durationMs, notes), group } }, true, {})
 end
 
 local function with(arguments, more)
@@ -43,9 +44,12 @@ local function status(result)
   vim.notify(text)
 end
 
-local function lease_shown(result)
-  local lease = result.lease or result
-  vim.notify(('Descartes: %s is leased by %s'):format(lease.path, lease.holder.name))
+local function lease_is_yours(lease)
+  vim.notify(('Descartes: %s is yours until %s'):format(lease.path, require('descartes.runs').clock(lease.expiresAt)))
+end
+
+local function named(key, text)
+  return text ~= '' and { [key] = text } or {}
 end
 
 local commands = {
@@ -95,11 +99,14 @@ local commands = {
   ['output'] = function()
     require('descartes.image').open_output()
   end,
+  ['input'] = function()
+    require('descartes.image').answer_input()
+  end,
   ['interventions'] = function()
     require('descartes.interventions').choose()
   end,
   ['codelens'] = function()
-    vim.lsp.codelens.run()
+    require('descartes.lenses').run()
   end,
   ['runs'] = function()
     require('descartes.runs').list()
@@ -116,16 +123,18 @@ local commands = {
     end)
   end,
   ['lease'] = function(reason)
-    call('lease.acquire', with(file(), reason ~= '' and { reason = reason } or {}), lease_shown)
+    call('lease.acquire', with(file(), named('reason', reason)), lease_is_yours)
   end,
   ['release'] = function()
-    call('lease.release', file())
+    call('lease.release', file(), function(lease)
+      vim.notify(('Descartes: %s is free'):format(lease.path))
+    end)
   end,
   ['take-over'] = function(reason)
-    call('lease.steal', with(file(), { reason = reason ~= '' and reason or 'taken over in the editor' }), lease_shown)
+    call('lease.steal', with(file(), named('reason', reason)), lease_is_yours)
   end,
   ['request'] = function(message)
-    call('lease.request', with(file(), message ~= '' and { message = message } or {}))
+    call('lease.request', with(file(), named('message', message)))
   end,
 }
 

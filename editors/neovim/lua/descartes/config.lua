@@ -7,9 +7,15 @@ local M = {}
 ---@field trusted? boolean trust every workspace opened here; by default the server asks once for each
 ---@field keymaps? boolean set the key maps of :help descartes-keys in Lisp buffers; default true
 ---@field panel? boolean open the debugger beside the code when a thread stops; default true
----@field width? integer width of the debugger's window, columns; default 60
+---@field width? integer width of the debugger's window, columns; default 64
 
-local defaults = { cmd = { 'descartes', 'lsp' }, settings = {}, keymaps = true, panel = true, width = 60 }
+local defaults = {
+  cmd = { 'descartes', 'lsp' },
+  settings = vim.empty_dict(),
+  keymaps = true,
+  panel = true,
+  width = 64,
+}
 local types = {
   cmd = 'table',
   settings = 'table',

@@ -2,93 +2,55 @@
 --- It opens without taking the focus, and nothing but a key pressed in it invokes a restart.
 local M = {}
 
+local asking = require('descartes.asking')
 local config = require('descartes.config')
+local view = require('descartes.debugger_view')
 
 M.debuggers = {} ---@type table[] the stops there are now
 M.buffer = nil ---@type integer?
 
+local KEYS = '<CR> choose  a abort  c continue  e eval  v source  g? help'
+local MORE_FRAMES = 50
 local namespace = vim.api.nvim_create_namespace('descartes-debugger')
-local lines = {} ---@type {text: string, group: string?, entry: table?}[]
-local locals = {} ---@type table<string, table[]> by thread/level/frame
+local lines = {} ---@type descartes.Line[]
+local locals = {} ---@type table<string, table[]>
 
 local function call(operation, arguments, done)
   require('descartes').call(operation, arguments, done)
 end
 
-local function stop_of(entry)
-  return { thread = entry.debugger.thread, level = entry.debugger.level }
-end
-
-local function key(debugger, frame)
-  return ('%d/%d/%d'):format(debugger.thread, debugger.level, frame.index)
-end
-
---- Return how RESTART's arguments are shown, such as " (value)".
-local function parameters(restart)
-  local names = {}
-  for _, argument in ipairs(restart.arguments or {}) do
-    names[#names + 1] = argument.name:lower()
-  end
-  return #names > 0 and (' (%s)'):format(table.concat(names, ' ')) or ''
-end
-
-local function put(text, group, entry)
-  for index, part in ipairs(vim.split(text, '\n', { plain = true })) do
-    lines[#lines + 1] = { text = part, group = group, entry = index == 1 and entry or nil }
+local function show_value(result)
+  if result and result.evaluation then
+    require('descartes.image').show(result.evaluation)
   end
 end
 
-local function put_debugger(debugger)
-  put(debugger.condition.message, 'DiagnosticError', { debugger = debugger })
-  put(('[%s]  thread %d, level %d'):format(debugger.condition.type, debugger.thread, debugger.level), 'Comment')
-  put('')
-  put('Restarts', 'Title')
-  for _, restart in ipairs(debugger.restarts) do
-    local text = ('%2d  %s%s  %s'):format(restart.index, restart.name, parameters(restart), restart.description)
-    put(text, 'Function', { debugger = debugger, restart = restart })
-  end
-  put('')
-  put(('Frames (%d)'):format(debugger.frameCount), 'Title')
-  for _, frame in ipairs(debugger.frames) do
-    local group = frame.restartable and 'Normal' or 'Comment'
-    put(('%2d  %s'):format(frame.index, frame.description), group, { debugger = debugger, frame = frame })
-    for _, variable in ipairs(locals[key(debugger, frame)] or {}) do
-      put(('      %s = %s'):format(variable.name:lower(), variable.value), 'Identifier', {
-        debugger = debugger,
-        frame = frame,
-      })
-    end
-  end
-  put('')
+local function of(about, more)
+  local stop = { thread = about.debugger.thread, level = about.debugger.level }
+  return vim.tbl_extend('force', stop, more or {})
 end
 
 local function render()
-  lines = {}
-  if #M.debuggers == 0 then
-    put('No thread is stopped', 'Comment')
+  if not (M.buffer and vim.api.nvim_buf_is_valid(M.buffer)) then
+    return
   end
-  for index = #M.debuggers, 1, -1 do
-    put_debugger(M.debuggers[index])
-  end
-  local texts = {}
-  for index, line in ipairs(lines) do
-    texts[index] = line.text
-  end
+  lines = view.lines(M.debuggers, locals)
+  local texts = vim.tbl_map(function(line)
+    return line.text
+  end, lines)
   vim.bo[M.buffer].modifiable = true
   vim.api.nvim_buf_set_lines(M.buffer, 0, -1, false, texts)
   vim.bo[M.buffer].modifiable = false
   vim.api.nvim_buf_clear_namespace(M.buffer, namespace, 0, -1)
-  for index, line in ipairs(lines) do
-    if line.group and #line.text > 0 then
-      vim.api.nvim_buf_set_extmark(M.buffer, namespace, index - 1, 0, {
-        end_col = #line.text,
-        hl_group = line.group,
-      })
+  for row, line in ipairs(lines) do
+    for _, group in ipairs(line.groups) do
+      vim.api.nvim_buf_set_extmark(M.buffer, namespace, row - 1, group[1], { end_col = group[2], hl_group = group[3] })
     end
   end
 end
 
---- Return the entry under the cursor: what the nearest line above that has one is about.
+--- Return what the line under the cursor is about, or the nearest line above that is about something.
+---@return descartes.Entry?
 local function entry()
   for row = vim.api.nvim_win_get_cursor(0)[1], 1, -1 do
     if lines[row] and lines[row].entry then
@@ -97,53 +59,51 @@ local function entry()
   end
 end
 
---- Show what an operation that left a stop has come to.
-local function left(result)
-  if result and result.evaluation then
-    require('descartes.image').show(result.evaluation)
-  end
-end
-
-local function fields(names, done, given)
-  given = given or {}
-  local name = names[#given + 1]
-  if not name then
-    return done(given)
-  end
-  vim.ui.input({ prompt = name:lower() .. ': ' }, function(text)
-    if text and text ~= '' then
-      given[#given + 1] = text
-      fields(names, done, given)
-    end
+--- Invoke RESTART of DEBUGGER, after asking for its arguments.
+function M.invoke(debugger, restart)
+  asking.texts(asking.of_restart(restart), function(texts)
+    local params = of({ debugger = debugger }, { index = restart.index, name = restart.name })
+    params.arguments = #texts > 0 and texts or nil
+    call('debugger.restart', params, show_value)
   end)
 end
 
---- Invoke RESTART of DEBUGGER, after asking for its arguments.
-function M.invoke(debugger, restart)
-  local names = {}
-  for _, argument in ipairs(restart.arguments or {}) do
-    if argument.kind == 'required' or argument.kind == 'rest' then
-      names[#names + 1] = argument.name
+--- Invoke what PARAMS of `debugger.restart` name; the arguments that it needs and PARAMS lack are asked for.
+function M.invoke_with(params)
+  for _, debugger in ipairs(M.debuggers) do
+    if debugger.thread == params.thread and debugger.level == params.level and not params.arguments then
+      for _, restart in ipairs(debugger.restarts) do
+        if restart.index == params.index then
+          return M.invoke(debugger, restart)
+        end
+      end
     end
   end
-  fields(names, function(given)
-    local params = { thread = debugger.thread, level = debugger.level, index = restart.index, name = restart.name }
-    if #given > 0 then
-      params.arguments = given
-    end
-    call('debugger.restart', params, left)
+  call('debugger.restart', params, show_value)
+end
+
+local function fetch_locals(about)
+  call('debugger.frame', of(about, { frame = about.frame.index }), function(detail)
+    locals[view.key(about.debugger, about.frame)] = detail.locals
+    render()
   end)
 end
 
 local function toggle_locals(about)
-  local name = key(about.debugger, about.frame)
-  if locals[name] then
-    locals[name] = nil
-    return render()
+  local key = view.key(about.debugger, about.frame)
+  if locals[key] then
+    locals[key] = nil
+    render()
+  else
+    fetch_locals(about)
   end
-  local params = vim.tbl_extend('force', stop_of(about), { frame = about.frame.index })
-  call('debugger.frame', params, function(detail)
-    locals[name] = detail.locals
+end
+
+local function more_frames(about)
+  local from = #about.debugger.frames
+  local range = { start = from, ['end'] = math.min(from + MORE_FRAMES, about.debugger.frameCount) }
+  call('debugger.frames', of(about, range), function(result)
+    vim.list_extend(about.debugger.frames, result.frames)
     render()
   end)
 end
@@ -154,6 +114,8 @@ local function act()
     M.invoke(about.debugger, about.restart)
   elseif about and about.frame then
     toggle_locals(about)
+  elseif about and about.more then
+    more_frames(about)
   end
 end
 
@@ -161,46 +123,85 @@ local function leave(operation)
   return function()
     local about = entry()
     if about then
-      call('debugger.' .. operation, stop_of(about), left)
+      call('debugger.' .. operation, of(about), show_value)
     end
   end
 end
 
-local function in_frame(operation, prompt)
+--- Return a function that does DO with the frame under the cursor, after asking for a form with PROMPT if there is one.
+local function with_frame(prompt, do_it)
   return function()
     local about = entry()
     if not (about and about.frame) then
-      return
+      return vim.notify('Descartes: put the cursor on a frame')
     end
-    fields({ prompt }, function(given)
-      local params = vim.tbl_extend('force', stop_of(about), { frame = about.frame.index, code = given[1] })
-      call('debugger.' .. operation, params, function(result)
-        if operation == 'evalInFrame' then
-          require('descartes.image').show(result)
-        else
-          left(result)
-        end
-      end)
+    asking.texts(prompt and { { name = prompt } } or {}, function(texts)
+      do_it(about, of(about, { frame = about.frame.index, code = texts[1] }))
     end)
   end
 end
 
-local function restart_frame()
-  local about = entry()
-  if about and about.frame then
-    call('debugger.restartFrame', vim.tbl_extend('force', stop_of(about), { frame = about.frame.index }), left)
+local eval_in_frame = with_frame('evaluate in frame', function(about, params)
+  call('debugger.evalInFrame', params, function(evaluation)
+    require('descartes.image').show(evaluation)
+    if locals[view.key(about.debugger, about.frame)] then
+      fetch_locals(about)
+    end
+  end)
+end)
+
+local return_from_frame = with_frame('return from frame', function(_, params)
+  call('debugger.returnFromFrame', params, show_value)
+end)
+
+local restart_frame = with_frame(nil, function(_, params)
+  call('debugger.restartFrame', params, show_value)
+end)
+
+--- Return a window of this tab that shows code, or make one.
+local function code_window()
+  for _, window in ipairs(vim.api.nvim_tabpage_list_wins(0)) do
+    local buffer = vim.api.nvim_win_get_buf(window)
+    if vim.api.nvim_win_get_config(window).relative == '' and vim.bo[buffer].buftype == '' then
+      return window
+    end
   end
+  return vim.api.nvim_open_win(vim.api.nvim_create_buf(true, false), false, { split = 'left', win = 0 })
+end
+
+local function go_to(location)
+  if not (location and location.uri) then
+    return vim.notify('Descartes: no source is known here')
+  end
+  local client = require('descartes').client()
+  vim.api.nvim_set_current_win(code_window())
+  vim.lsp.util.show_document(location, client and client.offset_encoding or 'utf-16', { focus = true })
 end
 
 local function show_source()
   local about = entry()
-  local location = about and ((about.frame and about.frame.location) or about.debugger.location)
-  if type(location) ~= 'table' then
-    return vim.notify('Descartes: no source is known for this frame')
+  if not about then
+    return
   end
-  vim.cmd('wincmd p')
-  vim.cmd.edit(vim.fn.fnameescape(vim.uri_to_fname(location.uri)))
-  vim.api.nvim_win_set_cursor(0, { location.range.start.line + 1, location.range.start.character })
+  local frame = about.frame
+  if frame and not frame.location then
+    return call('debugger.frame', of(about, { frame = frame.index }), function(detail)
+      go_to(detail.location)
+    end)
+  end
+  go_to(frame and frame.location or about.debugger.location)
+end
+
+local function restart_numbered(number)
+  return function()
+    local about = entry()
+    for _, restart in ipairs(about and about.debugger.restarts or {}) do
+      if restart.index == number then
+        return M.invoke(about.debugger, restart)
+      end
+    end
+    vim.notify(('Descartes: there is no restart %d'):format(number))
+  end
 end
 
 local function make_buffer()
@@ -212,23 +213,31 @@ local function make_buffer()
     a = leave('abort'),
     c = leave('continue'),
     q = leave('toplevel'),
-    e = in_frame('evalInFrame', 'evaluate in frame'),
-    R = in_frame('returnFromFrame', 'return from frame'),
+    e = eval_in_frame,
+    R = return_from_frame,
     r = restart_frame,
     v = show_source,
+    ['g?'] = '<Cmd>help descartes-debugger<CR>',
   }
   for lhs, action in pairs(maps) do
-    vim.keymap.set('n', lhs, action, { buffer = M.buffer, nowait = true })
+    vim.keymap.set('n', lhs, action, { buffer = M.buffer, nowait = true, silent = true })
   end
   for number = 0, 9 do
-    vim.keymap.set('n', tostring(number), function()
-      local about = entry()
-      local restart = about and about.debugger.restarts[number + 1]
-      if restart then
-        M.invoke(about.debugger, restart)
-      end
-    end, { buffer = M.buffer, nowait = true })
+    vim.keymap.set('n', tostring(number), restart_numbered(number), { buffer = M.buffer, nowait = true })
   end
+end
+
+--- Return where the window goes: beside the code where there is room for both, else below it.
+local function place()
+  local width = config.get().width
+  if vim.o.columns >= 2 * width then
+    return { split = 'right', win = -1, width = width }
+  end
+  return { split = 'below', win = -1, height = math.floor(vim.o.lines * 0.4) }
+end
+
+local function window_of_debugger()
+  return M.buffer and vim.fn.win_findbuf(M.buffer)[1]
 end
 
 local function open(enter)
@@ -236,35 +245,45 @@ local function open(enter)
     make_buffer()
   end
   render()
-  local window = vim.fn.win_findbuf(M.buffer)[1]
+  local window = window_of_debugger()
   if window then
     return enter and vim.api.nvim_set_current_win(window)
   end
-  window = vim.api.nvim_open_win(M.buffer, enter, { split = 'right', win = -1, width = config.get().width })
-  vim.wo[window].wrap, vim.wo[window].number, vim.wo[window].relativenumber = false, false, false
-  vim.wo[window].signcolumn, vim.wo[window].winfixwidth = 'no', true
-  vim.wo[window].winbar = 'Debugger   <CR> restart or locals · a abort · c continue · e eval · v source'
+  window = vim.api.nvim_open_win(M.buffer, enter, place())
+  local options = { wrap = false, number = false, relativenumber = false, signcolumn = 'no', cursorline = true }
+  local more = { winfixwidth = true, winfixheight = true, list = false, fillchars = 'eob: ', winbar = KEYS }
+  for name, value in pairs(vim.tbl_extend('force', options, more)) do
+    vim.wo[window][0][name] = value
+  end
+end
+
+local function close(window)
+  -- The editor's last window cannot be closed; it then says that nothing is stopped.
+  if #vim.api.nvim_list_wins() == 1 or not pcall(vim.api.nvim_win_close, window, true) then
+    render()
+  end
 end
 
 --- Take in the stops there are; the window follows, the focus stays.
 function M.changed(params)
   local n_before = #M.debuggers
   M.debuggers = params.debuggers
-  vim.api.nvim_exec_autocmds('User', { pattern = 'DescartesDebugger', data = params })
-  local shown = M.buffer and vim.fn.win_findbuf(M.buffer)[1]
-  if #M.debuggers > 0 and (shown or (n_before == 0 and config.get().panel)) then
-    open(false)
-  elseif #M.debuggers == 0 then
+  local window = window_of_debugger()
+  if #M.debuggers == 0 then
     locals = {}
-    if shown then
-      -- The last window of the editor cannot be closed; it then says that nothing is stopped.
-      if #vim.api.nvim_list_wins() > 1 then
-        vim.api.nvim_win_close(shown, true)
-      else
-        render()
-      end
+    if window then
+      close(window)
     end
+  elseif window then
+    render()
+    if #M.debuggers ~= n_before then
+      vim.api.nvim_win_set_cursor(window, { 1, 0 })
+    end
+  elseif n_before == 0 and config.get().panel then
+    open(false)
   end
+  vim.cmd.redrawstatus()
+  vim.api.nvim_exec_autocmds('User', { pattern = 'DescartesDebugger', data = params })
 end
 
 --- Show the debugger and go there.

@@ -1,12 +1,16 @@
 --- What the image says: its state, output, results, and its questions for a line of text.
 local M = {}
 
---- The last status; `:lua =require('descartes.image').state` or a status line may show it.
+--- The last status, as the server sent it.
 M.state = { state = 'stopped' }
 M.last = nil ---@type table? the last evaluation that ended
 
 local MAX_LINES = 10000
+local ENDED = { done = true, aborted = true, lost = true }
 local output_buffer
+local awaited = {} ---@type table<string, true> this editor's evaluations whose outcome was not shown yet
+local shown_last ---@type string? the evaluation whose outcome was shown last
+local waiting_inputs = {} ---@type {prompt: string, kind: string, answer: fun(text: string?)}[]
 
 local function buffer()
   if not (output_buffer and vim.api.nvim_buf_is_valid(output_buffer)) then
@@ -17,10 +21,28 @@ local function buffer()
   return output_buffer
 end
 
-local function append(text)
+local function follow(window, count)
+  if window ~= vim.api.nvim_get_current_win() then
+    vim.api.nvim_win_set_cursor(window, { count, 0 })
+  end
+end
+
+function M.status(params)
+  local before = M.state.state
+  M.state = params
+  if params.state == 'lost' and before ~= 'lost' then
+    local reason = params.reason and (': ' .. params.reason) or ''
+    vim.notify(('Descartes: the Lisp image is lost%s; :Descartes start makes a new one'):format(reason), vim.log.levels.WARN)
+  end
+  vim.cmd.redrawstatus()
+  vim.api.nvim_exec_autocmds('User', { pattern = 'DescartesStatus', data = params })
+end
+
+--- Append what the image printed to the output's buffer.
+function M.output(params)
   local into = buffer()
   local last = vim.api.nvim_buf_get_lines(into, -2, -1, false)[1] or ''
-  local lines = vim.split(last .. text, '\n', { plain = true })
+  local lines = vim.split(last .. params.text, '\n', { plain = true })
   vim.api.nvim_buf_set_lines(into, -2, -1, false, lines)
   local count = vim.api.nvim_buf_line_count(into)
   if count > MAX_LINES then
@@ -28,49 +50,86 @@ local function append(text)
     count = MAX_LINES
   end
   for _, window in ipairs(vim.fn.win_findbuf(into)) do
-    vim.api.nvim_win_set_cursor(window, { count, 0 })
+    follow(window, count)
   end
 end
 
-function M.status(params)
-  M.state = params
-  vim.api.nvim_exec_autocmds('User', { pattern = 'DescartesStatus', data = params })
+local function outcome(evaluation)
+  if evaluation.state ~= 'done' then
+    return evaluation.state, 'DiagnosticWarn'
+  end
+  local values = #evaluation.values == 0 and 'no values' or table.concat(evaluation.values, '  ')
+  return (values:gsub('%s*\n%s*', ' ')), 'Normal'
 end
 
-function M.output(params)
-  append(params.text)
+--- Show the result of an evaluation on the command line, shortened to it; one that has not ended is shown when it has.
+function M.show(evaluation)
+  if not ENDED[evaluation.state] then
+    awaited[evaluation.id] = true
+    return
+  end
+  awaited[evaluation.id] = nil
+  if shown_last == evaluation.id then
+    return
+  end
+  shown_last = evaluation.id
+  local text, group = outcome(evaluation)
+  local room = math.max(vim.o.columns - 16, 20)
+  if vim.fn.strdisplaywidth(text) > room then
+    text = vim.fn.strcharpart(text, 0, room - 1) .. '…'
+  end
+  vim.api.nvim_echo({ { '⇒ ', 'Special' }, { text, group } }, true, {})
 end
 
 function M.evaluated(params)
   M.last = params
+  if awaited[params.id] and ENDED[params.state] then
+    M.show(params)
+  end
   vim.api.nvim_exec_autocmds('User', { pattern = 'DescartesEvaluated', data = params })
 end
 
---- Show the result of an evaluation on the command line, shortened to it.
-function M.show(evaluation)
-  if evaluation.state == 'stopped' then
-    return
+local function ask_input()
+  local request = table.remove(waiting_inputs, 1)
+  if not request then
+    return vim.notify('Descartes: nothing is read now')
   end
-  local text = evaluation.state
-  if evaluation.state == 'done' then
-    text = #evaluation.values == 0 and 'no values' or table.concat(evaluation.values, '  ')
+  if request.kind == 'yesOrNo' then
+    vim.ui.select({ 'yes', 'no' }, { prompt = request.prompt }, request.answer)
+  else
+    vim.ui.input({ prompt = request.prompt ~= '' and request.prompt or 'Lisp reads: ' }, request.answer)
   end
-  local line = '⇒ ' .. text:gsub('%s*\n%s*', ' ')
-  vim.api.nvim_echo({ { vim.fn.strcharpart(line, 0, vim.o.columns - 12) } }, true, {})
 end
 
---- Answer the server's request for a line of text; asked on the command line with the image's own prompt.
-function M.input(params, _)
-  if params.kind == 'yesOrNo' then
-    return { text = vim.fn.confirm(params.prompt, '&yes\n&no', 2) == 1 and 'yes' or 'no' }
+M.answer_input = ask_input
+
+--- Answer the server's request for a line of text. In normal mode it is asked for at once; a person who is typing
+--- is told, and answers with `:Descartes input`. Runs in the coroutine that Neovim makes for each request.
+function M.input(params)
+  local co = coroutine.running()
+  waiting_inputs[#waiting_inputs + 1] = {
+    prompt = params.prompt or '',
+    kind = params.kind,
+    answer = function(text)
+      vim.schedule(function()
+        coroutine.resume(co, { text = text or vim.NIL })
+      end)
+    end,
+  }
+  if vim.api.nvim_get_mode().mode == 'n' then
+    vim.schedule(ask_input)
+  else
+    vim.notify(('Descartes: Lisp reads: %s  (:Descartes input)'):format(params.prompt or ''))
   end
-  return { text = vim.fn.input(params.prompt ~= '' and params.prompt or 'Lisp reads: ') }
+  return coroutine.yield()
 end
 
 --- Open the output beside the code, without leaving it.
 function M.open_output()
   if #vim.fn.win_findbuf(buffer()) == 0 then
-    vim.api.nvim_open_win(buffer(), false, { split = 'below', win = 0, height = 10 })
+    local window = vim.api.nvim_open_win(buffer(), false, { split = 'below', win = 0, height = 10 })
+    vim.wo[window].winbar = 'Output'
+    vim.api.nvim_win_set_cursor(window, { vim.api.nvim_buf_line_count(buffer()), 0 })
   end
 end
 

@@ -6,15 +6,20 @@ local config = require('descartes.config')
 local METHODS = require('descartes.protocol')
 
 local warned = false
+local starting ---@type integer? the client that was started last
 
 ---@return table<string, fun(err: any, params: any, context: any)>
 local function handlers()
   local found = {}
   for method, where in pairs(METHODS) do
     found[method] = function(_, params, context)
-      local answer = require('descartes.' .. where.module)[where.name](params, context)
-      return answer
+      return require('descartes.' .. where.module)[where.name](params, context)
     end
+  end
+  -- Neovim draws lenses when it is told to; this is the server's word that they have changed.
+  found['workspace/codeLens/refresh'] = function(_, _, context)
+    require('descartes.lenses').refresh_all(context.client_id)
+    return vim.NIL
   end
   return found
 end
@@ -22,6 +27,7 @@ end
 local function capabilities()
   local found = vim.lsp.protocol.make_client_capabilities()
   found.experimental = { descartes = { notifications = true } }
+  found.workspace.codeLens = { refreshSupport = true }
   return found
 end
 
@@ -35,35 +41,36 @@ local function warn_of_problems()
 end
 
 local function keymaps(buffer)
-  local function map(keys, command, what)
-    vim.keymap.set('n', '<LocalLeader>' .. keys, '<Cmd>Descartes ' .. command .. '<CR>', {
+  for _, map in ipairs({
+    { 'n', 'e', 'eval-form', 'evaluate the top-level form' },
+    { 'x', 'e', 'eval', 'evaluate the selected lines' },
+    { 'n', 'x', 'eval-last', 'evaluate the form before the cursor' },
+    { 'n', 'c', 'compile-form', 'compile the top-level form' },
+    { 'n', 'k', 'compile-file', 'compile and load the file' },
+    { 'n', 'd', 'debugger', 'show the debugger' },
+    { 'n', 'i', 'interventions', 'answer a question' },
+    { 'n', 'l', 'codelens', 'run a code lens of this line' },
+    { 'n', 'o', 'output', 'show what the image printed' },
+  }) do
+    local mode, keys, command, what = unpack(map)
+    local run = mode == 'x' and ':' or '<Cmd>'
+    vim.keymap.set(mode, '<LocalLeader>' .. keys, run .. 'Descartes ' .. command .. '<CR>', {
       buffer = buffer,
+      silent = true,
       desc = 'Descartes: ' .. what,
     })
   end
-  map('e', 'eval-form', 'evaluate the top-level form')
-  map('x', 'eval-last', 'evaluate the form before the cursor')
-  map('c', 'compile-form', 'compile the top-level form')
-  map('k', 'compile-file', 'compile and load the file')
-  map('d', 'debugger', 'show the debugger')
-  map('i', 'interventions', 'answer a question')
-  map('l', 'codelens', 'run the code lens of this line')
 end
 
-local function on_attach(client, buffer)
-  if client.server_capabilities.codeLensProvider then
-    local refresh = function()
-      if vim.api.nvim_buf_is_valid(buffer) then
-        vim.lsp.codelens.refresh({ bufnr = buffer })
-      end
+--- Say once, in the person's terms, that the server has ended by itself.
+local function on_exit(code, signal)
+  vim.schedule(function()
+    require('descartes.debugger').changed({ debuggers = {} })
+    if vim.v.exiting == vim.NIL and (code ~= 0 or (signal ~= 0 and signal ~= 15)) then
+      local log = vim.fn.fnamemodify(vim.lsp.get_log_path(), ':~')
+      vim.notify(('Descartes: the server ended (%d); :edit starts it again; see %s'):format(code, log), vim.log.levels.ERROR)
     end
-    vim.api.nvim_create_autocmd({ 'BufEnter', 'InsertLeave', 'TextChanged' }, {
-      group = vim.api.nvim_create_augroup('descartes-lens-' .. buffer, {}),
-      buffer = buffer,
-      callback = refresh,
-    })
-    refresh()
-  end
+  end)
 end
 
 --- Start the server for BUFFER, or attach it to the one that serves its workspace.
@@ -83,15 +90,19 @@ function M.attach(buffer)
   end
   local file = vim.api.nvim_buf_get_name(buffer)
   local root = vim.fs.root(buffer, { 'descartes.toml', '.git', '.descartes' })
-  vim.lsp.start({
+  starting = vim.lsp.start({
     name = 'descartes',
     cmd = options.cmd,
-    root_dir = root or vim.fs.dirname(file ~= '' and file or vim.uv.cwd() .. '/x'),
+    root_dir = root or vim.fs.dirname(file ~= '' and file or vim.fs.joinpath(vim.uv.cwd(), 'x')),
     capabilities = capabilities(),
     handlers = handlers(),
+    commands = require('descartes.actions').commands(),
     settings = { descartes = options.settings },
     init_options = { trusted = options.trusted, settings = options.settings },
-    on_attach = on_attach,
+    on_attach = function(_, attached)
+      require('descartes.lenses').follow(attached)
+    end,
+    on_exit = on_exit,
   }, { bufnr = buffer })
   if options.keymaps then
     keymaps(buffer)
@@ -106,27 +117,48 @@ function M.client(buffer)
   return here or vim.lsp.get_clients({ name = 'descartes' })[1]
 end
 
---- Ask for OPERATION with ARGUMENTS; DONE gets the result. An error is shown, and given to FAILED if there is one.
+--- Return the image's state in a few words, for a status line: "Lisp ready, 1 stopped".
+---@return string
+function M.status()
+  local n_stops = #require('descartes.debugger').debuggers
+  local stopped = n_stops > 0 and (', %d stopped'):format(n_stops) or ''
+  local n_questions = #require('descartes.interventions').open
+  local asked = n_questions > 0 and (', %d to answer'):format(n_questions) or ''
+  return ('Lisp %s%s%s'):format(require('descartes.image').state.state, stopped, asked)
+end
+
+--- Call DO_IT when the server that is being started has answered.
+local function when_started(do_it)
+  vim.api.nvim_create_autocmd('LspAttach', {
+    callback = function(event)
+      if event.data.client_id == starting then
+        do_it()
+        return true
+      end
+    end,
+  })
+end
+
+--- Ask for OPERATION with ARGUMENTS; DONE gets the result. An error is shown.
 ---@param operation string such as 'lisp.eval'
 ---@param arguments table
 ---@param done? fun(result: any)
----@param failed? fun(message: string)
-function M.call(operation, arguments, done, failed)
+function M.call(operation, arguments, done)
   local client = M.client()
-  if not client then
-    vim.notify('Descartes: open a Lisp file first', vim.log.levels.WARN)
-    return
+  if not client and starting and vim.lsp.get_client_by_id(starting) then
+    return when_started(function()
+      M.call(operation, arguments, done)
+    end)
+  elseif not client then
+    return vim.notify('Descartes: open a Lisp file first', vim.log.levels.WARN)
   end
   local params = {
     command = 'descartes.' .. operation,
     arguments = { next(arguments) and arguments or vim.empty_dict() },
   }
-  require('descartes.protocol_client').request(client, 'workspace/executeCommand', params, function(err, result)
+  require('descartes.requests').send(client, 'workspace/executeCommand', params, function(err, result)
     if err then
       vim.notify('Descartes: ' .. err.message, vim.log.levels.WARN)
-      if failed then
-        failed(err.message)
-      end
     elseif done then
       done(result)
     end

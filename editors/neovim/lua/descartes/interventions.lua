@@ -3,6 +3,7 @@ local M = {}
 
 M.open = {} ---@type table[] the questions that are open now
 
+local asking = require('descartes.asking')
 local announced = {}
 
 function M.changed(params)
@@ -13,41 +14,71 @@ function M.changed(params)
       vim.notify(('Descartes asks: %s  (:Descartes interventions)'):format(question.title))
     end
   end
+  vim.cmd.redrawstatus()
   vim.api.nvim_exec_autocmds('User', { pattern = 'DescartesInterventions', data = params })
 end
 
---- Ask the person for the arguments that CHOICE takes, one after the other; DONE gets them.
-local function arguments(choice, done, given)
-  given = given or {}
-  local name = (choice.arguments or {})[#given + 1]
-  if not name then
-    return done(given)
+--- Show TEXT above the code while a choice is made; returns what takes it away.
+local function show_detail(title, text)
+  local lines = vim.split(vim.trim(text), '\n', { plain = true })
+  if lines[1] == '' then
+    return function() end
   end
-  vim.ui.input({ prompt = name .. ': ' }, function(text)
-    if text then
-      given[#given + 1] = text
-      arguments(choice, done, given)
+  local buffer = vim.api.nvim_create_buf(false, true)
+  vim.api.nvim_buf_set_lines(buffer, 0, -1, false, lines)
+  vim.bo[buffer].bufhidden, vim.bo[buffer].filetype = 'wipe', 'markdown'
+  local window = vim.api.nvim_open_win(buffer, false, {
+    relative = 'editor',
+    row = 0,
+    col = 2,
+    width = math.min(vim.o.columns - 6, 90),
+    height = math.min(#lines, math.max(vim.o.lines - 14, 3)),
+    border = 'rounded',
+    title = ' ' .. title .. ' ',
+    style = 'minimal',
+    focusable = false,
+  })
+  vim.wo[window].wrap, vim.wo[window].conceallevel = true, 2
+  vim.cmd.redraw()
+  return function()
+    if vim.api.nvim_win_is_valid(window) then
+      vim.api.nvim_win_close(window, true)
     end
-  end)
+  end
+end
+
+local function send(question, choice, texts)
+  local params = { id = question.id, choice = choice.id }
+  for index, name in ipairs(choice.arguments or {}) do
+    if name == 'reason' then
+      params.reason = texts[index]
+    elseif texts[index] then
+      params.arguments = params.arguments or {}
+      table.insert(params.arguments, texts[index])
+    end
+  end
+  require('descartes').call('intervention.answer', params)
 end
 
 local function answer(question)
+  local close = show_detail(question.title, question.detail or '')
   vim.ui.select(question.choices, {
     prompt = question.title,
+    kind = 'descartes',
     format_item = function(choice)
       return choice.title
     end,
   }, function(choice)
     if not choice then
-      return
+      return close()
     end
-    arguments(choice, function(given)
-      local params = { id = question.id, choice = choice.id }
-      if #given > 0 then
-        params.arguments = given
-      end
-      require('descartes').call('intervention.answer', params)
+    local fields = vim.tbl_map(function(name)
+      return { name = name, optional = name == 'reason' }
+    end, choice.arguments or {})
+    asking.texts(fields, function(texts)
+      send(question, choice, texts)
     end)
+    close()
   end)
 end
 
@@ -61,6 +92,7 @@ function M.choose()
   end
   vim.ui.select(M.open, {
     prompt = 'Which question?',
+    kind = 'descartes',
     format_item = function(question)
       return question.title
     end,

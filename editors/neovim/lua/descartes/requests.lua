@@ -2,7 +2,8 @@
 local M = {}
 
 --- Send METHOD with PARAMS to CLIENT; HANDLER gets (err, result).
-function M.request(client, method, params, handler)
+---@param client vim.lsp.Client
+function M.send(client, method, params, handler)
   if vim.fn.has('nvim-0.11') == 1 then
     return client:request(method, params, handler)
   end

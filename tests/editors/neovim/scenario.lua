@@ -1,0 +1,282 @@
+--- An hour with Descartes in Neovim, in some seconds: nothing here is prepared but the files and the model's script.
+local folder = debug.getinfo(1, 'S').source:match('^@(.*)/')
+local test = dofile(folder .. '/harness.lua')
+local see, press = test.see, test.press
+local workspace = vim.env.EDITOR_TEST_WORKSPACE
+
+local function descartes()
+  return require('descartes')
+end
+
+local function text_of(buffer)
+  return table.concat(vim.api.nvim_buf_get_lines(buffer, 0, -1, false), '\n')
+end
+
+local function put_cursor(text, offset)
+  for row, line in ipairs(vim.api.nvim_buf_get_lines(0, 0, -1, false)) do
+    local column = line:find(text, 1, true)
+    if column then
+      return vim.api.nvim_win_set_cursor(0, { row, column - 1 + (offset or 0) })
+    end
+  end
+  error('no text ' .. text)
+end
+
+--- Return the text of the float that hover opened, once it contains TEXT.
+local function hover(text)
+  vim.lsp.buf.hover()
+  return see('the hover with ' .. text, function()
+    for _, window in ipairs(vim.api.nvim_list_wins()) do
+      if vim.api.nvim_win_get_config(window).relative ~= '' then
+        local found = text_of(vim.api.nvim_win_get_buf(window))
+        if found:find(text, 1, true) then
+          vim.api.nvim_win_close(window, true)
+          return found
+        end
+      end
+    end
+  end)
+end
+
+--- Return the lens lines drawn in the current buffer as one text.
+local function lenses()
+  local found = ''
+  local namespace = vim.api.nvim_get_namespaces()['descartes-lenses']
+  for _, mark in ipairs(vim.api.nvim_buf_get_extmarks(0, namespace, 0, -1, { details = true })) do
+    local lines = mark[4].virt_lines or { mark[4].virt_text }
+    for _, line in ipairs(lines) do
+      for _, chunk in ipairs(line) do
+        found = found .. chunk[1]
+      end
+      found = found .. '\n'
+    end
+  end
+  return found
+end
+
+local function see_lens(title)
+  return see('the lens ' .. title, function()
+    return lenses():find(title, 1, true)
+  end)
+end
+
+local function diagnostic(text)
+  for _, each in ipairs(vim.diagnostic.get(0)) do
+    if each.message:find(text, 1, true) then
+      return each
+    end
+  end
+end
+
+local function panel()
+  local buffer = require('descartes.debugger').buffer
+  return buffer and vim.fn.win_findbuf(buffer)[1], buffer
+end
+
+local function see_panel(text)
+  return see('the debugger with ' .. text, function()
+    local window, buffer = panel()
+    return window and text_of(buffer):find(text, 1, true) and window
+  end)
+end
+
+local function question(title)
+  return see('the question ' .. title, function()
+    for _, each in ipairs(require('descartes.interventions').open) do
+      if each.title:find(title, 1, true) then
+        return each
+      end
+    end
+  end)
+end
+
+local function start()
+  vim.cmd.edit(workspace .. '/shapes.lisp')
+  see('the server', function()
+    return descartes().client()
+  end)
+  -- What a person asks for while the server or the image starts is done, not refused.
+  vim.cmd('Descartes eval (+ 1 2)')
+  test.see_message('⇒ 3')
+end
+
+local function look()
+  put_cursor('restart-case', 2)
+  hover('restart-case')
+  put_cursor('(* width', 8)
+  local client = descartes().client()
+  local params = vim.lsp.util.make_position_params(0, client.offset_encoding)
+  local labels
+  require('descartes.requests').send(client, 'textDocument/completion', params, function(_, result)
+    labels = vim.tbl_map(function(item)
+      return item.label
+    end, result.items or result)
+  end)
+  see('completions', function()
+    return labels and vim.tbl_contains(labels, 'width')
+  end)
+end
+
+local function mistake()
+  put_cursor('(defun area', 2)
+  press(',c')
+  local note = see('the note of the compiler', function()
+    return diagnostic('HIEGHT')
+  end)
+  put_cursor('hieght')
+  assert(note.lnum == vim.api.nvim_win_get_cursor(0)[1] - 1, 'the note stands at the mistake')
+  assert(note.col == vim.api.nvim_win_get_cursor(0)[2], 'the note begins at the mistake')
+  press('ciwheight<Esc>')
+  press(',c')
+  see('the note to disappear', function()
+    return not diagnostic('HIEGHT')
+  end)
+  put_cursor('(area 2 3)')
+  press(',e')
+  test.see_message('⇒ 6')
+  vim.cmd.write()
+end
+
+local function stop()
+  put_cursor('(defun average')
+  press(',c')
+  test.see_message('compiled')
+  local window, cursor = vim.api.nvim_get_current_win(), vim.api.nvim_win_get_cursor(0)
+  vim.cmd("Descartes eval (average '())")
+  local shown = see_panel('USE-VALUE')
+  assert(shown ~= window, 'the debugger has a window of its own')
+  assert(vim.api.nvim_get_current_win() == window, 'the focus stays')
+  assert(vim.deep_equal(vim.api.nvim_win_get_cursor(0), cursor), 'the cursor stays')
+  see_lens('⏸ DIVISION-BY-ZERO')
+  see_lens('USE-VALUE')
+  see('the stop as a diagnostic', function()
+    return diagnostic('DIVISION-BY-ZERO')
+  end)
+  assert(descartes().status():find('1 stopped'), descartes().status())
+end
+
+--- In the debugger's window: variables, a form evaluated in a frame, source, a nested stop that is aborted.
+local function examine()
+  vim.cmd('Descartes debugger')
+  local window, buffer = panel()
+  assert(vim.api.nvim_get_current_win() == window, ':Descartes debugger goes there')
+  put_cursor('AVERAGE NIL')
+  press('<CR>')
+  see_panel('numbers = NIL')
+  test.answer_prompts('(list numbers 7)')
+  put_cursor('AVERAGE NIL')
+  press('e')
+  test.see_message('⇒ (NIL 7)')
+  press('v')
+  assert(vim.api.nvim_get_current_win() ~= window, 'v shows the source in another window')
+  see('the source', function()
+    return vim.api.nvim_buf_get_name(0):find('shapes.lisp', 1, true)
+  end)
+  vim.api.nvim_set_current_win(window)
+  test.answer_prompts('(error "a second one")')
+  put_cursor('AVERAGE NIL')
+  press('e')
+  see_panel('level 2')
+  vim.api.nvim_win_set_cursor(window, { 1, 0 })
+  assert(text_of(buffer):find('a second one', 1, true), 'the newest stop stands first')
+  press('a')
+  see('the parent level alone', function()
+    return #require('descartes.debugger').debuggers == 1 and not text_of(buffer):find('a second one', 1, true)
+  end)
+  vim.cmd('wincmd p')
+end
+
+local function restart_by_lens()
+  put_cursor('(restart-case')
+  see_lens('USE-VALUE')
+  test.choose('USE-VALUE')
+  test.answer_prompts('(* 6 7)')
+  press(',l')
+  test.see_message('⇒ 42')
+  see('the debugger to close', function()
+    return not panel()
+  end)
+  see('the lenses and the diagnostic to go', function()
+    return lenses() == '' and not diagnostic('DIVISION-BY-ZERO')
+  end)
+end
+
+local function restart_by_code_action()
+  vim.cmd("Descartes eval (average '())")
+  local stopped = see('the stop', function()
+    return diagnostic('DIVISION-BY-ZERO')
+  end)
+  vim.api.nvim_win_set_cursor(0, { stopped.lnum + 1, stopped.col })
+  test.answer_prompts('(* 6 8)')
+  vim.lsp.buf.code_action({
+    apply = true,
+    filter = function(action)
+      return vim.startswith(action.title, 'USE-VALUE')
+    end,
+  })
+  test.see_message('⇒ 48')
+end
+
+local function read_a_line()
+  test.answer_prompts('forty-two')
+  vim.cmd('Descartes eval (read-line)')
+  test.see_message('⇒ "forty-two"')
+  vim.cmd('Descartes eval (princ "printed")')
+  see('the output', function()
+    local found = vim.fn.bufnr('descartes://output')
+    return found > 0 and text_of(found):find('printed', 1, true)
+  end)
+end
+
+local function agent()
+  local run
+  descartes().call('run.spawn', {
+    task = 'Say what the numbers are for',
+    agent = 'scribe',
+    backend = 'model',
+    model = 'scripted:' .. vim.env.EDITOR_TEST_SCRIPT,
+    files = { 'numbers.lisp' },
+  }, function(spawned)
+    run = spawned
+  end)
+  question('write notes.lisp')
+  test.see_message('Descartes asks: write notes.lisp')
+  test.choose('Accept')
+  press(',i')
+  local second = question('write numbers.lisp')
+  assert(vim.fn.readfile(workspace .. '/notes.lisp')[1] == ';; Halves.', 'what was accepted is written')
+  vim.cmd.edit(workspace .. '/numbers.lisp')
+  see_lens('held by scribe')
+  put_cursor('number 2')
+  hover('held by scribe')
+  vim.cmd('Descartes lease')
+  test.see_message('scribe')
+  test.choose('take over')
+  vim.api.nvim_win_set_cursor(0, { 1, 0 })
+  press(',l')
+  see_lens('held by you')
+  descartes().call('intervention.answer', { id = second.id, choice = 'accept' })
+  test.see_message('scribe failed: lease_lost')
+  assert(vim.fn.readfile(workspace .. '/numbers.lisp')[1] == '(defpackage :numbers', 'nothing was overwritten')
+  vim.cmd('Descartes history')
+  see('the history', function()
+    return text_of(0):find('lease.stolen', 1, true)
+  end)
+  assert(run.agent == 'scribe')
+end
+
+test.run(function()
+  start()
+  look()
+  mistake()
+  stop()
+  examine()
+  restart_by_lens()
+  restart_by_code_action()
+  read_a_line()
+  agent()
+  for _, message in ipairs(test.shown) do
+    assert(not message:find('deprecated', 1, true), message)
+  end
+  assert(not vim.fn.execute('messages'):find('deprecated', 1, true), vim.fn.execute('messages'))
+end)
