@@ -208,7 +208,7 @@ async def test_progress_begins_and_ends(workspace: Path) -> None:
 
 async def test_cancelling_the_progress_ends_the_request_and_stops_the_image(workspace: Path) -> None:
     file = workspace / "slow.lisp"
-    file.write_text("(eval-when (:compile-toplevel) (sleep 600))\n")
+    file.write_text("(eval-when (:compile-toplevel) (print :begun) (finish-output) (sleep 600))\n")
     capabilities = NOTIFIED | {"window": {"workDoneProgress": True}}
     async with lsp(workspace, initializationOptions=TRUSTED, capabilities=capabilities) as client:
         uri = client.open(file)
@@ -219,6 +219,7 @@ async def test_cancelling_the_progress_ends_the_request_and_stops_the_image(work
             {"command": "descartes.lisp.compileFile", "arguments": [{"uri": uri}]},
         )
         begun = await client.notification("$/progress", lambda p: p["value"]["kind"] == "begin", after=seen)
+        await client.notification("descartes/lisp/output", lambda p: "BEGUN" in p["text"])
         client.notify("window/workDoneProgress/cancel", {"token": begun["token"]})
         with pytest.raises(LspError) as caught:
             await client.answer(asked)
