@@ -140,3 +140,18 @@ async def test_a_client_that_is_there_keeps_what_is_its_own(stock_swank: StockSw
         assert two.lisp.stops == {}
         await one.lisp.abort(*stop.id)
         assert (await one.settled(evaluation)).state == "aborted"
+
+
+async def test_an_image_goes_on_when_clients_leave_without_reading_what_they_asked_for(
+    stock_swank: StockSwank,
+) -> None:
+    """Swank fails to write the rest to them, in the thread that registers all connections."""
+    for _ in range(12):
+        gone = await _vanishing(stock_swank.port)
+        await gone.start('(dotimes (i 400) (format t "~5000d" i) (finish-output))')
+        await gone.recorder.until("output")
+        _vanish(gone)
+    async with session(stock_swank.port) as here:
+        await here.lisp.adopt()
+        await here.run("(loop until (null (rest swank::*connections*)) do (sleep 1/100))", client="observer")
+        assert here.recorder.all("stopped") == []

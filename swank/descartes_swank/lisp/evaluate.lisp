@@ -272,10 +272,11 @@
 (defun become-default (session)
   "Make SESSION the one that hears of errors in threads of nobody; Swank's way is: whoever came last."
   (let ((connection (session-connection session)))
-    (unless (eq connection (first swank::*connections*))
-      (loop for old = swank::*connections*
-            for new = (cons connection (remove connection old))
-            until (eq old (sb-ext:compare-and-swap (symbol-value 'swank::*connections*) old new))))))
+    (loop for old = swank::*connections*
+          for new = (cons connection (remove connection old))
+          until (or (eq connection (first old))
+                    (not (member connection old))
+                    (eq old (sb-ext:compare-and-swap (symbol-value 'swank::*connections*) old new))))))
 
 (defun reclaim-default (newcomer)
   "Be the default again after NEWCOMER, when that is not one that evaluates."
@@ -292,6 +293,17 @@
   (loop for evaluation being the hash-values of *evaluations*
         unless (session-live-p (evaluation-session evaluation))
           do (release-writer (evaluation-port evaluation))))
+
+(defun close-for-certain (close-connection connection &rest arguments)
+  "Call CLOSE-CONNECTION, Swank's own, for CONNECTION, also when its client left before it had read all.
+
+Swank fails to write the rest to it then, in the thread (or with the lock) that all connections need."
+  (handler-case (apply close-connection connection arguments)
+    (stream-error ()
+      (close (swank::connection.socket-io connection) :abort t)
+      (apply close-connection connection arguments))))
+
+(sb-int:encapsulate 'swank::close-connection% 'close-for-certain #'close-for-certain)
 
 (defun await-registration (connection)
   "Swank puts a new connection into its list from another thread."
@@ -324,40 +336,32 @@
                                       (swank::debugger-info-for-emacs 0 0)))))
      (sb-thread:signal-semaphore done))))
 
-(defun adoptable-threads ()
-  (remove-if (lambda (thread)
-               (or (eq thread sb-thread:*current-thread*)
-                   (sb-thread::thread-ephemeral-p thread)
-                   (loop for connection in swank::*connections*
-                         thereis (member thread (list (swank::mconn.control-thread connection)
-                                                      (swank::mconn.reader-thread connection))))))
-             (sb-thread:list-all-threads)))
+(defun orphaned-threads ()
+  "Return the threads that work for a client that is gone; no other thread is disturbed."
+  (loop for thread in (sb-thread:list-all-threads)
+        for connection = (ignore-errors
+                          (sb-thread:symbol-value-in-thread 'swank::*emacs-connection* thread nil))
+        when (and connection
+                  (sb-thread:thread-alive-p thread)
+                  (not (live-connection-p connection)))
+          collect thread))
 
 (defun adopt-threads (connection)
   "Take over what stopped threads there are; wait a little for those that can answer."
   (let ((done (sb-thread:make-semaphore))
         (asked 0))
-    (dolist (thread (adoptable-threads))
+    (dolist (thread (orphaned-threads))
       (ignore-errors (adopt-thread thread connection done) (incf asked)))
-    (sb-thread:wait-on-semaphore done :n asked :timeout 1/2)))
-
-(defun send-backlog (port)
-  (let ((backlog (with-port (port) (reverse (shiftf (port-backlog port) '())))))
-    (loop for (kind . text) in backlog
-          do (deliver (port-session port) :output (port-evaluation port) kind text))))
+    (when (plusp asked)
+      (sb-thread:wait-on-semaphore done :n asked :timeout 1/2))))
 
 (defun adopt-evaluation (evaluation session)
-  "Give EVALUATION to SESSION; return (ID CLIENT), and deliver what it has to say."
-  (setf (evaluation-session evaluation) session
-        (port-session (evaluation-port evaluation)) session)
-  (list (evaluation-id evaluation) (evaluation-client evaluation)))
-
-(defun tell-what-was-missed (evaluation)
-  (send-backlog (evaluation-port evaluation))
+  "Give EVALUATION to SESSION, and deliver what it had to say meanwhile."
+  (setf (evaluation-session evaluation) session)
+  (give-port (evaluation-port evaluation) session)
   (ask-again (evaluation-port evaluation))
   (when (evaluation-outcome evaluation)
-    (apply #'deliver (evaluation-session evaluation) :outcome (evaluation-id evaluation)
-           (evaluation-outcome evaluation))
+    (apply #'deliver session :outcome (evaluation-id evaluation) (evaluation-outcome evaluation))
     (remhash (evaluation-id evaluation) *evaluations*)))
 
 (defun adopt-orphans ()
@@ -367,10 +371,11 @@ A message :adopted with that list comes before what was missed."
   (let* ((session (current-session))
          (orphans (loop for evaluation being the hash-values of *evaluations*
                         unless (session-live-p (evaluation-session evaluation)) collect evaluation))
-         (adopted (loop for evaluation in orphans collect (adopt-evaluation evaluation session))))
+         (adopted (loop for evaluation in orphans
+                        collect (list (evaluation-id evaluation) (evaluation-client evaluation)))))
     (setf *heir* session)
     (deliver session :adopted adopted)
-    (mapc #'tell-what-was-missed orphans)
+    (dolist (evaluation orphans) (adopt-evaluation evaluation session))
     (adopt-threads (session-connection session))
     adopted))
 
@@ -390,7 +395,8 @@ A message :adopted with that list comes before what was missed."
 
 (defun inspected-parts (value)
   "Return what `emacs-inspect` gives for VALUE, a list or lazily made, without an end to what may have none."
-  (let ((parts (swank::emacs-inspect value)))
+  (let* ((swank::*istate* (swank::make-istate :object value))
+         (parts (swank::emacs-inspect value)))
     (if (listp parts)
         (loop for part in parts repeat 2000 collect part)
         (swank::llist-range parts 0 2000))))

@@ -66,21 +66,31 @@
    (backlog :initform '() :accessor port-backlog)
    (backlog-size :initform 0 :accessor port-backlog-size)
    (scheduled :initform nil :accessor port-scheduled)
+   (sending :initform (sb-thread:make-mutex :name "descartes sending") :reader port-sending)
    (lock :initform (sb-thread:make-mutex :name "descartes port") :reader port-lock)))
 
+(defmacro without-stopping ((lock) &body body)
+  "Run BODY with LOCK. An interrupt waits: stopping here would stop all who share the lock."
+  `(swank::without-slime-interrupts
+     (sb-thread:with-recursive-lock (,lock) ,@body)))
+
 (defmacro with-port ((port) &body body)
-  `(sb-thread:with-recursive-lock ((port-lock ,port)) ,@body))
+  `(without-stopping ((port-lock ,port)) ,@body))
+
+(defmacro with-sending ((port) &body body)
+  "Run BODY while nobody else sends what PORT holds: a piece must not overtake the one before it."
+  `(without-stopping ((port-sending ,port)) ,@body))
 
 (defun take-buffer (port)
+  "Return what PORT holds and its kind, or nil."
   (with-port (port)
     (when (plusp (port-fill port))
-      (prog1 (subseq (port-buffer port) 0 (port-fill port))
+      (multiple-value-prog1 (values (subseq (port-buffer port) 0 (port-fill port)) (port-kind port))
         (setf (port-fill port) 0)))))
 
 (defun keep-backlog (port kind text)
-  (with-port (port)
-    (when (<= (incf (port-backlog-size port) (length text)) +backlog+)
-      (push (cons kind text) (port-backlog port)))))
+  (when (<= (incf (port-backlog-size port) (length text)) +backlog+)
+    (push (cons kind text) (port-backlog port))))
 
 (defun remember-line (port text)
   (let ((newline (position #\Newline text :from-end t)))
@@ -92,15 +102,26 @@
 
 (defun flush-port (port &key (wait t))
   "Send what PORT holds. WAIT: keep a fast writer from running far ahead of the client."
-  (let ((kind (port-kind port))
-        (text (take-buffer port)))
+  (when (and (with-sending (port) (send-buffer port))
+             wait
+             (>= (incf (port-ahead port)) +chunks-ahead+))
+    (setf (port-ahead port) 0)
+    (await-client port)))
+
+(defun send-buffer (port)
+  "Send or keep what PORT holds; return whether something was sent."
+  (multiple-value-bind (text kind) (take-buffer port)
     (when text
       (remember-line port text)
-      (cond ((not (deliver (port-session port) :output (port-evaluation port) kind text))
-             (keep-backlog port kind text))
-            ((and wait (>= (incf (port-ahead port)) +chunks-ahead+))
-             (setf (port-ahead port) 0)
-             (await-client port))))))
+      (or (deliver (port-session port) :output (port-evaluation port) kind text)
+          (progn (keep-backlog port kind text) nil)))))
+
+(defun give-port (port session)
+  "Let PORT lead to SESSION, which hears first what was written while nobody was there."
+  (with-sending (port)
+    (setf (port-session port) session)
+    (loop for (kind . text) in (reverse (shiftf (port-backlog port) '()))
+          do (deliver session :output (port-evaluation port) kind text))))
 
 (defun await-client (port)
   "Wait until the client has read what was sent, or is gone."
@@ -144,32 +165,29 @@
              (flush-port port))
            (setf start next)
         while (< start end))
-  (flush-soon port))
+  (flush-soon port)
+  (take-interrupts))
 
 ;;; Output that nobody flushes is sent soon after it was written
 
-(defvar *flush-queue* (swank/backend:make-lock :name "descartes flush queue"))
+(defvar *flush-queue* (sb-thread:make-mutex :name "descartes flush queue"))
 (defvar *unflushed* '() "Ports that hold output.")
 (defvar *flusher* nil "The thread that sends it.")
 
 (defun flush-soon (port)
   (unless (or (port-scheduled port) (zerop (port-fill port)))
     (setf (port-scheduled port) t)
-    (swank/backend:call-with-lock-held
-     *flush-queue*
-     (lambda ()
-       (push port *unflushed*)
-       (unless (and *flusher* (sb-thread:thread-alive-p *flusher*))
-         (setf *flusher* (swank/backend:spawn #'flush-now-and-then :name "descartes flusher")))))))
+    (without-stopping (*flush-queue*)
+      (push port *unflushed*)
+      (unless (and *flusher* (sb-thread:thread-alive-p *flusher*))
+        (setf *flusher* (swank/backend:spawn #'flush-now-and-then :name "descartes flusher"))))))
 
 (defun take-unflushed ()
   "Return the ports to flush; when there are none, the flusher ends and the second value is true."
-  (swank/backend:call-with-lock-held
-   *flush-queue*
-   (lambda ()
-     (let ((ports (shiftf *unflushed* '())))
-       (unless ports (setf *flusher* nil))
-       (values ports (null ports))))))
+  (without-stopping (*flush-queue*)
+    (let ((ports (shiftf *unflushed* '())))
+      (unless ports (setf *flusher* nil))
+      (values ports (null ports)))))
 
 (defun flush-now-and-then ()
   (loop
@@ -286,7 +304,7 @@
 
 ;;; Printing that ends, whatever is printed
 
-(defconstant +values-limit+ 8388608 "Octets of printed values in one message; Swank's own limit is 16 MiB.")
+(defconstant +values-limit+ 4194304 "Octets of printed values in one message; Swank's own limit is 16 MiB.")
 
 (defclass bounded-printer (sb-gray:fundamental-character-output-stream)
   ((text :initform (make-string-output-stream) :reader printer-text)
