@@ -1,4 +1,4 @@
-"""The extension in the real VS Code: driven from outside through its page, and from inside its extension host."""
+"""The extension in the real VS Code: driven through its page, and from inside its extension host."""
 
 from __future__ import annotations
 
@@ -59,6 +59,7 @@ SETTINGS = {
     "workbench.secondarySideBar.defaultVisibility": "hidden",
     "workbench.tips.enabled": False,
     "workbench.reduceMotion": "on",
+    "workbench.editor.useModal": "off",
     "extensions.autoUpdate": "off",
     "security.workspace.trust.startupPrompt": "never",
     "security.workspace.trust.banner": "never",
@@ -91,7 +92,7 @@ def extensions(node: Path) -> Iterator[Path]:
         folder = Path(name)
         package = folder / "descartes.vsix"
         npm = [str(EDITORS / "bin" / "npm"), "run", "--silent", "package", "--", "--out", str(package)]
-        _run(npm, cwd=EXTENSION, PATH=f"{EDITORS / 'bin'}{os.pathsep}{os.environ['PATH']}")
+        _run(npm, PATH=f"{EDITORS / 'bin'}{os.pathsep}{os.environ['PATH']}")
         _run(
             [str(node), str(SERVER), "--install-extension", str(package), *_folders(folder / "data", folder)]
         )
@@ -100,7 +101,7 @@ def extensions(node: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def lisp_workspace(workspace: Path) -> Iterator[Path]:
-    """Return a workspace with one Lisp file; the hub and the image that the test started there end with it."""
+    """Return a workspace with one Lisp file; the hub and the image started there end with the test."""
     (workspace / "ratio.lisp").write_text(RATIO)
     yield workspace
     for folder in Path(os.environ["DESCARTES_RUNTIME_DIR"]).iterdir():
@@ -144,11 +145,15 @@ class VsCode:
                 return int(found[1])
         raise AssertionError("VS Code did not start:\n" + "".join(said))
 
-    def drive(self, driver: str, workspace: Path, shots: Path, **environment: str) -> str:
+    def drive(self, driver: str, workspace: Path, shots: Path, **more: str) -> str:
         """Run DRIVER in the page of WORKSPACE and return what it printed; fails when it fails."""
-        said = {"DESCARTES_TEST_PYTHON": sys.executable, "DESCARTES_TEST_SHOTS": str(shots), **environment}
-        words = [str(self.node), str(DRIVERS / driver), str(self.port), str(workspace)]
-        return _run(words, PLAYWRIGHT=str(EDITORS / "playwright" / "package.json"), **said)
+        return _run(
+            [str(self.node), str(DRIVERS / driver), str(self.port), str(workspace)],
+            PLAYWRIGHT=str(EDITORS / "playwright" / "package.json"),
+            DESCARTES_TEST_PYTHON=sys.executable,
+            DESCARTES_TEST_SHOTS=str(shots),
+            **more,
+        )
 
     def close(self) -> None:
         """End the server and everything it started."""
@@ -166,8 +171,8 @@ def vscode(
     code.close()
 
 
-@pytest.mark.parametrize("vscode", [["--disable-workspace-trust"]], indirect=True, ids=["page"])
-def test_a_person_sees_hovers_notes_stops_and_questions_and_keeps_the_focus(
+@pytest.mark.parametrize("vscode", [[]], indirect=True, ids=["page"])
+def test_a_person_trusts_compiles_leaves_stops_and_answers_a_run_without_losing_the_focus(
     vscode: VsCode, lisp_workspace: Path, tmp_path: Path
 ) -> None:
     script = tmp_path / "script.jsonl"
@@ -189,13 +194,6 @@ def test_the_editors_own_interface_gives_what_the_server_answers(
     assert "all done" in printed
 
 
-@pytest.mark.parametrize("vscode", [[]], indirect=True, ids=["trust"])
-def test_nothing_is_evaluated_before_the_person_trusts_the_folder(
-    vscode: VsCode, lisp_workspace: Path, tmp_path: Path
-) -> None:
-    assert "all done" in vscode.drive("trust.mjs", lisp_workspace, tmp_path)
-
-
 def test_the_lock_of_the_extension_names_no_registry() -> None:
     assert '"resolved"' not in (EXTENSION / "package-lock.json").read_text()
 
@@ -208,10 +206,10 @@ def _folders(data: Path, extensions: Path) -> list[str]:
     ]
 
 
-def _run(words: list[str], cwd: Path | None = None, **environment: str) -> str:
+def _run(words: list[str], **environment: str) -> str:
     done = subprocess.run(
         words,
-        cwd=cwd,
+        cwd=EXTENSION,
         env=os.environ | environment,
         capture_output=True,
         text=True,

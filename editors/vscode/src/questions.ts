@@ -7,6 +7,7 @@ import { ListView } from './treeView';
 
 const MORE = 'More…';
 const BUTTONS = 3;
+const REASON = 'reason';
 
 export class Questions extends ListView<Intervention> {
   private open: Intervention[] = [];
@@ -36,7 +37,7 @@ export class Questions extends ListView<Intervention> {
       return;
     }
     const items = about.choices.map((choice) => ({ label: choice.title, choice }));
-    const placeHolder = about.detail.replace(/\s*\n\s*/g, '   ');
+    const placeHolder = oneLine(about.detail);
     const picked = await vscode.window.showQuickPick(items, { title: about.title, placeHolder, ignoreFocusOut: true });
     if (picked !== undefined) {
       await this.send(about, picked.choice);
@@ -52,7 +53,7 @@ export class Questions extends ListView<Intervention> {
   }
 
   private async announce(question: Intervention): Promise<void> {
-    const simple = question.choices.filter((choice) => choice.arguments.length === 0).slice(0, BUTTONS);
+    const simple = question.choices.filter(isSimple).slice(0, BUTTONS);
     const buttons = [...simple.map((choice) => choice.title), MORE];
     const chosen = await vscode.window.showInformationMessage(`A run asks: ${question.title}`, ...buttons);
     const choice = simple.find((each) => each.title === chosen);
@@ -78,18 +79,27 @@ export class Questions extends ListView<Intervention> {
   }
 }
 
+/** A choice that takes at most a reason is a button. */
+function isSimple(choice: Choice): boolean {
+  return choice.arguments.every((name) => name === REASON);
+}
+
 /** A reason has a parameter of its own; everything else travels as arguments. */
 function said(choice: Choice, given: string[]): { reason?: string; arguments?: string[] } {
-  if (choice.arguments.join() === 'reason') {
+  if (choice.arguments.join() === REASON) {
     return given[0] ? { reason: given[0] } : {};
   }
   return given.length > 0 ? { arguments: given } : {};
 }
 
+function oneLine(detail: string): string {
+  return detail.trim().replace(/\s*\n\s*/g, ' · ');
+}
+
 function line(question: Intervention): vscode.TreeItem {
   const item = new vscode.TreeItem(question.title);
   item.id = question.id;
-  item.description = question.kind;
+  item.description = oneLine(question.detail);
   item.tooltip = question.detail;
   item.iconPath = new vscode.ThemeIcon('question', new vscode.ThemeColor('notificationsInfoIcon.foreground'));
   item.command = { command: 'descartes.ui.answer', title: 'Answer', arguments: [question] };

@@ -1,7 +1,8 @@
 // The connection to the server: how it is started, and how an operation is asked for.
 import * as vscode from 'vscode';
 import { LanguageClient, ResponseError, State } from 'vscode-languageclient/node';
-import type { ClientCapabilities, FeatureState, LanguageClientOptions, StaticFeature } from 'vscode-languageclient/node';
+import type { ClientCapabilities, FeatureState, StaticFeature } from 'vscode-languageclient/node';
+import type { LanguageClientOptions } from 'vscode-languageclient/node';
 import { serverCommand, settings } from './settings';
 
 const MANAGE_TRUST = 'Manage Workspace Trust';

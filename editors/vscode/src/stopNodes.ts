@@ -72,7 +72,8 @@ function stopLine(stop: Debugger): vscode.TreeItem {
   const level = stop.level > 1 ? `level ${stop.level}: ` : '';
   item.description = `${level}${stop.condition.message.replace(/\s*\n\s*/g, ' ')}`;
   const who = stop.origin.kind === 'background' ? 'a thread of the image' : stop.origin.name;
-  item.tooltip = `${stop.condition.type}\n${stop.condition.message}\n\nthread ${stop.thread}, level ${stop.level}, ${who}`;
+  const where = `thread ${stop.thread}, level ${stop.level}, ${who}`;
+  item.tooltip = `${stop.condition.type}\n${stop.condition.message}\n\n${where}`;
   item.iconPath = new vscode.ThemeIcon('debug-pause', new vscode.ThemeColor('errorForeground'));
   item.contextValue = 'stop';
   return item;

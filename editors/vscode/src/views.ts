@@ -54,8 +54,8 @@ export class Views implements vscode.Disposable {
   }
 
   dispose(): void {
-    const all = [this.printed, this.said, this.outcomes, this.status, this.stops, this.questions, this.runs, this.leases];
-    all.forEach((each) => each.dispose());
+    const { printed, said, outcomes, status, stops, questions, runs, leases } = this;
+    [printed, said, outcomes, status, stops, questions, runs, leases].forEach((each) => each.dispose());
   }
 
   private stopsChanged(stops: protocol.Debugger[]): void {

@@ -51,12 +51,11 @@ export async function answer(page, title, text) {
   await page.keyboard.press('Enter');
 }
 
-/** Open the file NAME as a person does; wait for its text and for the extension. */
+/** Open the file NAME as a person does; wait until the server has told what is in it. */
 export async function openFile(page, name) {
   await page.locator('.explorer-folders-view', { hasText: name }).waitFor();
   await page.locator('.explorer-folders-view .monaco-list-row', { hasText: name }).first().dblclick();
-  await page.locator('.view-line', { hasText: 'defpackage' }).waitFor();
-  await page.locator('.statusbar-item [aria-label~="Lisp"]').first().waitFor();
+  await page.locator('.breadcrumbs-control', { hasText: /\.lisp\s*\w/ }).waitFor();
 }
 
 /** Fail unless what is typed goes into the editor. */

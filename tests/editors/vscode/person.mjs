@@ -1,6 +1,7 @@
-// What a person does in VS Code with a Lisp file: looks, compiles, evaluates, leaves a stop, answers a run.
+// What a person does in VS Code with a Lisp file: trusts it, compiles, evaluates, leaves a stop, answers a run.
 import { execFileSync } from 'node:child_process';
 import { answer, choose, drive, expectFocusInEditor, openFile, say } from './page.mjs';
+import { trust } from './trust.mjs';
 
 const lens = (page, title) => page.locator('.codelens-decoration a', { hasText: title }).first();
 const status = (page, text) => page.locator('.statusbar-item', { hasText: text });
@@ -63,6 +64,21 @@ async function leaveByView({ page, shot }) {
   say('the view invokes a restart');
 }
 
+async function stopElsewhere({ page }) {
+  await page.locator('.view-line', { hasText: 'share 84 0' }).click();
+  await choose(page, 'Descartes: Evaluate…');
+  await answer(page, 'Evaluate', '(error "Nothing to see")');
+  const toast = page.locator('.notification-toast', { hasText: 'SIMPLE-ERROR: Nothing to see' });
+  await toast.waitFor();
+  await expectFocusInEditor(page);
+  say('a stop that stands in no text is announced');
+  await toast.locator('.monaco-button', { hasText: 'Show' }).click();
+  const stopped = row(page, 'SIMPLE-ERROR');
+  await stopped.hover();
+  await stopped.locator('.action-label[aria-label="Abort"]').click();
+  await status(page, '⇒ aborted').waitFor();
+}
+
 async function answerRun({ page, folder, shot }) {
   await page.locator('.view-line', { hasText: 'share 84 0' }).click();
   const model = `scripted:${process.env.DESCARTES_TEST_SCRIPT}`;
@@ -84,8 +100,10 @@ async function answerRun({ page, folder, shot }) {
 await drive('', async (window) => {
   await window.open();
   await openFile(window.page, 'ratio.lisp');
+  await trust(window);
   await compile(window);
   await leaveByLens(window);
   await leaveByView(window);
+  await stopElsewhere(window);
   await answerRun(window);
 });
