@@ -104,9 +104,10 @@ class Calls:
         token: Any,
         cancels: dict[Any, asyncio.Task[Any]],
     ) -> dict[str, Any]:
-        if name not in TITLES:
-            return await self.call(snapshot, name, given)
+        # A task for every operation: what is asked first goes to the hub first, with progress or without.
         work = asyncio.ensure_future(self.call(snapshot, name, given))
+        if name not in TITLES:
+            return await work
         uri = given.get("uri")
         title = f"{TITLES[name]} {Path(uri).name}" if isinstance(uri, str) else TITLES[name]
         client, outcome = self._state.client, "failed"
