@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import click
 import msgspec
@@ -24,6 +25,10 @@ def show(operation: str, result: Mapping[str, Any], *, as_json: bool) -> None:
     view = views.of(operation)
     if "values" in result and "state" in result:
         _show_evaluation(result)
+    elif "notes" in result:
+        _show_compilation(result)
+    elif operation.startswith("debugger.") and {"debugger", "evaluation"} >= set(result):
+        _show_leaving(result)
     elif view is None:
         _show_object(result)
     else:
@@ -62,6 +67,7 @@ def _table(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], nothing
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     console = Console(force_terminal=True, highlight=False)
     if not rows:
@@ -71,17 +77,33 @@ def _table(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], nothing
         box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, show_edge=False, padding=(0, 1, 0, 0)
     )
     shown = [column for column in columns if column.in_table]
-    for column in shown:
+    cells = [[Text.from_markup(column.shown(row)) for column in shown] for row in rows]
+    widths = _widths(shown, cells, console.width)
+    for column, width in zip(shown, widths, strict=True):
         table.add_column(
             column.title,
             no_wrap=column.short,
             overflow="ellipsis" if column.short else "fold",
-            min_width=column.width,
-            max_width=column.most,
+            min_width=width if column.short else None,
+            max_width=width if column.short else None,
         )
-    for row in rows:
-        table.add_row(*(column.shown(row) for column in shown))
+    for line in cells:
+        table.add_row(*line)
     console.print(table)
+
+
+def _widths(columns: Sequence[Column], cells: Sequence[Sequence[Any]], room: int) -> list[int]:
+    """Return the width of each of COLUMNS: its widest cell, save for the last, which gets what ROOM is left.
+
+    Without this a table that is too wide is narrowed from the left, where the ids are.
+    """
+    widths = []
+    for index, column in enumerate(columns):
+        width = max([len(column.title), *(line[index].cell_len for line in cells)])
+        widths.append(min(width, column.most or width))
+    rest = room - sum(widths[:-1]) - len(widths)
+    widths[-1] = min(widths[-1], max(rest, len(columns[-1].title), 12))
+    return widths
 
 
 def _lines(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> None:
@@ -104,6 +126,32 @@ def _show_evaluation(result: Mapping[str, Any]) -> None:
     if result["state"] == "stopped" and (stop := result.get("debugger")):
         words = f"--thread {stop['thread']} --level {stop['level']}"
         click.echo(f"`descartes debugger restart {words} --name NAME` goes on", err=True)
+
+
+def _show_compilation(result: Mapping[str, Any]) -> None:
+    """Print the notes as compilers do, `file:line:column: severity: message`, and how it went."""
+    for note in result["notes"]:
+        place = ""
+        if note.get("uri") and note.get("range"):
+            start = note["range"]["start"]
+            place = f"{unquote(urlsplit(note['uri']).path)}:{start['line']}:{start['column']}: "
+        click.echo(f"{place}{note['severity']}: {' '.join(note['message'].split())}")
+    if result["state"] == "stopped":
+        _show_evaluation({**result, "values": []})
+    else:
+        how = "compiled and loaded" if result["success"] else "failed"
+        say(f"{how} in {result['durationMs']} ms")
+
+
+def _show_leaving(result: Mapping[str, Any]) -> None:
+    """Print where leaving a stop has led: to the next stop, or to the evaluation's outcome."""
+    if result.get("evaluation"):
+        _show_evaluation(result["evaluation"])
+    if stop := result.get("debugger"):
+        words = f"--thread {stop['thread']} --level {stop['level']}"
+        condition = stop["condition"]
+        say(f"stopped at level {stop['level']}: {condition['type']}: {condition['message']}")
+        say(f"`descartes debugger restart {words} --name NAME` goes on")
 
 
 def _show_object(result: Mapping[str, Any]) -> None:

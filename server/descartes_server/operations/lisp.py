@@ -160,7 +160,7 @@ async def evaluate(context: Context, params: EvalParams) -> shapes.Evaluation:
     return (await within(params.timeout_ms, record, wait(record))).wire()
 
 
-@operation("lisp.evalForm", kind="effect", needs_trust=True, for_agents=True)
+@operation("lisp.evalForm", kind="effect", needs_trust=True, for_agents=True, positional=("uri",))
 async def evaluate_form(context: Context, params: EvalFormParams) -> shapes.Evaluation:
     """Evaluate the form at a position of a file."""
     source = await _source(context, params)
@@ -208,7 +208,7 @@ async def interrupt(context: Context, params: InterruptParams) -> Empty:
     return Empty()
 
 
-@operation("lisp.compileForm", kind="effect", needs_trust=True, for_agents=True)
+@operation("lisp.compileForm", kind="effect", needs_trust=True, for_agents=True, positional=("uri",))
 async def compile_form(context: Context, params: CompileFormParams) -> shapes.Compilation:
     """Compile and load the top-level form at a position of a file."""
     source = await _source(context, params)
