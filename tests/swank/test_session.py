@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -332,3 +335,13 @@ async def test_a_request_that_nobody_asked_for_is_aborted_unseen(here: Session) 
 async def test_nothing_answers(unused_tcp_port: int) -> None:
     with pytest.raises(LispLost):
         await Lisp.open("127.0.0.1", unused_tcp_port)
+
+
+async def test_the_example_of_the_readme(stock_swank: StockSwank, capsys: pytest.CaptureFixture[str]) -> None:
+    readme = Path(__file__).parents[2] / "swank" / "README.md"
+    match = re.search(r"```python\n(.*?)asyncio\.run\(main\(\)\)\n```", readme.read_text(), re.DOTALL)
+    assert match is not None
+    names: dict[str, Any] = {}
+    exec(match[1].replace("4005", str(stock_swank.port)), names)
+    await names["main"]()
+    assert capsys.readouterr().out == "Result(values=['3'], output='')\n"
