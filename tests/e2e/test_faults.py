@@ -5,7 +5,8 @@ Everything goes through real doors: editors over stdio, the command line, the hu
 
 from __future__ import annotations
 
-import asyncio
+import os
+import signal
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from support.faults import (
     hub_pid,
     keeper_of,
     kill,
+    kill_hub,
     of_run,
     ours,
     run_until,
@@ -63,6 +65,8 @@ async def stop_average(client: LspClient, workspace: Path) -> tuple[str, Any]:
     assert (await client.execute("lisp.compileFile", {"uri": uri}))["success"]
     evaluation = await client.execute("lisp.eval", {"code": "(cl-user::average nil)"})
     assert evaluation["state"] == "stopped"
+    (debugger,) = (await client.execute("debugger.list"))["debuggers"]
+    assert debugger["location"]["uri"] == uri
     return uri, evaluation
 
 
@@ -122,9 +126,7 @@ async def test_the_server_is_killed_and_everything_else_goes_on(workspace: Path)
         run = await client.execute(
             "run.spawn", {"task": "wait", "command": ["sh", "-c", "read line; echo got $line"]}
         )
-        ask(client, "lisp.eval", code=saying("begun", '(loop until (probe-file "go") do (sleep 0.02))'))
-        # The image runs in the workspace's folder or elsewhere: the file is named in full.
-        ask(client, "lisp.eval", code=saying("second", FOREVER))
+        ask(client, "lisp.eval", code=saying("begun", FOREVER))
         working = await begun(client, "begun")
         hub, image = hub_pid(workspace), (await client.execute("lisp.status"))["pid"]
         client.process.kill()
@@ -149,6 +151,53 @@ async def test_the_server_is_killed_and_everything_else_goes_on(workspace: Path)
             "debugger.restart", {**stopped["debugger"], "name": "USE-VALUE", "arguments": ["7"]}
         )
         assert left["evaluation"]["id"] == stopped["id"] and left["evaluation"]["values"] == ["7"]
+
+
+async def test_a_runs_stop_keeps_its_question_over_the_death_of_the_hub(workspace: Path) -> None:
+    (workspace / "script.jsonl").write_text(
+        '{"toolCalls": [{"name": "lisp_eval", "arguments":'
+        ' {"code": "(restart-case (error \\"first\\") (use-five () 5))"}}]}\n'
+        '{"toolCalls": [{"name": "shell", "arguments": {"command": "true"}}]}\n'
+    )
+    async with editor(workspace) as client:
+        run = await client.execute(
+            "run.spawn", {"task": "err", "backend": "model", "model": "scripted:script.jsonl"}
+        )
+
+        async def questions(*kinds: str) -> dict[str, Any]:
+            told = await client.notification(
+                "descartes/intervention/changed",
+                lambda p: {each["kind"] for each in p["interventions"]} == set(kinds),
+            )
+            return {each["kind"]: each for each in told["interventions"]}
+
+        approval = (await questions("approval"))["approval"]
+        await client.execute("intervention.answer", {"id": approval["id"], "choice": "accept"})
+        asked = await questions("restart", "approval")
+        await kill_hub(client, workspace)
+        found = (await client.execute("intervention.list"))["interventions"]
+        assert {each["id"] for each in found} == {each["id"] for each in asked.values()}
+        choice = next(
+            each["id"] for each in found[0]["choices"] + found[1]["choices"] if "USE-FIVE" in each["id"]
+        )
+        await client.execute("intervention.answer", {"id": asked["restart"]["id"], "choice": choice})
+        ended = await client.notification("descartes/lisp/evaluated")
+        assert (ended["state"], ended["values"]) == ("done", ["5"])
+
+        # A stop whose image dies while no hub runs is not asked about any more.
+        assert (await client.execute("lisp.eval", {"code": '(error "second")'}))["state"] == "stopped"
+        image = (await client.execute("lisp.status"))["pid"]
+        os.kill(hub_pid(workspace), signal.SIGSTOP)
+        kill(image)
+        await kill_hub(client, workspace)
+        status = await client.execute("lisp.status")
+        assert (status["state"], status["stops"]) == ("lost", 0)
+        assert (await client.execute("lisp.eval", {"code": "(+ 1 2)"}))["values"] == ["3"]
+        await client.execute("run.kill", {"run": run["id"]})
+        assert (await client.execute("intervention.list"))["interventions"] == []
+        names = [event["name"] for event in await events(client)]
+        assert names.count("lisp.debugger.entered") == names.count("lisp.debugger.left") == 2
+        assert names.count("lisp.lost") == 1 and names.count("intervention.opened") == 3
 
 
 @pytest.mark.ledger("A-21")
@@ -237,9 +286,10 @@ async def test_the_hub_is_killed_with_everything_under_way(workspace: Path) -> N
 @pytest.mark.parametrize(
     ("killed", "status", "reason"),
     [
-        ("process", "failed", "signal 9"),
-        ("keeper", "failed", "keeper"),
-        ("group", "failed", "signal 9"),
+        ("process", "failed", "killed by SIGKILL"),
+        ("keeper", "failed", "its keeper was killed"),
+        ("group", "failed", "killed by SIGKILL"),
+        ("everything", "failed", "killed"),
     ],
 )
 async def test_a_runs_process_its_keeper_or_its_whole_group_is_killed(
@@ -257,7 +307,8 @@ async def test_a_runs_process_its_keeper_or_its_whole_group_is_killed(
         victims = {
             "process": [shell],
             "keeper": [keeper_of(shell)],
-            "group": [*processes, keeper_of(shell)],
+            "group": processes,
+            "everything": [*processes, keeper_of(shell)],
         }[killed]
         for victim in victims:
             kill(victim.pid)
@@ -328,4 +379,3 @@ async def test_nothing_is_left_running_after_a_forced_end(workspace: Path) -> No
         await client.execute("hub.stop", {"force": True})
         assert await client.stop() == 0
     await until(lambda: not ours(), "everything ends", 10)
-    await asyncio.sleep(0)
