@@ -89,12 +89,13 @@ async def test_one_that_ended_unheard_is_not_forgotten(stock_swank: StockSwank) 
     await gone.run("1", client="c")
     _vanish(gone)
     await gone.recorder.until("lost")
-    async with session(stock_swank.port) as meanwhile:
-        await meanwhile.run("(sb-thread:signal-semaphore cl-user::*gate* 2)")
-        await meanwhile.run(
-            f'(loop until (descartes-boot::evaluation-outcome (gethash "{evaluation.id}"'
-            " descartes-boot::*evaluations*)) do (sleep 1/100))"
-        )
+    meanwhile = await _vanishing(stock_swank.port)
+    await meanwhile.run("(sb-thread:signal-semaphore cl-user::*gate* 2)")
+    await meanwhile.run(
+        f'(loop until (descartes-boot::evaluation-outcome (gethash "{evaluation.id}"'
+        " descartes-boot::*evaluations*)) do (sleep 1/100))"
+    )
+    await meanwhile.lisp.close()
     async with session(stock_swank.port) as here:
         adopted = {live.id: live for live in await here.lisp.adopt()}
         assert set(adopted) == {evaluation.id, other.id}
