@@ -72,8 +72,8 @@ async def start_image(settings: ImageSettings, runtime: Path, cache: Path, log: 
     program, swank = await asyncio.to_thread(lambda: (find_lisp(settings), find_swank(settings)))
     _create_log(log)
     # The image has a folder of its own, where relative names would mean something else.
-    cache, log = cache.absolute(), log.absolute()
-    launch = _Launch(settings, swank, runtime.absolute(), log)
+    cache, log = cache.absolute(), log.absolute()  # noqa: ASYNC240  (touches no disk)
+    launch = _Launch(settings, swank, runtime.absolute(), log)  # noqa: ASYNC240
     if program.plain:
         for _ in range(2):
             try:

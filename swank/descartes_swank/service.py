@@ -43,6 +43,7 @@ _LISP = Path(__file__).parent / "lisp"
 _SENT = ("json", "symbols", "completion", "source", "definitions", "questions")
 _encode = msgspec.json.Encoder().encode
 _decode_reply = msgspec.json.Decoder(Reply).decode
+_PLAIN: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 
 
 class ServiceQuestions(Asking):
@@ -154,6 +155,10 @@ class SwankQuestions(Asking):
         self._owner = secrets.token_hex(8)
         self._ids = itertools.count(1)
         self._prepared: asyncio.Task[None] | None = None
+
+    async def relay(self, request: dict[str, Any]) -> Any:
+        """Return the image's answer to REQUEST, `{question, …}` as `Asking` makes it, as plain JSON data."""
+        return await self._ask(_PLAIN, request)
 
     async def _reply(self, request: dict[str, Any]) -> Reply:
         number = request["id"] = next(self._ids)

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from support.lsp_client import LspClient, LspError, lsp
+from support.stock_swank import StockSwank, own_stock_swank  # noqa: F401  (a fixture)
 
 TRUSTED: dict[str, Any] = {"trusted": True}
 NOTIFIED = {"experimental": {"descartes": {"notifications": True}}}
@@ -306,3 +307,23 @@ async def test_an_embedded_hub_needs_no_other_process(workspace: Path) -> None:
         assert (await client.execute("hub.status"))["pid"] == client.process.pid
         lease = await client.execute("lease.acquire", {"path": "a.lisp"})
         assert lease["token"] == 1
+
+
+async def test_an_image_that_was_only_attached_to_answers_through_the_hub(
+    workspace: Path,
+    own_stock_swank: StockSwank,  # noqa: F811
+) -> None:
+    async with lsp(workspace, initializationOptions=TRUSTED) as client:
+        status = await client.execute("lisp.connect", {"host": "127.0.0.1", "port": own_stock_swank.port})
+        assert (
+            status["state"] == "ready" and status["attached"] and status["pid"] == own_stock_swank.process.pid
+        )
+        await client.execute("lisp.eval", {"code": '(defun only-here (x) "Known to the image." x)'})
+        uri = client.open(workspace / "a.lisp", "(only-here 1)\n")
+        hover = await client.at("hover", uri, 0, 3)
+        assert "Known to the image." in hover["contents"]["value"]
+        stopped = await client.execute("lisp.eval", {"code": "(/ 1 0)"})
+        assert stopped["state"] == "stopped"
+        await client.execute("debugger.abort", stopped["debugger"])
+        assert (await client.execute("lisp.stop"))["state"] == "stopped"
+    assert own_stock_swank.process.poll() is None

@@ -41,7 +41,7 @@ _VERBS = {
     "lease": "acquire list release renew request show steal",
     "lisp": (
         "compileFile compileForm connect eval evalForm evaluation interrupt loadFile "
-        "restart start status stop"
+        "question restart start status stop"
     ),
     "run": "kill list output pause resume send show spawn stop",
 }

@@ -78,6 +78,7 @@ class Image:
         self._listener = _Listener(self)
         self._lisp: swank.Lisp | None = None
         self._record: swank.ImageRecord | None = None
+        self._questions: tuple[swank.Lisp, swank.SwankQuestions] | None = None
         self._status = shapes.LispStatus(state="stopped")
         self._starting: asyncio.Task[None] | None = None
         self._orderly = Orderly("image")
@@ -92,6 +93,13 @@ class Image:
     def busy(self) -> bool:
         """Return whether something is at work or stopped, so that the hub must not end by itself."""
         return bool(self.debuggers) or bool(self._followers) or self._starting is not None
+
+    def questions(self) -> swank.SwankQuestions:
+        """Return the questions to the running image as Swank calls. Errors: `LispNotRunning`."""
+        lisp = self.running()
+        if self._questions is None or self._questions[0] is not lisp:
+            self._questions = lisp, swank.SwankQuestions(lisp.connection)
+        return self._questions[1]
 
     def running(self) -> swank.Lisp:
         """Return the session of the running image. Errors: `LispNotRunning`."""
@@ -319,6 +327,7 @@ class Image:
                 host=host,
                 port=port,
                 package=info.package,
+                attached=record is None,
             )
         )
         try:

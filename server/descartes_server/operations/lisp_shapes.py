@@ -54,6 +54,8 @@ class LispStatus(Shape, frozen=True, kw_only=True):
     package: str | None = None
     started_in_ms: int | None = None
     stops: int = 0
+    attached: bool = False
+    """Whether somebody else started it, so that it is not ours to end."""
     reason: str | None = None
     """Why the image was lost or did not start, one sentence."""
 

@@ -166,7 +166,7 @@ class Attachment:
         attached = self.door.client.attached
         stops = (await self.call("debugger.list"))["debuggers"] if attached else []
         lisp = await self.call("lisp.status") if attached else {}
-        self._state.image.look_again()
+        self._find_image(lisp)
         workshop = replace(
             self._state.workshop.with_leases(leases),
             root=self.workspace.root,
@@ -187,7 +187,7 @@ class Attachment:
 
     def _heard(self, method: str, params: dict[str, Any]) -> None:
         if method == ext.LISP_STATUS:
-            self._state.image.look_again()
+            self._find_image(params)
         if method == "descartes/lagged":
             self._state.spawn(self.learn_all())
             return
@@ -197,6 +197,10 @@ class Attachment:
         if workshop is not self._state.workshop:
             self._state.learn(workshop)
         self._pass_on(method, params)
+
+    def _find_image(self, status: Mapping[str, Any]) -> None:
+        self._state.image.attached_to(self.call if status.get("attached") else None)
+        self._state.image.look_again()
 
     def _pass_on(self, method: str, params: dict[str, Any]) -> None:
         for follower in self.followers:

@@ -1,5 +1,7 @@
 """The running image as this process asks it: straight through its answering service, past the hub.
 
+An image that was only attached to has no such service; it is asked through the hub.
+
 Nothing here starts an image, and an image that goes away or does not answer is simply none.
 """
 
@@ -8,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from descartes_swank.service import Questions, ServiceQuestions
@@ -22,6 +24,7 @@ _LOOK_SECONDS = 1.0
 _DEADLINE_MS = 1000
 
 T = TypeVar("T")
+Call = Callable[[str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 
 
 class ImageQuestions:
@@ -32,13 +35,16 @@ class ImageQuestions:
         self._service: ServiceQuestions | None = None
         self._opening: asyncio.Task[ServiceQuestions | None] | None = None
         self._looked_at = -_LOOK_SECONDS
+        self._attached: Questions | None = None
         self._kinds: dict[str, dict[str, str]] = {}
 
     async def ask(self, question: Callable[[Questions], Awaitable[T]]) -> T | None:
         """Return what QUESTION gets from the image; None without an image or an answer."""
-        service = self._service
-        if service is None or service.closed.done():
-            service = await self._find()
+        service: Questions | None = self._attached
+        if service is None:
+            service = self._service
+            if self._service is None or self._service.closed.done():
+                service = await self._find()
         if service is None:
             return None
         from descartes_swank.errors import SwankError  # loaded with the first image
@@ -60,6 +66,15 @@ class ImageQuestions:
     def forget_kinds(self) -> None:
         """Forget all kinds: the image is another one."""
         self._kinds.clear()
+
+    def attached_to(self, call: Call | None) -> None:
+        """Ask by CALL, the hub's operations, from now on; None: through the image's own service again."""
+        if call is None:
+            self._attached = None
+        elif self._attached is None:
+            from descartes_server.state.hub_questions import HubQuestions
+
+            self._attached = HubQuestions(call, _DEADLINE_MS)
 
     def look_again(self) -> None:
         """Look for an image with the next question: one was started or went away."""
