@@ -17,7 +17,8 @@ from descartes_core.store import EventQuery, Store
 from descartes_server.operations import dispatch
 from descartes_server.operations.context import Caller, Context, Services
 from descartes_server.operations.editors import Editors
-from descartes_server.operations.image import Image, Places
+from descartes_server.operations.image import Image
+from descartes_server.operations.image_work import Places
 from descartes_server.operations.lisp_settings import cache
 from descartes_server.operations.settings import Settings
 from descartes_server.operations.texts import uri_of

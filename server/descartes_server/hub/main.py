@@ -103,13 +103,14 @@ async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitSta
     """Take the image of an earlier hub back, then the runs that it left; both are let go of with STACK."""
     from descartes_core.runs import Runs
     from descartes_core.runs.queries import RunView
-    from descartes_server.operations import image as images
+    from descartes_server.operations.image import Image
+    from descartes_server.operations.image_work import Places
     from descartes_server.operations.lisp_for_runs import LispForRuns
     from descartes_server.operations.restart_questions import RestartQuestions
 
     workspace = services.workspace
-    places = images.Places(workspace.root, workspace.runtime, lisp_settings.cache(), workspace.state)
-    image = services.image = images.Image(
+    places = Places(workspace.root, workspace.runtime, lisp_settings.cache(), workspace.state)
+    image = services.image = Image(
         services.store, hub.publish, hub.ask_client, places, lambda: hub.settings().lisp
     )
     stack.push_async_callback(image.detach)

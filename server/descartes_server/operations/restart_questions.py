@@ -13,7 +13,8 @@ from descartes_core.model import Choice, Intervention
 from descartes_core.policy.interventions import Interventions
 from descartes_server.operations import lisp_shapes as shapes
 from descartes_server.operations.evaluations import Record
-from descartes_server.operations.image import LISP, Image
+from descartes_server.operations.image import Image
+from descartes_server.operations.image_work import LISP
 
 log = logging.getLogger(__name__)
 

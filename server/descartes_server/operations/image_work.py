@@ -1,0 +1,222 @@
+"""What goes on in the hub's image: its evaluations and stops, followed, logged and told.
+
+How an image comes and goes is `image`'s; how Swank is spoken is known elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+import descartes_swank as swank
+from descartes_core import errors
+from descartes_core.model import Event, NewEvent, Principal
+from descartes_core.store import Store
+from descartes_server.operations.debuggers import Debuggers, Publish
+from descartes_server.operations.evaluations import Evaluations, Record
+from descartes_server.operations.orderly import Orderly
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+AskClient = Callable[[str, str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
+LISP = Principal(kind="service", id="lisp", name="Lisp")
+EVENT_NAMES = {"eval": "lisp.evaluated", "compile": "lisp.compiled", "load": "lisp.loaded"}
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the image's things lie: its workspace, runtime folder, cache of cores and state folder."""
+
+    workspace: Path
+    runtime: Path
+    cache: Path
+    state: Path
+
+
+def mapped(error: swank.SwankError) -> errors.DescartesError:
+    """Return ERROR of the Swank client as the error of the same code that doors show."""
+    kind = errors.BY_CODE.get(error.code, errors.DescartesError)
+    return kind(str(error))
+
+
+class ImageWork:
+    """The work of one image. Used from the hub's loop only."""
+
+    def __init__(self, store: Store, publish: Publish, ask_client: AskClient, places: Places) -> None:
+        self.places = places
+        self.evaluations = Evaluations(places.state / "output")
+        self.debuggers = Debuggers(self.evaluations, places.workspace, publish, self._append)
+        self._store = store
+        self._publish = publish
+        self._ask_client = ask_client
+        self._listener = Listener(self)
+        self._orderly = Orderly("image")
+        self._recalled: dict[str, Event] = {}
+        """The stops of an earlier hub, by evaluation."""
+        self._followers: set[asyncio.Task[None]] = set()
+
+    def running(self) -> swank.Lisp:
+        """Return the session of the running image. Errors: `LispNotRunning`."""
+        raise NotImplementedError
+
+    async def lost(self, reason: str) -> None:
+        """Take note that the image died or its connection broke."""
+        raise NotImplementedError
+
+    async def ask(self, answer: Awaitable[T]) -> T:
+        """Return what the session answers, its errors as those that doors show."""
+        try:
+            return await answer
+        except swank.SwankError as error:
+            raise mapped(error) from error
+
+    async def paused_or_settled(self, record: Record) -> Record:
+        """Answer when RECORD has stopped or ended, and that is known here and logged."""
+        assert record.live is not None
+        await record.live.paused_or_settled()
+        await self.caught_up(record)
+        return record
+
+    async def settled(self, record: Record) -> Record:
+        """Answer when RECORD has ended and its event is in the log."""
+        assert record.live is not None
+        await record.live.settled()
+        await self.caught_up(record)
+        return record
+
+    async def caught_up(self, record: Record) -> None:
+        """Answer when everything that the image said until now is taken in, RECORD's end included."""
+        if record.live is not None and record.live.state not in ("running", "stopped"):
+            await record.logged.wait()
+        await self._orderly.done()
+        if record.unlogged is not None:
+            raise record.unlogged
+
+    def heard(self, listener_call: Callable[[], Awaitable[None]]) -> None:
+        """Take in what the session reported, after everything it reported before."""
+        self._orderly.post(listener_call)
+
+    def output(self, evaluation: str | None, text: str, stream: str) -> None:
+        """Take in TEXT that EVALUATION printed; None is a thread nobody here started."""
+        record = self.evaluations.get(evaluation) if evaluation else None
+        passed_on = record.output.add(text) if record else text
+        if passed_on is not None:
+            self._publish(
+                "descartes/lisp/output", {"text": passed_on, "stream": stream, "evaluation": evaluation}
+            )
+
+    async def asked(self, request: swank.InputRequest) -> None:
+        """Have the client whose evaluation reads answer; where that cannot be, the reading is given up."""
+        record = self.evaluations.get(request.evaluation) if request.evaluation else None
+        text: str | None = None
+        if record is not None and record.run is None:
+            params = {"prompt": request.prompt, "thread": request.thread, "kind": request.kind}
+            try:
+                text = (await self._ask_client(record.client, "descartes/lisp/input", params)).get("text")
+            except errors.DescartesError:
+                log.info("nobody answered %r", request.prompt)
+        with contextlib.suppress(swank.SwankError):
+            await self.running().answer_input(request.tag, text)
+
+    async def stopped(self, stop: swank.Stop) -> None:
+        """Take in STOP, new or announced again."""
+        if stop.evaluation is not None:
+            self._known(stop.evaluation)
+        await self.debuggers.entered(stop)
+
+    def aside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do WORK beside everything else; the image is busy until it is done."""
+        task = asyncio.create_task(work)
+        self._followers.add(task)
+        task.add_done_callback(self._aside_done)
+
+    def _known(self, id: str, client: str = "") -> Record:
+        """Return the record of the evaluation ID, made anew from the log when an earlier hub had it."""
+        if (record := self.evaluations.get(id)) is not None:
+            record.client = record.client or client
+            return record
+        event = self._recalled.get(id)
+        by, run = (event.actor, event.run) if event else (LISP, None)
+        return self.evaluations.add("eval", id, "", client, by, run)
+
+    def _follow(self, record: Record) -> None:
+        """Log RECORD's end, once, after everything that came before it."""
+
+        async def follow() -> None:
+            assert record.live is not None
+            await record.live.settled()
+            self._orderly.post(lambda: self._finished(record))
+
+        self.aside(follow())
+
+    def _aside_done(self, task: asyncio.Task[None]) -> None:
+        self._followers.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("following the image failed", exc_info=task.exception())
+
+    async def _finished(self, record: Record) -> None:
+        live = record.live
+        assert live is not None
+        record.values = record.output.values(list(live.values))
+        record.output.close()
+        evaluation = msgspec.to_builtins(record.wire())
+        uri = record.source.uri if record.source else None
+        details = {"code": record.code, "uri": uri, "success": live.success}
+        try:
+            await self._append(EVENT_NAMES[record.kind], evaluation | details, record)
+        except errors.DescartesError as error:
+            log.error("%s is not in the history: %s", record.id, error.message)
+            record.unlogged = error
+        record.logged.set()
+        self.debuggers.ended(record)
+        self._publish("descartes/lisp/evaluated", evaluation)
+
+    async def _append(self, name: str, data: Mapping[str, Any], record: Record | None) -> None:
+        await self._store.append(
+            NewEvent(
+                category="system" if record is None else "action",
+                name=name,
+                stream="lisp",
+                actor=record.by if record else LISP,
+                run=record.run if record else None,
+                correlation=record.id if record else None,
+                data=dict(data),
+            )
+        )
+
+
+class Listener(swank.Listener):
+    """Passes on to the image what its session reports, unless it is DEAF."""
+
+    def __init__(self, image: ImageWork) -> None:
+        self._image = image
+        self.deaf = False
+
+    def output(self, evaluation: str | None, text: str, stream: str) -> None:
+        if not self.deaf:
+            self._image.output(evaluation, text, stream)
+
+    def stopped(self, stop: swank.Stop) -> None:
+        self._hear(lambda: self._image.stopped(stop))
+
+    def left(self, thread: int, level: int) -> None:
+        self._hear(lambda: self._image.debuggers.left(thread, level))
+
+    def input_wanted(self, request: swank.InputRequest) -> None:
+        if not self.deaf:
+            self._image.aside(self._image.asked(request))
+
+    def lost(self, reason: str) -> None:
+        self._hear(lambda: self._image.lost(reason))
+
+    def _hear(self, step: Callable[[], Awaitable[None]]) -> None:
+        if not self.deaf:
+            self._image.heard(step)
