@@ -6,23 +6,29 @@
 
 ;; One buffer for all stopped threads, with SLDB's keys.  It is displayed
 ;; without being selected; nothing but a key or button in it invokes a restart.
+;;
+;;   RET  invoke the restart, show variables   v  show the source
+;;   0-9  invoke a restart by its number       e  evaluate in the frame
+;;   a    abort to the level above             r  call the frame's function again
+;;   c    continue                             R  return a value from the frame
+;;   q    leave every level                    m  show more frames
 
 ;;; Code:
 
 (require 'descartes)
-(require 'seq)
+(require 'pulse)
 
 (defface descartes-condition '((t :inherit error)) "The condition of a stop." :group 'descartes)
 (defface descartes-heading '((t :inherit bold)) "A heading of the debugger." :group 'descartes)
-(defface descartes-restart '((t :inherit link :underline nil)) "A restart." :group 'descartes)
-(defface descartes-frame-restartable '((t)) "A frame that can be restarted." :group 'descartes)
-(defface descartes-frame '((t :inherit shadow)) "A frame that cannot be restarted." :group 'descartes)
+(defface descartes-restart '((t :inherit font-lock-function-name-face)) "A restart." :group 'descartes)
+(defface descartes-frame-known '((t)) "A frame whose source is known." :group 'descartes)
+(defface descartes-frame '((t :inherit shadow)) "A frame whose source is not known." :group 'descartes)
 
 (defvar descartes-debuggers nil
   "The stops there are now, as the server sent them.")
 
 (defvar descartes-debugger--locals (make-hash-table :test #'equal)
-  "The variables shown, by (thread level frame).")
+  "The variables shown, and further frames, by `descartes-debugger--key'.")
 
 (defconst descartes-debugger-buffer "*descartes-debugger*")
 
@@ -31,7 +37,9 @@
     (set-keymap-parent map special-mode-map)
     (define-key map (kbd "TAB") #'forward-button)
     (define-key map (kbd "<backtab>") #'backward-button)
+    (define-key map (kbd "RET") #'descartes-debugger-act)
     (define-key map "t" #'descartes-debugger-toggle-locals)
+    (define-key map "m" #'descartes-debugger-more-frames)
     (define-key map "v" #'descartes-debugger-show-source)
     (define-key map "e" #'descartes-debugger-eval-in-frame)
     (define-key map "r" #'descartes-debugger-restart-frame)
@@ -53,15 +61,10 @@
   "Return the parameters that name STOP."
   (list :thread (plist-get stop :thread) :level (plist-get stop :level)))
 
-(defun descartes-debugger--at (property)
-  "Return the text property PROPERTY at point, or at the nearest place before it."
-  (or (get-text-property (point) property)
-      (let ((before (previous-single-property-change (point) property)))
-        (and before (get-text-property (max (1- before) (point-min)) property)))))
-
 (defun descartes-debugger--debugger ()
-  "Return the stop at point; the first one when point is before all."
-  (or (descartes-debugger--at 'descartes-debugger) (car descartes-debuggers)
+  "Return the stop at point; the newest one when point is at none."
+  (or (get-text-property (point) 'descartes-debugger)
+      (car (last descartes-debuggers))
       (user-error "No thread is stopped")))
 
 (defun descartes-debugger--frame ()
@@ -69,7 +72,8 @@
   (or (get-text-property (point) 'descartes-frame) (user-error "No frame here")))
 
 (defun descartes-debugger--key (stop frame)
-  "Return what names FRAME of STOP among the shown variables."
+  "Return what names FRAME of STOP among the shown variables.
+Without FRAME, what names the further frames of STOP."
   (list (plist-get stop :thread) (plist-get stop :level) (plist-get frame :index)))
 
 ;;; Showing
@@ -78,51 +82,85 @@
   "Insert TEXT in FACE as a line with PROPERTIES."
   (insert (apply #'propertize text 'face face properties) "\n"))
 
-(defun descartes-debugger--parameters (restart)
-  "Return how the arguments of RESTART are shown, such as \" (value)\"."
-  (let ((names (mapcar (lambda (each) (downcase (plist-get each :name))) (plist-get restart :arguments))))
-    (if names (format " (%s)" (string-join names " ")) "")))
+(defun descartes-debugger--asked (restart)
+  "Return those arguments of RESTART that it wants from a person."
+  (seq-filter (lambda (argument)
+                (or (equal (plist-get argument :kind) "required")
+                    (and (equal (plist-get argument :kind) "rest")
+                         (eq (plist-get restart :interactive) t))))
+              (plist-get restart :arguments)))
 
-(defun descartes-debugger--insert-restart (stop restart)
-  "Insert RESTART of STOP as a button."
-  (insert (format "%2d  " (plist-get restart :index)))
-  (insert-text-button
-   (concat (plist-get restart :name) (descartes-debugger--parameters restart))
-   'face 'descartes-restart 'follow-link t
-   'help-echo (plist-get restart :description)
-   'action (lambda (_) (descartes-debugger-invoke stop restart)))
-  (insert "  " (plist-get restart :description) "\n"))
+(defun descartes-debugger--label (restart)
+  "Return the name of RESTART and of what it asks for."
+  (let ((names (mapcar (lambda (each)
+                         (concat (downcase (plist-get each :name))
+                                 (if (equal (plist-get each :kind) "rest") " …" "")))
+                       (descartes-debugger--asked restart))))
+    (concat (propertize (plist-get restart :name) 'face 'descartes-restart)
+            (and names (propertize (format " (%s)" (string-join names " "))
+                                   'face 'font-lock-variable-name-face)))))
+
+(defun descartes-debugger--insert-restarts (stop)
+  "Insert the restarts of STOP as buttons."
+  (let* ((restarts (append (plist-get stop :restarts) nil))
+         (labels (mapcar #'descartes-debugger--label restarts))
+         (width (min 24 (apply #'max 0 (mapcar #'string-width labels)))))
+    (cl-mapc (lambda (restart label)
+               (insert (format "%3d " (plist-get restart :index)))
+               (insert-text-button label 'follow-link t 'face nil
+                                   'help-echo (plist-get restart :description)
+                                   'action (lambda (_) (descartes-debugger-invoke stop restart)))
+               (insert (make-string (max 2 (- (+ width 2) (string-width label))) ?\s)
+                       (plist-get restart :description) "\n"))
+             restarts labels)))
 
 (defun descartes-debugger--insert-frame (stop frame)
   "Insert FRAME of STOP and its variables, if they are shown."
   (descartes-debugger--insert
-   (format "%2d  %s" (plist-get frame :index) (plist-get frame :description))
-   (if (eq (plist-get frame :restartable) t) 'descartes-frame-restartable 'descartes-frame)
+   (format "%3d %s" (plist-get frame :index) (plist-get frame :description))
+   (if (plist-get frame :location) 'descartes-frame-known 'descartes-frame)
    'descartes-frame frame)
-  (seq-doseq (each (gethash (descartes-debugger--key stop frame) descartes-debugger--locals))
-    (descartes-debugger--insert
-     (format "      %s = %s" (downcase (plist-get each :name)) (plist-get each :value))
-     'font-lock-variable-name-face 'descartes-frame frame)))
+  (let ((locals (gethash (descartes-debugger--key stop frame) descartes-debugger--locals)))
+    (when (and locals (seq-empty-p locals))
+      (descartes-debugger--insert "      no variables" 'shadow 'descartes-frame frame))
+    (seq-doseq (each locals)
+      (descartes-debugger--insert
+       (concat "      " (propertize (downcase (plist-get each :name)) 'face 'font-lock-variable-name-face)
+               " = " (plist-get each :value))
+       nil 'descartes-frame frame))))
+
+(defun descartes-debugger--insert-frames (stop)
+  "Insert the frames of STOP that are known, and how many are not."
+  (let* ((count (plist-get stop :frameCount))
+         (frames (append (plist-get stop :frames)
+                         (gethash (descartes-debugger--key stop nil) descartes-debugger--locals)
+                         nil))
+         (left (- count (length frames))))
+    (descartes-debugger--insert (format "\nFrames %d" count) 'descartes-heading)
+    (dolist (each frames)
+      (descartes-debugger--insert-frame stop each))
+    (when (> left 0)
+      (descartes-debugger--insert (format "    … %d more (m)" left) 'shadow))))
 
 (defun descartes-debugger--insert-debugger (stop)
   "Insert everything about STOP."
-  (let ((start (point)) (condition (plist-get stop :condition)))
+  (let* ((start (point))
+         (condition (plist-get stop :condition))
+         (who (plist-get (plist-get stop :origin) :name)))
     (descartes-debugger--insert (plist-get condition :message) 'descartes-condition)
+    (insert (propertize (plist-get condition :type) 'face 'font-lock-type-face))
     (descartes-debugger--insert
-     (format "[%s]  thread %s, level %s" (plist-get condition :type)
-             (plist-get stop :thread) (plist-get stop :level))
+     (format "  thread %s · level %s%s" (plist-get stop :thread) (plist-get stop :level)
+             (if who (concat " · " who) ""))
      'shadow)
     (descartes-debugger--insert "\nRestarts" 'descartes-heading)
-    (seq-doseq (each (plist-get stop :restarts))
-      (descartes-debugger--insert-restart stop each))
-    (descartes-debugger--insert (format "\nFrames (%d)" (plist-get stop :frameCount)) 'descartes-heading)
-    (seq-doseq (each (plist-get stop :frames))
-      (descartes-debugger--insert-frame stop each))
+    (descartes-debugger--insert-restarts stop)
+    (descartes-debugger--insert-frames stop)
     (insert "\n")
     (add-text-properties start (point) (list 'descartes-debugger stop))))
 
 (defun descartes-debugger--render ()
-  "Write the stops into their buffer; returns it."
+  "Write the stops into their buffer and return it."
   (with-current-buffer (get-buffer-create descartes-debugger-buffer)
     (unless (derived-mode-p 'descartes-debugger-mode)
       (descartes-debugger-mode))
@@ -135,20 +173,34 @@
     (current-buffer)))
 
 (defun descartes-debugger-update (debuggers)
-  "Show STOPS, all that are stopped now, without selecting the window."
-  (let ((appeared (and debuggers (null descartes-debuggers))))
+  "Show DEBUGGERS, all that are stopped now, without selecting the window."
+  (let ((appeared (> (length debuggers) (length descartes-debuggers)))
+        (first (null descartes-debuggers)))
     (setq descartes-debuggers debuggers)
     (unless debuggers
       (clrhash descartes-debugger--locals))
-    (let ((buffer (descartes-debugger--render)))
-      (cond (appeared
-             (with-current-buffer buffer (goto-char (point-min)))
-             (display-buffer buffer '((display-buffer-reuse-window display-buffer-pop-up-window)
-                                      (inhibit-same-window . t))))
-            ((null debuggers)
-             (let ((window (get-buffer-window buffer t)))
-               (when (and window (not (eq window (selected-window))) (window-deletable-p window))
-                 (delete-window window))))))))
+    (when (or debuggers (get-buffer descartes-debugger-buffer))
+      (let ((buffer (descartes-debugger--render)))
+        (when appeared
+          (descartes-debugger--to-top buffer)
+          (when first
+            (display-buffer buffer '((display-buffer-reuse-window display-buffer-pop-up-window)
+                                     (inhibit-same-window . t)))))
+        (unless debuggers
+          (descartes-debugger--close buffer))))
+    (force-mode-line-update t)))
+
+(defun descartes-debugger--to-top (buffer)
+  "Move point to the newest stop in BUFFER and its windows."
+  (with-current-buffer buffer
+    (goto-char (point-min))
+    (dolist (window (get-buffer-window-list buffer nil t))
+      (set-window-point window (point-min)))))
+
+(defun descartes-debugger--close (buffer)
+  "Give the windows of BUFFER back: nothing is stopped any more."
+  (dolist (window (get-buffer-window-list buffer nil t))
+    (quit-restore-window window)))
 
 (defun descartes-debugger-show ()
   "Show the debugger and go there."
@@ -162,29 +214,42 @@
   (when-let ((evaluation (plist-get result :evaluation)))
     (descartes-show-evaluation evaluation)))
 
-(defun descartes-debugger--read-arguments (restart)
-  "Ask for the arguments of RESTART, Lisp text each; a vector."
-  (vconcat
-   (cl-loop for argument across (plist-get restart :arguments)
-            when (member (plist-get argument :kind) '("required" "rest"))
-            collect (read-string (format "%s: " (downcase (plist-get argument :name)))))))
+(defun descartes-debugger--read-argument (argument)
+  "Return the Lisp texts that the person gives for ARGUMENT of a restart."
+  (let ((name (downcase (plist-get argument :name))))
+    (if (equal (plist-get argument :kind) "rest")
+        (cl-loop for text = (read-string (format "%s (empty: no more): " name))
+                 until (string-empty-p text) collect text)
+      (list (read-string (format "%s: " name))))))
 
 (defun descartes-debugger-invoke (stop restart)
   "Invoke RESTART of STOP, after asking for its arguments."
-  (let ((arguments (descartes-debugger--read-arguments restart)))
+  (let ((arguments (mapcan #'descartes-debugger--read-argument (descartes-debugger--asked restart))))
     (descartes-call "debugger.restart"
                     (append (descartes-debugger--stop stop)
                             (list :index (plist-get restart :index) :name (plist-get restart :name))
-                            (unless (seq-empty-p arguments) (list :arguments arguments)))
+                            (when arguments (list :arguments (vconcat arguments))))
                     #'descartes-debugger--left)))
+
+(defun descartes-debugger-invoke-with (params)
+  "Invoke what PARAMS of debugger.restart name.
+The arguments that it needs and PARAMS lack are asked for."
+  (let* ((stop (cl-find (descartes-debugger--stop params) descartes-debuggers
+                        :key #'descartes-debugger--stop :test #'equal))
+         (restart (cl-find (plist-get params :index) (append (plist-get stop :restarts) nil)
+                           :key (lambda (each) (plist-get each :index)))))
+    (if (and restart (not (plist-get params :arguments)))
+        (descartes-debugger-invoke stop restart)
+      (descartes-call "debugger.restart" params #'descartes-debugger--left))))
 
 (defun descartes-debugger-invoke-number (number)
   "Invoke the restart NUMBER of the stop at point."
   (let* ((stop (descartes-debugger--debugger))
-         (restarts (plist-get stop :restarts)))
-    (if (< number (length restarts))
-        (descartes-debugger-invoke stop (elt restarts number))
-      (user-error "There is no restart %d" number))))
+         (restart (cl-find number (append (plist-get stop :restarts) nil)
+                           :key (lambda (each) (plist-get each :index)))))
+    (unless restart
+      (user-error "There is no restart %d" number))
+    (descartes-debugger-invoke stop restart)))
 
 (defun descartes-debugger--leave (operation)
   "Ask for OPERATION on the stop at point."
@@ -215,23 +280,58 @@
   (append (descartes-debugger--stop (descartes-debugger--debugger))
           (list :frame (plist-get (descartes-debugger--frame) :index))))
 
+(defun descartes-debugger-act ()
+  "Invoke the restart at point, or show or hide the variables of its frame."
+  (interactive)
+  (cond ((button-at (point)) (push-button))
+        ((get-text-property (point) 'descartes-frame) (descartes-debugger-toggle-locals))
+        ((save-excursion (beginning-of-line) (forward-button 1 nil nil t)
+                         (and (button-at (point)) (<= (point) (line-end-position))))
+         (push-button (next-button (line-beginning-position))))))
+
+(defun descartes-debugger--fetch-locals (stop frame)
+  "Ask for the variables of FRAME of STOP and show them."
+  (descartes-call "debugger.frame"
+                  (append (descartes-debugger--stop stop) (list :frame (plist-get frame :index)))
+                  (lambda (detail)
+                    (puthash (descartes-debugger--key stop frame) (plist-get detail :locals)
+                             descartes-debugger--locals)
+                    (descartes-debugger--render))))
+
 (defun descartes-debugger-toggle-locals ()
   "Show or hide the variables of the frame at point."
   (interactive)
-  (let ((key (descartes-debugger--key (descartes-debugger--debugger) (descartes-debugger--frame))))
-    (if (gethash key descartes-debugger--locals)
-        (progn (remhash key descartes-debugger--locals)
-               (descartes-debugger--render))
-      (descartes-call "debugger.frame" (descartes-debugger--frame-params)
-                      (lambda (detail)
-                        (puthash key (plist-get detail :locals) descartes-debugger--locals)
-                        (descartes-debugger--render))))))
+  (let* ((stop (descartes-debugger--debugger))
+         (frame (descartes-debugger--frame))
+         (key (descartes-debugger--key stop frame)))
+    (if (not (gethash key descartes-debugger--locals))
+        (descartes-debugger--fetch-locals stop frame)
+      (remhash key descartes-debugger--locals)
+      (descartes-debugger--render))))
+
+(defun descartes-debugger-more-frames ()
+  "Show more frames of the stop at point."
+  (interactive)
+  (let* ((stop (descartes-debugger--debugger))
+         (key (descartes-debugger--key stop nil))
+         (more (gethash key descartes-debugger--locals))
+         (from (+ (length (plist-get stop :frames)) (length more))))
+    (descartes-call "debugger.frames"
+                    (append (descartes-debugger--stop stop)
+                            (list :start from :end (min (+ from 50) (plist-get stop :frameCount))))
+                    (lambda (result)
+                      (puthash key (append more (plist-get result :frames) nil) descartes-debugger--locals)
+                      (descartes-debugger--render)))))
 
 (defun descartes-debugger-eval-in-frame (code)
   "Evaluate CODE with the variables of the frame at point."
   (interactive "sEvaluate in frame: ")
-  (descartes-call "debugger.evalInFrame" (append (descartes-debugger--frame-params) (list :code code))
-                  #'descartes-show-evaluation))
+  (let ((stop (descartes-debugger--debugger)) (frame (descartes-debugger--frame)))
+    (descartes-call "debugger.evalInFrame" (append (descartes-debugger--frame-params) (list :code code))
+                    (lambda (evaluation)
+                      (descartes-show-evaluation evaluation)
+                      (when (gethash (descartes-debugger--key stop frame) descartes-debugger--locals)
+                        (descartes-debugger--fetch-locals stop frame))))))
 
 (defun descartes-debugger-return-from-frame (code)
   "Return the value of CODE from the frame at point."
@@ -244,18 +344,27 @@
   (interactive)
   (descartes-call "debugger.restartFrame" (descartes-debugger--frame-params) #'descartes-debugger--left))
 
-(defun descartes-debugger-show-source ()
-  "Show the source of the frame at point, else of a stop."
-  (interactive)
-  (let* ((frame (get-text-property (point) 'descartes-frame))
-         (location (or (plist-get frame :location)
-                       (plist-get (descartes-debugger--debugger) :location)
-                       (user-error "No source is known here")))
-         (buffer (find-file-noselect (eglot--uri-to-path (plist-get location :uri))))
-         (window (display-buffer buffer '(nil (inhibit-same-window . t)))))
+(defun descartes-debugger--go-to (location)
+  "Show LOCATION in another window."
+  (unless location
+    (user-error "No source is known here"))
+  (pcase-let* ((`(,buffer . ,place) (descartes-visit (descartes-connection) location))
+               (window (display-buffer buffer '(nil (inhibit-same-window . t)))))
     (with-selected-window window
-      (goto-char (car (eglot--range-region (plist-get location :range))))
-      (pulse-momentary-highlight-one-line (point)))))
+      (goto-char place)
+      (pulse-momentary-highlight-one-line place))))
+
+(defun descartes-debugger-show-source ()
+  "Show the source of the frame at point, else of the stop."
+  (interactive)
+  (let ((frame (get-text-property (point) 'descartes-frame)))
+    (cond ((null frame)
+           (descartes-debugger--go-to (plist-get (descartes-debugger--debugger) :location)))
+          ((plist-get frame :location)
+           (descartes-debugger--go-to (plist-get frame :location)))
+          (t (descartes-call "debugger.frame" (descartes-debugger--frame-params)
+                             (lambda (detail)
+                               (descartes-debugger--go-to (plist-get detail :location))))))))
 
 (provide 'descartes-debugger)
 ;;; descartes-debugger.el ends here

@@ -4,71 +4,82 @@
 
 ;;; Commentary:
 
-;; eglot shows no code lenses before version 1.18; these are drawn as lines of
-;; links above the line they are about, asked for when the server says they
-;; have changed and when the text rests.
+;; eglot shows no code lenses; these are drawn as lines of links above the line
+;; they are about, asked for when the server says that they have changed and
+;; when the text rests.  A click runs one, or `descartes-lens-run-here'.
 
 ;;; Code:
 
-(require 'descartes)
+(require 'descartes-eglot)
 
-(defface descartes-lens '((t :inherit shadow :height 0.9)) "A code lens." :group 'descartes)
+(defface descartes-lens '((t :inherit (link shadow) :underline nil))
+  "A code lens."
+  :group 'descartes)
+
+(defface descartes-lens-condition '((t :inherit error))
+  "The code lens of a stop."
+  :group 'descartes)
 
 (defvar-local descartes-lens--timer nil)
-
-(defun descartes-lens--run (command)
-  "Run COMMAND of a lens."
-  (jsonrpc-async-request
-   (descartes-server) :workspace/executeCommand
-   (list :command (plist-get command :command) :arguments (or (plist-get command :arguments) []))
-   :success-fn (lambda (result)
-                 (when-let ((evaluation (and (listp result) (plist-get result :evaluation))))
-                   (descartes-show-evaluation evaluation)))
-   :error-fn (lambda (error) (message "Descartes: %s" (plist-get error :message)))
-   :timeout 3600))
 
 (defun descartes-lens--link (command)
   "Return the title of COMMAND as a link."
   (let ((map (make-sparse-keymap)))
-    (define-key map [mouse-1] (lambda () (interactive) (descartes-lens--run command)))
+    (define-key map [mouse-1] (lambda () (interactive) (descartes-run-command command)))
     (propertize (plist-get command :title)
-                'face 'descartes-lens 'mouse-face 'highlight 'keymap map
-                'descartes-command command)))
+                'face (if (equal (plist-get command :command) "descartes.debugger.list")
+                          'descartes-lens-condition
+                        'descartes-lens)
+                'mouse-face 'highlight 'help-echo "mouse-1: run this" 'keymap map)))
 
-(defun descartes-lens--draw (lenses)
-  "Draw LENSES, those of one line together."
-  (remove-overlays (point-min) (point-max) 'descartes-lens t)
-  (dolist (group (seq-group-by
-                  (lambda (lens) (plist-get (plist-get (plist-get lens :range) :start) :line))
-                  (append lenses nil)))
-    (let* ((position (save-excursion
-                       (goto-char (car (eglot--range-region (plist-get (cadr group) :range))))
-                       (back-to-indentation)
-                       (point)))
-           (column (save-excursion (goto-char position) (current-column)))
-           (commands (mapcar (lambda (lens) (plist-get lens :command)) (cdr group)))
-           (overlay (make-overlay (line-beginning-position) (line-beginning-position))))
-      (move-overlay overlay (save-excursion (goto-char position) (line-beginning-position))
-                    (save-excursion (goto-char position) (line-beginning-position)))
+(defun descartes-lens--line (commands indentation)
+  "Return the links of COMMANDS as lines of text after INDENTATION columns."
+  (let ((column 0) (start (make-string indentation ?\s)) parts)
+    (dolist (command commands)
+      (let ((width (+ 3 (string-width (plist-get command :title)))))
+        (cond ((zerop column) (push start parts))
+              ((> (+ column width) 76)
+               (push (concat "\n" start) parts)
+               (setq column 0))
+              (t (push (propertize " │ " 'face 'shadow) parts)))
+        (push (descartes-lens--link command) parts)
+        (setq column (+ column width))))
+    (concat (string-join (nreverse parts)) "\n")))
+
+(defun descartes-lens--draw-line (line commands)
+  "Draw COMMANDS above LINE, counted from 0."
+  (save-excursion
+    (goto-char (point-min))
+    (forward-line line)
+    (let ((overlay (make-overlay (point) (point))))
       (overlay-put overlay 'descartes-lens t)
       (overlay-put overlay 'descartes-commands commands)
-      (overlay-put overlay 'before-string
-                   (concat (make-string column ?\s)
-                           (mapconcat #'descartes-lens--link commands (propertize " │ " 'face 'descartes-lens))
-                           "\n")))))
+      (overlay-put overlay 'before-string (descartes-lens--line commands (current-indentation))))))
+
+(defun descartes-lens--draw (lenses)
+  "Draw LENSES in the current buffer, those of one line together."
+  (save-restriction
+    (widen)
+    (remove-overlays (point-min) (point-max) 'descartes-lens t)
+    (pcase-dolist (`(,line . ,group)
+                   (seq-group-by (lambda (lens) (plist-get (plist-get (plist-get lens :range) :start) :line))
+                                 (append lenses nil)))
+      (descartes-lens--draw-line line (mapcar (lambda (lens) (plist-get lens :command)) group)))))
 
 (defun descartes-lens-refresh ()
   "Ask for this buffer's lenses and draw them."
   (interactive)
-  (when-let ((server (and (eglot-managed-p) (eglot-current-server))))
-    (let ((buffer (current-buffer)))
-      (jsonrpc-async-request
-       server :textDocument/codeLens (list :textDocument (eglot--TextDocumentIdentifier))
-       :success-fn (lambda (lenses)
-                     (when (buffer-live-p buffer)
-                       (with-current-buffer buffer
-                         (save-restriction (widen) (descartes-lens--draw lenses)))))
-       :error-fn #'ignore))))
+  (when (and (eglot-managed-p) (eglot-current-server))
+    (let ((buffer (current-buffer)) (tick (buffer-chars-modified-tick)))
+      (descartes-request
+       (eglot-current-server) :textDocument/codeLens
+       (list :textDocument (eglot--TextDocumentIdentifier))
+       (lambda (lenses)
+         (when (buffer-live-p buffer)
+           (with-current-buffer buffer
+             (when (= tick (buffer-chars-modified-tick))
+               (descartes-lens--draw lenses)))))
+       #'ignore))))
 
 (defun descartes-lens-run-here ()
   "Run a code lens of this line; asks which, when there are several."
@@ -78,10 +89,12 @@
          (titles (mapcar (lambda (each) (cons (plist-get each :title) each)) commands)))
     (unless commands
       (user-error "No code lens on this line"))
-    (descartes-lens--run
+    (descartes-run-command
      (if (cdr titles)
          (cdr (assoc (completing-read "Lens: " titles nil t) titles))
        (cdar titles)))))
+
+(define-key descartes-mode-map (kbd "C-c C-v") #'descartes-lens-run-here)
 
 (defun descartes-lens--later (&rest _)
   "Refresh when Emacs has been idle for a moment."
@@ -116,13 +129,6 @@
              (descartes-lens-refresh))
     (remove-hook 'after-change-functions #'descartes-lens--later t)
     (remove-overlays (point-min) (point-max) 'descartes-lens t)))
-
-(cl-defmethod eglot-client-capabilities :around ((_server descartes-eglot-server))
-  "Say that lenses can be refreshed."
-  (let* ((capabilities (cl-call-next-method))
-         (workspace (plist-get capabilities :workspace)))
-    (plist-put capabilities :workspace
-               (append workspace '(:codeLens (:refreshSupport t))))))
 
 (provide 'descartes-lens)
 ;;; descartes-lens.el ends here

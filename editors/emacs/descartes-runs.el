@@ -26,7 +26,8 @@
       (unless (or (member id descartes-questions--announced)
                   (equal (plist-get question :kind) "restart"))
         (push id descartes-questions--announced)
-        (message "Descartes asks: %s  (M-x descartes-answer)" (plist-get question :title))))))
+        (message "Descartes asks: %s  (C-c C-q)" (plist-get question :title)))))
+  (force-mode-line-update t))
 
 (defun descartes-runs-changed (run)
   "Announce that RUN has ended."
@@ -36,12 +37,49 @@
     (message "Descartes: %s %s%s" (plist-get run :agent) (plist-get run :status)
              (if (plist-get run :reason) (concat ": " (plist-get run :reason)) ""))))
 
+(defun descartes-lease-changed (params)
+  "Announce the takeover that PARAMS tell of; the server has lenses drawn anew."
+  (when (equal (plist-get params :change) "stolen")
+    (let ((lease (plist-get params :lease)))
+      (message "Descartes: %s took over %s"
+               (plist-get (plist-get lease :holder) :name) (plist-get lease :path)))))
+
 (defun descartes--pick (prompt things)
-  "Let the person pick one of THINGS by its title, after PROMPT; at once if there is one."
+  "Return the one of THINGS that is picked by its title, after PROMPT.
+The only one is not asked for."
   (if (cdr things)
       (let ((titles (mapcar (lambda (each) (cons (plist-get each :title) each)) things)))
         (cdr (assoc (completing-read prompt titles nil t) titles)))
     (car things)))
+
+(defun descartes--with-detail (question function)
+  "Call FUNCTION while the detail of QUESTION is shown in another window."
+  (if (string-blank-p (or (plist-get question :detail) ""))
+      (funcall function)
+    (let* ((buffer (get-buffer-create "*descartes-question*"))
+           (window (with-current-buffer buffer
+                     (let ((inhibit-read-only t))
+                       (erase-buffer)
+                       (insert (plist-get question :title) "\n\n" (plist-get question :detail) "\n")
+                       (goto-char (point-min)))
+                     (special-mode)
+                     (display-buffer buffer '(nil (inhibit-same-window . t))))))
+      (unwind-protect (funcall function)
+        (when (window-live-p window)
+          (quit-restore-window window 'kill))))))
+
+(defun descartes--read-answer (question)
+  "Ask for the answer to QUESTION, as parameters of intervention.answer."
+  (let* ((titles (mapcar (lambda (each) (cons (plist-get each :title) each)) (plist-get question :choices)))
+         (title (completing-read (concat (plist-get question :title) ": ") titles nil t))
+         (choice (cdr (assoc title titles)))
+         (params (list :id (plist-get question :id) :choice (plist-get choice :id)))
+         arguments)
+    (seq-doseq (name (plist-get choice :arguments))
+      (let ((text (read-string (format "%s: " name))))
+        (cond ((not (equal name "reason")) (push text arguments))
+              ((not (string-empty-p text)) (setq params (append params (list :reason text)))))))
+    (append params (when arguments (list :arguments (vconcat (nreverse arguments)))))))
 
 (defun descartes-answer ()
   "Answer a question that a run asks."
@@ -49,14 +87,8 @@
   (unless descartes-questions
     (user-error "No question is open"))
   (let* ((question (descartes--pick "Question: " descartes-questions))
-         (choices (append (plist-get question :choices) nil))
-         (titles (mapcar (lambda (each) (cons (plist-get each :title) each)) choices))
-         (choice (cdr (assoc (completing-read (concat (plist-get question :title) ": ") titles nil t) titles)))
-         (arguments (vconcat (mapcar (lambda (name) (read-string (format "%s: " name)))
-                                     (plist-get choice :arguments)))))
-    (descartes-call "intervention.answer"
-                    (append (list :id (plist-get question :id) :choice (plist-get choice :id))
-                            (unless (seq-empty-p arguments) (list :arguments arguments))))))
+         (params (descartes--with-detail question (lambda () (descartes--read-answer question)))))
+    (descartes-call "intervention.answer" params)))
 
 (defun descartes-spawn (task)
   "Start a run that does TASK."
@@ -77,10 +109,10 @@
   (interactive)
   (descartes-call "lease.release" (descartes--file)))
 
-(defun descartes-request-lease (message-text)
-  "Ask the holder of this file's lease for it, with MESSAGE-TEXT."
+(defun descartes-request-lease (text)
+  "Ask the holder of this file's lease for it, with the message TEXT."
   (interactive "sMessage: ")
-  (descartes-call "lease.request" (append (descartes--file) (list :message message-text))))
+  (descartes-call "lease.request" (append (descartes--file) (list :message text))))
 
 (defun descartes-take-over (reason)
   "Take over the lease of this file for REASON; its holder's next write fails."
@@ -90,27 +122,49 @@
 
 ;;; Lists
 
-(defun descartes--table (name columns rows)
-  "Show ROWS, lists of text, under COLUMNS, a list of (TITLE WIDTH), in the buffer NAME."
+(defun descartes--clock (time)
+  "Return TIME, ISO 8601, in the person's own time zone."
+  (format-time-string "%H:%M:%S" (encode-time (parse-time-string (concat (substring time 0 19) "Z")))))
+
+(defun descartes--table (name columns things row keys)
+  "Show THINGS under COLUMNS, a list of (TITLE WIDTH), in the buffer NAME.
+ROW is a function from a thing to its texts; KEYS are lists of a key and
+a function of the thing at point."
   (with-current-buffer (get-buffer-create name)
     (tabulated-list-mode)
+    (use-local-map (make-composed-keymap nil tabulated-list-mode-map))
+    (pcase-dolist (`(,key ,function) keys)
+      (local-set-key (kbd key) (lambda () (interactive) (funcall function (tabulated-list-get-id)))))
     (setq tabulated-list-format (vconcat (mapcar (lambda (each) (append each '(t))) columns))
-          tabulated-list-entries (mapcar (lambda (row) (list row (vconcat row))) rows))
+          tabulated-list-entries (mapcar (lambda (thing) (list thing (vconcat (funcall row thing)))) things))
     (tabulated-list-init-header)
     (tabulated-list-print)
     (goto-char (point-min))
-    (display-buffer (current-buffer))))
+    (pop-to-buffer (current-buffer))))
+
+(defun descartes--on-run (operation)
+  "Return a function that does OPERATION to a run."
+  (lambda (run)
+    (descartes-call (concat "run." operation) (list :run (plist-get run :id))
+                    (lambda (now)
+                      (message "Descartes: %s is %s" (plist-get now :agent) (plist-get now :status))))))
 
 (defun descartes-runs ()
-  "List the runs."
+  "Show a list of agents' work.
+RET is for the output of one, p to pause, r to resume and s to stop it."
   (interactive)
   (descartes-call
    "run.list" nil
    (lambda (result)
-     (descartes--table "*descartes-runs*" '(("Run" 9) ("Status" 12) ("Agent" 14) ("Task" 50))
-                       (mapcar (lambda (run) (list (substring (plist-get run :id) 4 12) (plist-get run :status)
-                                                   (plist-get run :agent) (plist-get run :task)))
-                               (plist-get result :runs))))))
+     (descartes--table
+      "*descartes-runs*" '(("Run" 9) ("Status" 12) ("Agent" 14) ("Task" 50))
+      (append (plist-get result :runs) nil)
+      (lambda (run) (list (substring (plist-get run :id) 4 12) (plist-get run :status)
+                          (plist-get run :agent) (car (split-string (plist-get run :task) "\n"))))
+      `(("RET" ,(lambda (run) (descartes-call "run.output" (list :run (plist-get run :id) :show t))))
+        ("p" ,(descartes--on-run "pause"))
+        ("r" ,(descartes--on-run "resume"))
+        ("s" ,(descartes--on-run "stop")))))))
 
 (defun descartes-leases ()
   "List the leases."
@@ -118,25 +172,27 @@
   (descartes-call
    "lease.list" nil
    (lambda (result)
-     (descartes--table "*descartes-leases*" '(("Path" 36) ("Holder" 16) ("Until" 9) ("Reason" 40))
-                       (mapcar (lambda (lease)
-                                 (list (plist-get lease :path) (plist-get (plist-get lease :holder) :name)
-                                       (substring (plist-get lease :expiresAt) 11 19)
-                                       (or (plist-get lease :reason) "")))
-                               (plist-get result :leases))))))
+     (descartes--table
+      "*descartes-leases*" '(("Path" 36) ("Holder" 16) ("Until" 9) ("Reason" 40))
+      (append (plist-get result :leases) nil)
+      (lambda (lease) (list (plist-get lease :path) (plist-get (plist-get lease :holder) :name)
+                            (descartes--clock (plist-get lease :expiresAt))
+                            (or (plist-get lease :reason) "")))
+      nil))))
 
 (defun descartes-history ()
-  "List what happened, newest first."
+  "List what happened, newest first; RET is for more of it."
   (interactive)
   (descartes-call
    "history.list" '(:limit 200)
    (lambda (result)
-     (descartes--table "*descartes-history*" '(("Seq" 7) ("Time" 9) ("Event" 26) ("By" 20))
-                       (mapcar (lambda (event)
-                                 (list (number-to-string (plist-get event :seq))
-                                       (substring (plist-get event :at) 11 19) (plist-get event :name)
-                                       (plist-get (plist-get event :actor) :name)))
-                               (plist-get result :events))))))
+     (descartes--table
+      "*descartes-history*" '(("Seq" 7) ("Time" 9) ("Event" 26) ("By" 20))
+      (append (plist-get result :events) nil)
+      (lambda (event) (list (number-to-string (plist-get event :seq))
+                            (descartes--clock (plist-get event :at)) (plist-get event :name)
+                            (plist-get (plist-get event :actor) :name)))
+      `(("RET" ,(lambda (event) (descartes-call "history.show" (list :event (plist-get event :id) :show t)))))))))
 
 (provide 'descartes-runs)
 ;;; descartes-runs.el ends here

@@ -1,4 +1,4 @@
-;;; descartes.el --- A live Lisp image, agents and leases, on eglot -*- lexical-binding: t -*-
+;;; descartes.el --- A live Lisp image, agents and leases -*- lexical-binding: t -*-
 
 ;; Author: The Descartes developers
 ;; Version: 0.1.0
@@ -10,14 +10,30 @@
 ;;; Commentary:
 
 ;; Load this file and open a Lisp file: eglot starts the server `descartes lsp'.
-;; Everything the standard methods carry is eglot's; this package adds the
-;; debugger's buffer, code lenses, questions of runs, and commands.  It decides
-;; nothing that the server can decide.
+;; Those who use lsp-mode load `descartes-lsp-mode' instead.
+;;
+;; Everything the standard methods carry is the LSP client's; this package adds
+;; the debugger's buffer, code lenses, questions of runs, and commands.  It
+;; decides nothing that the server can decide.
+;;
+;; `descartes-mode' has the keys, those of SLIME where it has them:
+;;
+;;   C-x C-e  evaluate the form before point   C-c C-c  compile the form
+;;   C-M-x    evaluate the top-level form      C-c C-k  compile the file
+;;   C-c C-r  evaluate the region              C-c C-l  load the file
+;;   C-c C-b  interrupt                        C-c C-d  the debugger
+;;   C-c C-v  run a code lens of this line     C-c C-q  answer a run's question
+;;   C-c C-i  give the image what it reads     C-c C-o  what the image printed
+;;
+;; This file knows no LSP client: what it needs of one are the functions in
+;; `descartes-connection-functions' and the three generic functions below,
+;; which `descartes-eglot' and `descartes-lsp-mode' define.
 
 ;;; Code:
 
 (require 'cl-lib)
-(require 'eglot)
+(require 'seq)
+(require 'subr-x)
 
 (defgroup descartes nil
   "A live Lisp image, agents and leases."
@@ -42,86 +58,119 @@ Otherwise the server asks once for each."
   "Whether opening a Lisp file starts the server."
   :type 'boolean)
 
-(defclass descartes-eglot-server (eglot-lsp-server) ()
-  :documentation "The Descartes language server.")
-
 (defvar descartes-status '(:state "stopped")
   "The image's status as the server last said it.")
 
 (defvar descartes-last-evaluation nil
   "The last evaluation that ended, as the server sent it.")
 
+(defvar descartes--awaited nil
+  "This editor's evaluations whose outcome was not shown yet, by id.")
+
+(defvar descartes--shown nil
+  "The id of the evaluation whose outcome was shown last.")
+
+(defvar descartes--asked nil
+  "Questions that wait for an answer: lists of prompt, kind and a function.")
+
+(defvar descartes-debuggers)
+(defvar descartes-questions)
 (declare-function descartes-debugger-update "descartes-debugger")
 (declare-function descartes-debugger-show "descartes-debugger")
+(declare-function descartes-debugger-invoke-with "descartes-debugger")
 (declare-function descartes-questions-update "descartes-runs")
 (declare-function descartes-runs-changed "descartes-runs")
-(declare-function descartes-lens-mode "descartes-lens")
+(declare-function descartes-lease-changed "descartes-runs")
+(declare-function descartes-answer "descartes-runs")
+(declare-function descartes-lens-run-here "descartes-lens")
 
-(cl-defmethod eglot-initialization-options ((_server descartes-eglot-server))
-  "Trust, where it was given, and the settings."
-  (append (when descartes-trusted '(:trusted t))
-          (list :settings (or descartes-settings (make-hash-table)))))
+;;; What is needed of an LSP client
 
-(cl-defmethod eglot-client-capabilities ((_server descartes-eglot-server))
-  "What eglot can, and the server's own notifications."
-  (append (cl-call-next-method)
-          '(:experimental (:descartes (:notifications t)))))
+(defvar descartes-connection-functions nil
+  "Functions that return the connection to this buffer's server, or to any, or nil.")
+
+(cl-defgeneric descartes-request (connection method params done failed)
+  "Send METHOD with PARAMS over CONNECTION.
+DONE gets the result as property lists, FAILED the message of an error.")
+
+(cl-defgeneric descartes-place (connection)
+  "Return this buffer and point as `:uri' and `:position' for CONNECTION.
+The server has seen all changes of the text when this returns.")
+
+(cl-defgeneric descartes-visit (connection location)
+  "Return the buffer and place of LOCATION, as CONNECTION counts, as a pair.")
+
+(defun descartes-connection ()
+  "Return this buffer's connection, else any; an error without one."
+  (or (run-hook-with-args-until-success 'descartes-connection-functions)
+      (user-error "Descartes: open a Lisp file first")))
 
 ;;; Asking the server
-
-(defun descartes-server ()
-  "Return this buffer's server, else any Descartes server; an error without one."
-  (let ((here (eglot-current-server)))
-    (cond ((cl-typep here 'descartes-eglot-server) here)
-          ((cl-loop for servers being the hash-values of eglot--servers-by-project
-                    thereis (cl-find-if (lambda (each) (cl-typep each 'descartes-eglot-server)) servers)))
-          (t (user-error "Descartes: open a Lisp file first")))))
 
 (defun descartes-call (operation arguments &optional done)
   "Ask for OPERATION with the property list ARGUMENTS; DONE gets the result.
 An error is shown as a message."
   (let ((buffer (current-buffer)))
-    (jsonrpc-async-request
-     (descartes-server) :workspace/executeCommand
+    (descartes-request
+     (descartes-connection) :workspace/executeCommand
      (list :command (concat "descartes." operation)
            :arguments (vector (or arguments (make-hash-table))))
-     :success-fn (lambda (result)
-                   (when (and done (buffer-live-p buffer))
-                     (with-current-buffer buffer (funcall done result))))
-     :error-fn (lambda (error) (message "Descartes: %s" (plist-get error :message)))
-     :timeout 3600)))
-
-(defun descartes--file ()
-  "Return this buffer's file as parameters."
-  (when (fboundp 'eglot--signal-textDocument/didChange)
-    (eglot--signal-textDocument/didChange))
-  (list :uri (plist-get (eglot--TextDocumentIdentifier) :uri)))
+     (lambda (result)
+       (when (and done (buffer-live-p buffer))
+         (with-current-buffer buffer (funcall done result))))
+     (lambda (text) (message "Descartes: %s" text)))))
 
 (defun descartes--here ()
   "Return this buffer's file and point as parameters."
-  (append (descartes--file) (list :position (eglot--pos-to-lsp-position))))
+  (descartes-place (descartes-connection)))
+
+(defun descartes--file ()
+  "Return this buffer's file as parameters."
+  (list :uri (plist-get (descartes--here) :uri)))
+
+(defun descartes-run-command (command)
+  "Run COMMAND of a code lens or code action.
+The server does all of them; here the arguments of a restart are asked
+for, and a buffer is shown where the server would write a file."
+  (let ((name (plist-get command :command))
+        (params (seq-first (plist-get command :arguments))))
+    (pcase name
+      ("descartes.debugger.restart" (descartes-debugger-invoke-with params))
+      ("descartes.debugger.list" (descartes-debugger-show))
+      ("descartes.intervention.list" (call-interactively #'descartes-answer))
+      (_ (descartes-call (string-remove-prefix "descartes." name) params)))))
 
 ;;; What the server says by itself
 
-(cl-defmethod eglot-handle-notification
-  ((_server descartes-eglot-server) (_method (eql descartes/lisp/status)) &rest status)
-  "Keep STATUS for the mode line."
+(defconst descartes-notifications
+  '((descartes/lisp/status . descartes--status-changed)
+    (descartes/lisp/output . descartes--output)
+    (descartes/lisp/evaluated . descartes--evaluated)
+    (descartes/debugger/changed . descartes--debuggers-changed)
+    (descartes/lease/changed . descartes-lease-changed)
+    (descartes/run/changed . descartes-runs-changed)
+    (descartes/run/output . ignore)
+    (descartes/intervention/changed . descartes--questions-changed)
+    (descartes/event . ignore))
+  "The server's own notifications and what takes their parameters.
+What runs print and the log are read on request.  The server's own
+request descartes/lisp/input is `descartes-input-wanted'.")
+
+(defun descartes--status-changed (status)
+  "Keep STATUS for the mode line; say so when the image is lost."
+  (when (and (equal (plist-get status :state) "lost")
+             (not (equal (plist-get descartes-status :state) "lost")))
+    (message "Descartes: the Lisp image is lost; M-x descartes-start makes a new one"))
   (setq descartes-status status)
   (force-mode-line-update t))
 
-(cl-defmethod eglot-handle-notification
-  ((_server descartes-eglot-server) (_method (eql descartes/lisp/evaluated)) &rest evaluation)
-  "Keep EVALUATION."
-  (setq descartes-last-evaluation evaluation))
-
-(cl-defmethod eglot-handle-notification
-  ((_server descartes-eglot-server) (_method (eql descartes/lisp/output)) &key text &allow-other-keys)
-  "Append TEXT to the output buffer."
+(defun descartes--output (params)
+  "Append the text of PARAMS to the output buffer."
   (with-current-buffer (get-buffer-create "*descartes-output*")
     (let ((following (= (point) (point-max))))
       (save-excursion
         (goto-char (point-max))
-        (insert text)
+        (insert (plist-get params :text))
         (when (> (buffer-size) 4000000)
           (delete-region (point-min) (- (point-max) 2000000))))
       (when following
@@ -129,52 +178,69 @@ An error is shown as a message."
         (dolist (window (get-buffer-window-list nil nil t))
           (set-window-point window (point-max)))))))
 
-(cl-defmethod eglot-handle-notification
-  ((_server descartes-eglot-server) (_method (eql descartes/debugger/changed)) &key debuggers)
-  "Show DEBUGGERS, without taking the focus."
-  (descartes-debugger-update (append debuggers nil)))
+(defun descartes--evaluated (evaluation)
+  "Keep EVALUATION; show it when its outcome was awaited here."
+  (setq descartes-last-evaluation evaluation)
+  (when (member (plist-get evaluation :id) descartes--awaited)
+    (descartes-show-evaluation evaluation)))
 
-(cl-defmethod eglot-handle-notification
-  ((_server descartes-eglot-server) (_method (eql descartes/intervention/changed)) &key interventions)
-  "Announce INTERVENTIONS."
-  (descartes-questions-update (append interventions nil)))
+(defun descartes--debuggers-changed (params)
+  "Show the stops of PARAMS, without taking the focus."
+  (descartes-debugger-update (append (plist-get params :debuggers) nil)))
 
-(cl-defmethod eglot-handle-notification
-  ((_server descartes-eglot-server) (_method (eql descartes/run/changed)) &rest run)
-  "Announce the end of RUN."
-  (descartes-runs-changed run))
+(defun descartes--questions-changed (params)
+  "Announce the questions of PARAMS."
+  (descartes-questions-update (append (plist-get params :interventions) nil)))
 
-(cl-defmethod eglot-handle-notification
-  ((_server descartes-eglot-server) (_method (eql descartes/lease/changed)) &key lease change)
-  "Announce LEASE when CHANGE is a takeover."
-  (when (equal change "stolen")
-    (message "Descartes: %s took over %s"
-             (plist-get (plist-get lease :holder) :name) (plist-get lease :path))))
+(defun descartes-ask (prompt kind answer)
+  "Ask a question of the server with PROMPT; ANSWER gets the text, or nil.
+KIND is \"line\", \"yesOrNo\" or a list of choices.  It is asked at once when
+the last command was one of ours, else when the person says so: nobody's
+typing may end up as an answer."
+  (setq descartes--asked (append descartes--asked (list (list prompt kind answer))))
+  (if (and (zerop (minibuffer-depth)) (symbolp last-command)
+           (string-prefix-p "descartes-" (symbol-name last-command)))
+      (run-at-time 0 nil #'descartes-reply)
+    (message "Descartes: %s  (C-c C-i)" prompt)))
 
-(cl-defmethod eglot-handle-notification
-  ((_server descartes-eglot-server) (_method (eql descartes/run/output)) &rest _)
-  "Runs are read on request.")
+(defun descartes-reply ()
+  "Answer the oldest question of the image or the server."
+  (interactive)
+  (pcase-let ((`(,prompt ,kind ,answer) (or (pop descartes--asked)
+                                            (user-error "Nothing is asked now"))))
+    (funcall answer
+             (condition-case nil
+                 (pcase kind
+                   ("yesOrNo" (if (yes-or-no-p prompt) "yes" "no"))
+                   ((pred listp) (completing-read (concat prompt " ") kind nil t))
+                   (_ (read-string prompt)))
+               (quit nil)))))
 
-(cl-defmethod eglot-handle-notification
-  ((_server descartes-eglot-server) (_method (eql descartes/event)) &rest _)
-  "History is read on request.")
-
-(cl-defmethod eglot-handle-request
-  ((_server descartes-eglot-server) (_method (eql descartes/lisp/input)) &key prompt kind &allow-other-keys)
-  "Ask for the text that the image reads, with its own PROMPT; KIND is line or yesOrNo."
-  (list :text (if (equal kind "yesOrNo")
-                  (if (yes-or-no-p prompt) "yes" "no")
-                (read-string (if (string-empty-p prompt) "Lisp reads: " prompt)))))
+(defun descartes-input-wanted (params answer)
+  "Ask for the input that PARAMS describe; ANSWER gets the text."
+  (let ((prompt (or (plist-get params :prompt) "")))
+    (descartes-ask (if (string-blank-p prompt) "Lisp reads: " prompt)
+                   (or (plist-get params :kind) "line") answer)))
 
 ;;; Commands
 
+(defun descartes--outcome (evaluation)
+  "Return what EVALUATION has come to."
+  (let ((values (append (plist-get evaluation :values) nil)))
+    (cond ((not (equal (plist-get evaluation :state) "done")) (plist-get evaluation :state))
+          (values (string-join values "\n  "))
+          (t "no values"))))
+
 (defun descartes-show-evaluation (evaluation)
-  "Show the outcome of EVALUATION in the echo area."
-  (pcase (plist-get evaluation :state)
-    ("stopped" nil)
-    ("done" (let ((values (append (plist-get evaluation :values) nil)))
-              (message "⇒ %s" (if values (string-join values "\n  ") "no values"))))
-    (state (message "⇒ %s" state))))
+  "Show the outcome of EVALUATION in the echo area, once.
+One that has not ended is shown when it has."
+  (let ((id (plist-get evaluation :id)))
+    (cond ((member (plist-get evaluation :state) '("running" "stopped"))
+           (cl-pushnew id descartes--awaited :test #'equal))
+          ((not (equal id descartes--shown))
+           (setq descartes--awaited (delete id descartes--awaited)
+                 descartes--shown id)
+           (message "⇒ %s" (descartes--outcome evaluation))))))
 
 (defun descartes--show-compilation (compilation)
   "Say how COMPILATION went; its notes are diagnostics already."
@@ -268,43 +334,29 @@ An error is shown as a message."
     (define-key map (kbd "C-c C-d") #'descartes-debugger-show)
     (define-key map (kbd "C-c C-o") #'descartes-show-output)
     (define-key map (kbd "C-c C-q") #'descartes-answer)
+    (define-key map (kbd "C-c C-i") #'descartes-reply)
     map)
   "Keys of `descartes-mode', those of SLIME where it has them.")
 
 (defun descartes--mode-line ()
   "Return the image's state for the mode line."
-  (let ((stops (or (plist-get descartes-status :stops) 0)))
-    (format " Lisp[%s%s]" (plist-get descartes-status :state)
-            (if (zerop stops) "" (format ", %d stopped" stops)))))
+  (let ((stops (length descartes-debuggers)) (questions (length descartes-questions)))
+    (concat " Lisp[" (plist-get descartes-status :state)
+            (if (zerop stops) "" (format ", %d stopped" stops))
+            (if (zerop questions) "" (format ", %d to answer" questions))
+            "]")))
 
 ;;;###autoload
 (define-minor-mode descartes-mode
-  "Keys and code lenses of Descartes in a Lisp buffer."
+  "Keys and commands of Descartes in a Lisp buffer."
   :lighter (:eval (descartes--mode-line))
-  :keymap descartes-mode-map
-  (descartes-lens-mode (if descartes-mode 1 -1)))
-
-(defun descartes--managed ()
-  "Turn `descartes-mode' on or off with eglot's management of this buffer."
-  (when (derived-mode-p 'lisp-mode)
-    (if (and (eglot-managed-p) (cl-typep (eglot-current-server) 'descartes-eglot-server))
-        (descartes-mode 1)
-      (descartes-mode -1))))
-
-(defun descartes--ensure ()
-  "Start the server for this Lisp file, if it is one and the server is installed."
-  (when (and descartes-auto-start buffer-file-name (executable-find (car descartes-command)))
-    (eglot-ensure)))
-
-(add-to-list 'eglot-server-programs
-             (cons 'lisp-mode (lambda (&rest _) (cons 'descartes-eglot-server descartes-command))))
-(add-hook 'eglot-managed-mode-hook #'descartes--managed)
-(add-hook 'lisp-mode-hook #'descartes--ensure)
+  :keymap descartes-mode-map)
 
 (provide 'descartes)
 
 (require 'descartes-debugger)
-(require 'descartes-lens)
 (require 'descartes-runs)
+(unless (featurep 'descartes-lsp-mode)
+  (require 'descartes-eglot))
 
 ;;; descartes.el ends here

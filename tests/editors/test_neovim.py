@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from support.editing import EDITORS, REPOSITORY, Scene, program
 from support.terminal import Terminal
 

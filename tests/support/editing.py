@@ -65,8 +65,7 @@ class Scene:
         git = ["git", "-C", str(self.workspace), "-c", "user.name=Ann", "-c", "user.email=ann@example.org"]
         for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "Shapes and numbers"]):
             subprocess.run([*git, *words], check=True, capture_output=True)
-        config = ["config", "user.name", "Ann"]
-        subprocess.run(["git", "-C", str(self.workspace), *config], check=True, capture_output=True)
+        (folder / ".gitconfig").write_text("[user]\n\tname = Ann\n", encoding="utf-8")
 
     def run(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Run WORDS in the workspace, with MORE in the environment, and return what came of it."""

@@ -1,0 +1,66 @@
+;;; eglot-session.el --- A session in Emacs with eglot -*- lexical-binding: t -*-
+
+;;; Code:
+
+(require 'harness)
+
+(setq eglot-sync-connect 20 eglot-confirm-server-initiated-edits nil)
+
+(defun test-lenses ()
+  "Return the text of the lenses drawn in this buffer."
+  (mapconcat (lambda (each) (or (overlay-get each 'before-string) "")) (overlays-in (point-min) (point-max)) ""))
+
+(defun test-hover ()
+  "Return the hover at point."
+  (let (text)
+    (eglot-hover-eldoc-function (lambda (found &rest _) (setq text found)))
+    (test-see "the hover" text)))
+
+(defun test-look ()
+  "Hover and completion."
+  (test-go-to "restart-case" 2)
+  (should (string-match-p "restart-case" (test-hover)))
+  (test-go-to "width hieght" 5)
+  (let ((found (eglot-completion-at-point)))
+    (should (member "width" (mapcar #'substring-no-properties
+                                    (all-completions "wid" (nth 2 found)))))))
+
+(defun test-restart-by-lens ()
+  "A lens asks for the argument of its restart."
+  (setq test-messages nil)
+  (descartes-eval "(average '())")
+  (test-see "the lens" (string-match-p "USE-VALUE" (test-lenses)))
+  (test-go-to "(restart-case")
+  (test-answering ("USE-VALUE" "(* 6 8)") (descartes-lens-run-here))
+  (test-see-message "⇒ 48")
+  (test-see "the lenses to go" (string-empty-p (test-lenses))))
+
+(defun test-restart-by-code-action ()
+  "A code action asks for the argument of its restart."
+  (test-see "the old diagnostic to go" (not (test-diagnostic "DIVISION-BY-ZERO")))
+  (setq test-messages nil)
+  (descartes-eval "(average '())")
+  (goto-char (flymake-diagnostic-beg (test-see "the stop" (test-diagnostic "DIVISION-BY-ZERO"))))
+  (test-answering ("USE-VALUE" "(* 6 9)")
+    (let ((last-nonmenu-event ?a))
+      (call-interactively #'eglot-code-actions))
+    (test-see-message "⇒ 54")))
+
+(ert-deftest a-session ()
+  (test-start)
+  (test-look)
+  (test-mistake)
+  (test-stop)
+  (test-see "the lens of the stop" (string-match-p "⏸ DIVISION-BY-ZERO" (test-lenses)))
+  (test-examine)
+  (test-restart-by-button)
+  (test-restart-by-lens)
+  (test-restart-by-code-action)
+  (test-read-a-line)
+  (test-agent #'test-hover #'test-lenses
+              (lambda ()
+                (goto-char (point-min))
+                (test-answering ("take over") (descartes-lens-run-here)))))
+
+(provide 'eglot-session)
+;;; eglot-session.el ends here

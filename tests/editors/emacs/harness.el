@@ -1,0 +1,207 @@
+;;; harness.el --- What the tests in Emacs use -*- lexical-binding: t -*-
+
+;;; Commentary:
+
+;; A condition that is waited for, prompts that are answered, and a session
+;; that works with eglot and with lsp-mode alike: it knows only Descartes.
+
+;;; Code:
+
+(require 'cl-lib)
+(require 'ert)
+(require 'descartes)
+
+(setq make-backup-files nil auto-save-default nil create-lockfiles nil
+      descartes-trusted t
+      enable-local-variables nil)
+
+(defvar test-workspace (file-name-as-directory (getenv "EDITOR_TEST_WORKSPACE")))
+(defvar test-messages nil "Every message, the newest first.")
+
+(advice-add 'message :before
+            (lambda (form &rest arguments)
+              (when form (push (apply #'format-message form arguments) test-messages))))
+
+(defmacro test-see (what form)
+  "Wait for FORM and return its value; fail the test, saying WHAT, without one."
+  `(let ((end (+ (float-time) 15)) found)
+     (while (not (or (setq found ,form) (> (float-time) end)))
+       (accept-process-output nil 0.02))
+     (unless found
+       (ert-fail (list "not seen" ,what (seq-take test-messages 8))))
+     (message "ok %s" ,what)
+     found))
+
+(defun test-see-message (text)
+  "Wait for a message that contains TEXT."
+  (test-see text (cl-find-if (lambda (each) (string-match-p (regexp-quote text) each)) test-messages)))
+
+(defmacro test-answering (answers &rest body)
+  "Do BODY while prompts are answered by ANSWERS, in order.
+Where something is chosen, an answer is the beginning of a choice."
+  (declare (indent 1))
+  `(let ((answers (list ,@answers)))
+     (cl-letf (((symbol-function 'read-string) (lambda (&rest _) (pop answers)))
+               ((symbol-function 'completing-read)
+                (lambda (prompt table &rest _)
+                  (let ((start (pop answers)))
+                    (or (cl-find-if (lambda (each) (string-prefix-p start each)) (all-completions "" table))
+                        (error "%s no choice begins with %s" prompt start))))))
+       ,@body)))
+
+(defun test-go-to (text &optional offset)
+  "Put point OFFSET characters behind the beginning of TEXT."
+  (goto-char (point-min))
+  (search-forward text)
+  (goto-char (+ (match-beginning 0) (or offset 0))))
+
+(defun test-debugger-text ()
+  "Return what the debugger shows, or nothing when it has no window."
+  (let ((buffer (get-buffer descartes-debugger-buffer)))
+    (if (and buffer (get-buffer-window buffer))
+        (with-current-buffer buffer (buffer-string))
+      "")))
+
+(defun test-diagnostic (text)
+  "Return the diagnostic of the current buffer that contains TEXT."
+  (cl-find-if (lambda (each) (string-match-p (regexp-quote text) (flymake-diagnostic-text each)))
+              (flymake-diagnostics)))
+
+(defun test-question (title)
+  "Return the open question with TITLE."
+  (cl-find-if (lambda (each) (string-match-p (regexp-quote title) (plist-get each :title)))
+              descartes-questions))
+
+(defmacro test-in-debugger (&rest body)
+  "Do BODY in the debugger's window."
+  (declare (indent 0))
+  `(save-selected-window
+     (select-window (get-buffer-window descartes-debugger-buffer))
+     ,@body))
+
+(defvar test-connect (lambda () (run-hooks 'post-command-hook))
+  "What makes the LSP client connect, as the end of a command does.")
+
+(defun test-open (name)
+  "Open the file NAME of the workspace; its server starts after the command."
+  (find-file (concat test-workspace name))
+  (funcall test-connect)
+  (test-see (concat "the server for " name) descartes-mode))
+
+;;; The session
+
+(defun test-start ()
+  "The server and the image start; a form is evaluated."
+  (test-open "shapes.lisp")
+  (descartes-eval "(+ 1 2)")
+  (test-see-message "⇒ 3"))
+
+(defun test-mistake ()
+  "A mistake is compiled, marked at its place, and fixed."
+  (test-go-to "(defun area")
+  (descartes-compile-form)
+  (let ((note (test-see "the note of the compiler" (test-diagnostic "HIEGHT"))))
+    (test-go-to "hieght")
+    (should (= (flymake-diagnostic-beg note) (point))))
+  (delete-region (point) (progn (forward-sexp) (point)))
+  (insert "height")
+  (descartes-compile-form)
+  (test-see "the note to disappear" (not (test-diagnostic "HIEGHT")))
+  (test-go-to "(area 2 3)" 10)
+  (descartes-eval-last)
+  (test-see-message "⇒ 6")
+  (save-buffer))
+
+(defun test-stop ()
+  "An evaluation stops: the debugger is shown and the focus stays."
+  (test-go-to "(defun average")
+  (setq test-messages nil)
+  (descartes-compile-form)
+  (test-see-message "⇒ compiled")
+  (let ((window (selected-window)) (place (point)))
+    (descartes-eval "(average '())")
+    (test-see "the debugger" (string-match-p "USE-VALUE" (test-debugger-text)))
+    (should (eq (selected-window) window))
+    (should (= (window-point window) place))
+    (should-not (eq (get-buffer-window descartes-debugger-buffer) window)))
+  (test-see "the stop as a diagnostic" (test-diagnostic "DIVISION-BY-ZERO"))
+  (should (string-match-p "1 stopped" (descartes--mode-line))))
+
+(defun test-examine ()
+  "Variables, a form in a frame, source, a nested stop that is aborted."
+  (let ((code (current-buffer)))
+    (test-in-debugger
+      (test-go-to "AVERAGE NIL")
+      (descartes-debugger-act)
+      (test-see "the variables" (string-match-p "numbers = NIL" (test-debugger-text)))
+      (test-go-to "AVERAGE NIL")
+      (descartes-debugger-eval-in-frame "(list numbers 7)")
+      (test-see-message "⇒ (NIL 7)")
+      (test-go-to "AVERAGE NIL")
+      (descartes-debugger-show-source)
+      (with-current-buffer code
+        (let ((shown (line-number-at-pos (window-point (get-buffer-window code)))))
+          (should (= shown (save-excursion (test-go-to "(restart-case") (line-number-at-pos))))))
+      (descartes-debugger-eval-in-frame "(error \"a second one\")")
+      (test-see "a second level" (string-match-p "\\`a second one" (test-debugger-text)))
+      (goto-char (point-min))
+      (descartes-debugger-abort)
+      (test-see "the first level alone"
+                (and (= 1 (length descartes-debuggers))
+                     (not (string-match-p "a second one" (test-debugger-text))))))))
+
+(defun test-restart-by-button ()
+  "A restart is invoked in the debugger, with its argument."
+  (setq test-messages nil)
+  (test-in-debugger
+    (test-go-to "USE-VALUE")
+    (test-answering ("(* 6 7)") (descartes-debugger-act)))
+  (test-see-message "⇒ 42")
+  (test-see "the debugger to close" (string-empty-p (test-debugger-text)))
+  (test-see "the diagnostic to go" (not (test-diagnostic "DIVISION-BY-ZERO"))))
+
+(defun test-read-a-line ()
+  "The image reads a line, and prints."
+  (let ((last-command 'descartes-eval))
+    (test-answering ("forty-two")
+      (descartes-eval "(read-line)")
+      (test-see-message "⇒ \"forty-two\"")))
+  (let ((last-command 'self-insert-command))
+    (descartes-eval "(read-line)")
+    (test-see-message "Lisp reads"))
+  (test-answering ("later") (descartes-reply))
+  (test-see-message "⇒ \"later\"")
+  (descartes-eval "(princ \"printed\")")
+  (test-see "the output" (with-current-buffer (get-buffer-create "*descartes-output*")
+                           (string-match-p "printed" (buffer-string)))))
+
+(defun test-agent (hover lenses take-over)
+  "A run asks, is answered, and loses the lease of a file.
+HOVER returns the text of the hover at point, LENSES those drawn in the
+buffer; TAKE-OVER takes the file over."
+  (descartes-call "run.spawn" (list :task "Say what the numbers are for" :agent "scribe" :backend "model"
+                                    :model (concat "scripted:" (getenv "EDITOR_TEST_SCRIPT"))
+                                    :files ["numbers.lisp"]))
+  (test-see-message "Descartes asks: write notes.lisp")
+  (test-answering ("Accept") (descartes-answer))
+  (let ((second (test-see "the second question" (test-question "write numbers.lisp"))))
+    (should (file-exists-p (concat test-workspace "notes.lisp")))
+    (test-open "numbers.lisp")
+    (test-see "the lens" (string-match-p "held by scribe" (funcall lenses)))
+    (test-go-to "number 2")
+    (should (string-match-p "held by scribe" (funcall hover)))
+    (descartes-lease)
+    (test-see-message "scribe")
+    (funcall take-over)
+    (test-see "one's own lease" (string-match-p "held by you" (funcall lenses)))
+    (descartes-call "intervention.answer" (list :id (plist-get second :id) :choice "accept"))
+    (test-see-message "scribe failed: lease_lost")
+    (with-temp-buffer
+      (insert-file-contents (concat test-workspace "numbers.lisp"))
+      (should (looking-at-p "(defpackage :numbers"))))
+  (descartes-history)
+  (test-see "the history" (with-current-buffer (get-buffer-create "*descartes-history*")
+                            (string-match-p "lease.stolen" (buffer-string)))))
+
+(provide 'harness)
+;;; harness.el ends here

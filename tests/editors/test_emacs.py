@@ -1,0 +1,90 @@
+"""The Emacs package in a real Emacs: with eglot and with lsp-mode, in batch and in a terminal."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.editing import REPOSITORY, Scene, program
+from support.terminal import Terminal
+
+pytestmark = [pytest.mark.editor, pytest.mark.timeout(120)]
+
+PACKAGE = REPOSITORY / "editors" / "emacs"
+SCRIPTS = Path(__file__).parent / "emacs"
+ELPA = Path("/usr/share/emacs/site-lisp/elpa")
+
+
+@pytest.fixture
+def scene(isolated_environment: Path) -> Iterator[Scene]:
+    found = Scene(isolated_environment)
+    yield found
+    found.close()
+
+
+def library(name: str, target: str) -> list[str]:
+    """Return the options that make the Emacs package NAME of the distribution loadable."""
+    assert list(ELPA.glob(f"{name}-[0-9]*")), f"{name} is not installed; run `make {target}`"
+    return [word for folder in sorted(ELPA.iterdir()) if folder.is_dir() for word in ("-L", str(folder))]
+
+
+def emacs(target: str, *, client: str) -> list[str]:
+    """Return the command of an Emacs with nothing but CLIENT and this package."""
+    return [program("emacs", target), "-Q", *library(client, target), "-L", str(PACKAGE), "-L", str(SCRIPTS)]
+
+
+CLIENTS = [
+    pytest.param("eglot", "editors", id="eglot"),
+    pytest.param("lsp-mode", "editors-slow", id="lsp-mode", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("client", "target"), CLIENTS)
+def test_a_session(scene: Scene, client: str, target: str) -> None:
+    words = [*emacs(target, client=client), "--batch", "-l", f"{client}-session"]
+    done = scene.run(*words, "-f", "ert-run-tests-batch-and-exit")
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{scene.logs()}"
+
+
+@pytest.mark.parametrize(("client", "target"), CLIENTS)
+def test_compiles_and_is_documented(scene: Scene, client: str, target: str) -> None:
+    folder = scene.workspace / "package"
+    shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("*.elc"))
+    files = sorted(folder.glob("*.el" if client == "lsp-mode" else "*[!e].el"))
+    assert len(files) >= 5
+    words = [program("emacs", target), "-Q", "--batch", *library(client, target), "-L", str(folder)]
+    strict = ["--eval", "(setq byte-compile-error-on-warn t)", "-f", "batch-byte-compile"]
+    done = scene.run(*words, *strict, *map(str, files))
+    assert done.returncode == 0, done.stderr
+    check = "(progn (require 'checkdoc) (mapc #'checkdoc-file command-line-args-left))"
+    done = scene.run(*words, "--eval", check, *map(str, files))
+    assert "Warning" not in done.stderr, done.stderr
+
+
+@pytest.mark.slow
+def test_what_a_person_sees(scene: Scene) -> None:
+    words = [*emacs("editors", client="eglot"), "-nw", "-l", "descartes", "shapes.lisp"]
+    with Terminal(words, scene.workspace, scene.environment) as seen:
+        seen.until("(defun average", "Lisp[")
+        seen.press("C-s", "average (num", "Enter", "C-c", "C-c")
+        seen.until("Trust ")
+        seen.press("Trust", "Tab")
+        seen.until("Trust this workspace")
+        seen.press("Enter")
+        seen.until("⇒ compiled")
+        seen.press("M-x", "descartes-eval", "Enter", "(average '())", "Enter")
+        screen = seen.until("Restarts", "0 USE-VALUE", "⏸ DIVISION-BY-ZERO", "│ RETRY", "1 stopped")
+        lens = next(number for number, line in enumerate(screen.splitlines()) if "⏸" in line)
+        assert "(restart-case" in "".join(screen.splitlines()[lens + 1 : lens + 3])
+        seen.press("C-e", " ;; still typing here")
+        seen.until("bers) ;; still typing here")
+        seen.press("C-c", "C-d", "Tab", "Enter")
+        seen.until("temp:")
+        seen.press("(* 6 7)", "Enter")
+        seen.until("⇒ 42")
+        seen.until_gone("Restarts", "⏸")
+        seen.press("M-<", "C-s", "defun area", "Enter", "C-b")
+        seen.until("Return the area of a rectangle of WIDTH and HEIGHT.")
