@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal, Protocol
 
 from descartes_server.ide import common_lisp, lambda_list
-from descartes_server.ide.index import Entry, WorkspaceIndex, definitions_in, package_name
+from descartes_server.ide.fitting import Typed
+from descartes_server.ide.index import Entry, WorkspaceIndex, definitions_of_text, package_name
 from descartes_server.ide.lexer import Lexeme
 from descartes_server.ide.paths import steps_at
 from descartes_server.ide.roles import base_name
@@ -83,6 +85,7 @@ def _closed_to_names(lexeme: Lexeme, offset: int) -> bool:
 def static_items(syntax: Syntax, offset: int, index: WorkspaceIndex | None = None) -> tuple[Item, ...]:
     """Return the proposals for OFFSET that need no image, best first, at most `LIMIT`."""
     place = context(syntax, offset)
+    typed = Typed(place.prefix)
     if place.position == "none":
         return ()
     if place.position == "keyword":
@@ -92,8 +95,8 @@ def static_items(syntax: Syntax, offset: int, index: WorkspaceIndex | None = Non
     elif place.position == "qualified":
         found = _qualified(syntax, place, index)
     else:
-        found = _names(syntax, offset, place, index)
-    return _ranked(found, place.prefix)
+        found = _names(syntax, offset, place, typed, index)
+    return _ranked(found, typed)
 
 
 def merge(
@@ -104,11 +107,12 @@ def merge(
     Lexical names come first, then names that start with PREFIX, then the image's own order.
     """
     items = {_key(item.label): item for item in static}
+    typed = Typed(prefix)
     for rank, candidate in enumerate(image_candidates):
         key = _key(candidate.label)
         old = items.get(key)
         if old is None:
-            score = (_fit(prefix, candidate.label) or 1.0) - rank / 10_000
+            score = (typed.fit(candidate.label) or 1.0) - rank / 10_000
             items[key] = Item(
                 candidate.label, candidate.kind, candidate.arglist or "", "", candidate.package or "", score
             )
@@ -129,50 +133,20 @@ def _key(label: str) -> str:
     return label if "|" in label else label.lower()
 
 
-def _fit(prefix: str, label: str) -> float:
-    """How well LABEL fits what is typed: 0 not at all, to 500 for the same word.
-
-    Words may be shortened each: `m-v-b` fits `multiple-value-bind`, `w/o` nothing.
-    """
-    typed, name = prefix.lower(), label.lower()
-    if not typed:
-        return 100.0
-    if name.startswith(typed):
-        return 500.0 - min(90, len(name) - len(typed))
-    if typed[0] not in "*+%&:" and name.lstrip("*+%").startswith(typed):
-        return 400.0 - min(90, len(name) - len(typed))
-    if "-" in typed and _compound(typed, name):
-        return 300.0 - min(90, len(name) - len(typed))
-    place = name.find(typed)
-    if place > 0 and len(typed) > 1:
-        return 200.0 - min(90, place + len(name) - len(typed))
-    if len(typed) > 2 and name[0] == typed[0] and _subsequence(typed, name):
-        return 100.0 - min(90, len(name) - len(typed))
-    return 0.0
-
-
-def _compound(typed: str, name: str) -> bool:
-    words, parts = name.split("-"), typed.split("-")
-    return len(parts) <= len(words) and all(
-        word.startswith(part) for part, word in zip(parts, words, strict=False)
-    )
-
-
-def _subsequence(typed: str, name: str) -> bool:
-    letters = iter(name)
-    return all(letter in letters for letter in typed)
-
-
-def _ranked(found: Iterable[Item], prefix: str) -> tuple[Item, ...]:
-    best: dict[str, Item] = {}
+def _ranked(found: Iterable[Item], typed: Typed) -> tuple[Item, ...]:
+    best: dict[str, tuple[float, Item]] = {}
     for item in found:
-        fit = _fit(prefix, item.label)
+        fit = typed.fit(item.label)
         if fit:
-            scored = replace(item, score=item.score + fit)
-            old = best.get(_key(item.label))
-            if old is None or old.score < scored.score:
-                best[_key(item.label)] = scored
-    return tuple(sorted(best.values(), key=lambda item: (-item.score, item.label))[:LIMIT])
+            key, score = _key(item.label), item.score + fit
+            if key not in best or best[key][0] < score:
+                best[key] = score, item
+    ranked = sorted(best.values(), key=lambda scored: (-scored[0], scored[1].label))
+    return tuple(_scored(item, score) for score, item in ranked[:LIMIT])
+
+
+def _scored(item: Item, score: float) -> Item:
+    return Item(item.label, item.kind, item.detail, item.documentation, item.package, score)
 
 
 _PACKAGE_OPERATORS = (
@@ -215,7 +189,7 @@ def _names_package(syntax: Syntax, start: int) -> bool:
 
 
 def _names(
-    syntax: Syntax, offset: int, place: CompletionContext, index: WorkspaceIndex | None
+    syntax: Syntax, offset: int, place: CompletionContext, typed: Typed, index: WorkspaceIndex | None
 ) -> Iterator[Item]:
     operator = place.position == "operator"
     for rank, binding in enumerate(syntax.bindings_at(offset)):
@@ -229,20 +203,35 @@ def _names(
     for entry in _own(syntax, offset):
         yield _item(entry, 30 + _suits(entry.kind, operator))
     own = package_name(place.package)
-    for name in index.names() if index else ():
-        for entry in index.lookup(name) if index and _fit(place.prefix, name) else ():
-            if entry.kind not in ("slot", "package", "system"):
-                yield _item(entry, (20 if entry.package == own else -40) + _suits(entry.kind, operator))
-    for symbol in common_lisp.symbols().values():
-        suits = max(_suits(kind, operator) for kind in symbol.kinds)
-        yield Item(
+    for entry in _indexed(index, typed):
+        yield _item(entry, (20 if entry.package == own else -40) + _suits(entry.kind, operator))
+    yield from _standard(operator)
+
+
+def _indexed(index: WorkspaceIndex | None, typed: Typed) -> Iterator[Entry]:
+    """The definitions of the workspace that fit."""
+    if index is not None:
+        yield from (entry for entry in index.named(typed.fit) if entry.kind not in _NO_NAMES)
+
+
+@cache
+def _standard(operator: bool) -> tuple[Item, ...]:
+    """The symbols of the standard, scored for a place behind a parenthesis or elsewhere."""
+    return tuple(
+        Item(
             symbol.name,
             symbol.kinds[0],
             symbol.arglist or "",
             symbol.documentation,
             "COMMON-LISP",
-            10 + suits,
+            10 + max(_suits(kind, operator) for kind in symbol.kinds),
         )
+        for symbol in common_lisp.symbols().values()
+    )
+
+
+_NO_NAMES = frozenset({"slot", "package", "system"})
+"""Kinds of definitions whose names stand in places of their own."""
 
 
 def _suits(kind: str, operator: bool) -> float:
@@ -254,11 +243,8 @@ def _suits(kind: str, operator: bool) -> float:
 
 
 def _own(syntax: Syntax, offset: int) -> Iterator[Entry]:
-    for entry in definitions_in("", syntax).entries:
-        if (
-            entry.kind not in ("slot", "package", "system")
-            and not entry.name_start < offset <= entry.name_end
-        ):
+    for entry in definitions_of_text(syntax):
+        if entry.kind not in _NO_NAMES and not entry.name_start < offset <= entry.name_end:
             yield entry
 
 
@@ -275,16 +261,16 @@ def _qualified(syntax: Syntax, place: CompletionContext, index: WorkspaceIndex |
             yield Item(
                 prefix + symbol.name, symbol.kinds[0], symbol.arglist or "", symbol.documentation, wanted, 0.0
             )
-    entries = [*definitions_in("", syntax).entries, *(index.entries() if index else ())]
+    entries = [*definitions_of_text(syntax), *(index.entries() if index else ())]
     for entry in entries:
-        if entry.package == wanted and entry.kind not in ("slot", "package", "system"):
+        if entry.package == wanted and entry.kind not in _NO_NAMES:
             item = _item(entry, 0.0)
             yield replace(item, label=prefix + item.label)
 
 
 def _packages(syntax: Syntax, prefix: str, index: WorkspaceIndex | None) -> Iterator[Item]:
     marker = "#:" if prefix[:1] in ("", "#") else ":" if prefix[0] == ":" else ""
-    place_entries = [*definitions_in("", syntax).entries, *(index.entries() if index else ())]
+    place_entries = [*definitions_of_text(syntax), *(index.entries() if index else ())]
     names = {"common-lisp", "cl", "common-lisp-user", "cl-user", "keyword"}
     names |= {entry.name.lower().lstrip(":") for entry in place_entries if entry.kind == "package"}
     for name in names:
@@ -335,5 +321,5 @@ def _initargs(
 
 def _known(syntax: Syntax, name: str, offset: int, index: WorkspaceIndex | None) -> tuple[Entry, ...]:
     key = base_name(name)
-    here = [entry for entry in definitions_in("", syntax).entries if base_name(entry.name) == key]
+    here = [entry for entry in definitions_of_text(syntax) if base_name(entry.name) == key]
     return (*here, *(index.lookup(name, syntax.package_at(offset)) if index else ()))

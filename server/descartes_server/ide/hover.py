@@ -8,7 +8,7 @@ from typing import Protocol
 from weakref import WeakKeyDictionary
 
 from descartes_server.ide import common_lisp
-from descartes_server.ide.index import Entry, WorkspaceIndex, definitions_in, package_name
+from descartes_server.ide.index import Entry, WorkspaceIndex, definitions_of_text, package_name
 from descartes_server.ide.roles import base_name
 from descartes_server.ide.syntax import SymbolToken, Syntax
 
@@ -114,7 +114,7 @@ def _own(syntax: Syntax) -> dict[str, list[Entry]]:
     found = _OWN.get(syntax)
     if found is None:
         found = _OWN[syntax] = {}
-        for entry in definitions_in("", syntax).entries:
+        for entry in definitions_of_text(syntax):
             found.setdefault(base_name(entry.name), []).append(entry)
     return found
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from descartes_server.ide.forms import Definition, definitions_of
 from descartes_server.ide.roles import base_name
@@ -84,6 +85,17 @@ def definitions_in(path: str, syntax: Syntax) -> FileDefinitions:
     return FileDefinitions(path, tuple(entries))
 
 
+def definitions_of_text(syntax: Syntax) -> tuple[Entry, ...]:
+    """Return what SYNTAX, a text of no path, defines; looked for once for each state of the text."""
+    entries = _OF_TEXTS.get(syntax)
+    if entries is None:
+        entries = _OF_TEXTS[syntax] = definitions_in("", syntax).entries
+    return entries
+
+
+_OF_TEXTS: WeakKeyDictionary[Syntax, tuple[Entry, ...]] = WeakKeyDictionary()
+
+
 def scan(paths: Iterable[str], limit: int = FILE_LIMIT) -> Iterator[FileDefinitions]:
     """Yield what each Lisp file of PATHS defines, at most LIMIT files.
 
@@ -151,10 +163,13 @@ class WorkspaceIndex:
         for entries in files:
             yield from entries
 
-    def names(self) -> tuple[str, ...]:
-        """Return the names that are defined, each once, in lower case and without package."""
+    def named(self, fits: Callable[[str], float]) -> Iterator[Entry]:
+        """Yield the definitions whose name, in lower case and without package, FITS, in no promised order."""
         with self._lock:
-            return tuple(self._names)
+            names = list(self._names.items())
+        for name, entries in names:
+            if fits(name):
+                yield from entries
 
     def paths(self) -> tuple[str, ...]:
         """Return the files that are indexed."""
