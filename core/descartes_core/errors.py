@@ -18,12 +18,18 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 
+LONGEST_MESSAGE = 1500
+
+
 class DescartesError(Exception):
     """An error with a stable CODE, a MESSAGE for a person and JSON DATA for a program."""
 
     code: ClassVar[str] = "error"
 
     def __init__(self, message: str, **data: Any) -> None:
+        # What came may be a whole file, and is part of many messages.
+        if len(message) > LONGEST_MESSAGE:
+            message = f"{message[: LONGEST_MESSAGE // 2]} … {message[-LONGEST_MESSAGE // 2 :]}"
         super().__init__(message)
         self.message = message
         self.data = data

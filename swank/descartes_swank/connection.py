@@ -71,9 +71,11 @@ class Connection:
         connection = cls(on_event, first_id)
         try:
             await connection._loop.create_connection(lambda: connection._link, host, port)
-        except OSError as error:
+        except (OSError, OverflowError, ValueError) as error:
+            # A host that can be no name and a port that can be no number are as silent as any other.
+            reason = getattr(error, "strerror", None) or error
             raise LispLost(
-                f"No Lisp answers at {host} port {port} ({error.strerror or error}); start one there",
+                f"No Lisp answers at {host[:200]} port {port} ({reason}); start one there",
                 host=host,
                 port=port,
             ) from error

@@ -18,6 +18,8 @@ from urllib.parse import unquote, urlsplit
 
 from descartes_core.errors import InvalidParams
 
+LONGEST_PATH, LONGEST_NAME = 4096, 255
+"""Bytes; more, no system we know can open."""
 _WILD = re.compile(r"[*?\[]")
 _FORM = re.compile(r"(.+?\.\w+)#(.+)", re.DOTALL)
 _TOKENS = re.compile(r"\*|\?|\[!?\]?[^\]]*\]|.", re.DOTALL)
@@ -188,7 +190,8 @@ def _check(text: str) -> None:
     if not text or "\0" in text:
         raise InvalidParams(f"Expected a path, got {text!r}; give the path of a file")
     try:
-        text.encode()
+        if len(text.encode()) > LONGEST_PATH or max(len(n.encode()) for n in text.split("/")) > LONGEST_NAME:
+            raise InvalidParams(f"Expected the path of a file, got a longer one, {text[:80]!r}…")
     except UnicodeEncodeError:
         raise InvalidParams(f"Expected a path in UTF-8, got {text!a}; rename the file") from None
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgpack
 import msgspec
 
-from descartes_core.errors import TooLarge
+from descartes_core.errors import InvalidParams, TooLarge
 from descartes_core.model import Principal
 
 PROTOCOL = 1
@@ -153,8 +153,14 @@ FromHub = HubHello | OperationResponse | EventMessage | Notification | Lagged | 
 
 
 def encode(message: Message) -> bytes:
-    """Return MESSAGE as MessagePack bytes. Errors: `TooLarge`."""
-    data: bytes = _packed(msgspec.to_builtins(message))
+    """Return MESSAGE as MessagePack bytes. Errors: `TooLarge`; `InvalidParams` for what cannot travel."""
+    try:
+        data: bytes = _packed(msgspec.to_builtins(message))
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise InvalidParams(f"expected text, got half a character, {half!r}; send whole characters") from None
+    except (OverflowError, RecursionError, ValueError) as error:
+        raise InvalidParams(f"expected numbers below 2^64 and few levels of nesting: {error}") from None
     if len(data) > LARGEST:
         raise TooLarge(
             f"expected a message of at most {LARGEST} bytes, got {len(data)}; ask for less at once"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from descartes_core.errors import DescartesError, InvalidParams
 from descartes_core.model import Shape
 from descartes_server.operations.context import Context
 from descartes_server.operations.registry import Params, operation
@@ -34,4 +35,8 @@ async def question(context: Context, params: QuestionParams) -> QuestionAnswer:
     """Ask the image about symbols, without a stop or any other effect."""
     image = context.services.image
     questions = image.questions()
-    return QuestionAnswer(answer=await image.ask(questions.relay(dict(params.request))))
+    try:
+        return QuestionAnswer(answer=await image.ask(questions.relay(dict(params.request))))
+    except DescartesError as error:
+        # What the image cannot make sense of has no code of its own.
+        raise InvalidParams(error.message) if error.code == DescartesError.code else error from None

@@ -33,6 +33,10 @@ MODULES = {
 """Where the operations of each resource are declared."""
 
 
+LARGEST_NUMBER = 2**53 - 1
+"""What every language that reads JSON can hold exactly."""
+
+
 class Params(msgspec.Struct, frozen=True, rename="camel", kw_only=True, forbid_unknown_fields=True):
     """Base of all parameter structs: camelCase on the wire; a field that nobody knows is an error."""
 
@@ -153,10 +157,20 @@ def decode(operation: Operation, params: Mapping[str, Any]) -> Any:
 
     Errors: `InvalidParams` naming the field, what was expected and what came.
     """
+    _check_numbers(operation, params)
     try:
         return msgspec.convert(dict(params), operation.params)
     except msgspec.ValidationError as error:
         raise InvalidParams(f"{operation.name}: {_explain(str(error), params)}") from None
+
+
+def _check_numbers(operation: Operation, params: Mapping[str, Any]) -> None:
+    """Refuse numbers that neither the log nor the system can hold; JSON gives them any size."""
+    for key, value in params.items():
+        if isinstance(value, Mapping):
+            _check_numbers(operation, value)
+        elif isinstance(value, int) and abs(value) > LARGEST_NUMBER:
+            raise InvalidParams(f"{operation.name}: expected at most {LARGEST_NUMBER} at `{key}`, got more")
 
 
 def encode(result: Any) -> dict[str, Any]:

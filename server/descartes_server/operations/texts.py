@@ -16,6 +16,7 @@ from urllib.parse import quote, unquote, urlsplit
 from descartes_core.errors import InvalidParams, NotFound, UnsavedChanges
 from descartes_server.ide.text import LineIndex
 from descartes_server.operations.lisp_shapes import Document, Location, Position, Range
+from descartes_server.operations.workspace import possible
 
 
 class Editors(Protocol):
@@ -29,15 +30,18 @@ class Editors(Protocol):
 def path_of(uri: str) -> Path:
     """Return the path that URI names; a plain path is taken as it is.
 
-    Errors: `InvalidParams` for any scheme but `file`.
+    Errors: `InvalidParams` for any scheme but `file`, and for a name that no file can have.
     Example: path_of("file:///a%20b.lisp") -> Path("/a b.lisp")
     """
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError as error:
+        raise InvalidParams(f"expected a file: URI or a path, got {uri[:200]!r}: {error}") from None
     if parts.scheme == "file":
-        return Path(unquote(parts.path))
+        return Path(possible(unquote(parts.path)))
     if parts.scheme and "://" in uri:
-        raise InvalidParams(f"expected a file: URI or a path, got {uri!r}")
-    return Path(uri)
+        raise InvalidParams(f"expected a file: URI or a path, got {uri[:200]!r}")
+    return Path(possible(uri))
 
 
 def uri_of(path: Path | str) -> str:
@@ -85,7 +89,7 @@ def _load(path: Path) -> str:
         return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         raise NotFound(f"expected a file at {str(path)!r}, there is none") from None
-    except (IsADirectoryError, PermissionError) as error:
+    except OSError as error:
         raise InvalidParams(f"expected a readable file at {str(path)!r}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         byte = error.object[error.start]

@@ -18,6 +18,8 @@ from descartes_core.errors import InvalidParams, WorkspaceInUse
 STATE = ".descartes"
 SETTINGS = "descartes.toml"
 SOCKET_PATH_LIMIT = 100
+LONGEST_PATH = 4096
+"""Bytes; more, no system we know can open."""
 NETWORK_FILE_SYSTEMS = frozenset(
     ["9p", "afs", "ceph", "cifs", "fuse.sshfs", "gfs2", "lustre", "ncpfs", "nfs", "nfs4", "smb3", "smbfs"]
 )
@@ -65,6 +67,17 @@ def _main_worktree(top: Path) -> Path:
     return common.parent if common.name == ".git" else top
 
 
+def possible(path: str) -> str:
+    """Return PATH. Errors: `InvalidParams` when no file can have such a name."""
+    try:
+        name = os.fsencode(path)
+        if b"\0" not in name and len(name) <= LONGEST_PATH:
+            return path
+    except UnicodeEncodeError:
+        pass
+    raise InvalidParams(f"expected the name of a file, got {path[:200]!r}, which none can have")
+
+
 @dataclass(frozen=True)
 class Workspace:
     """The folder ROOT, a real path, with the places that belong to it."""
@@ -110,8 +123,11 @@ class Workspace:
         return self.runtime / "hub.sock"
 
     def path_of(self, path: str) -> str:
-        """Return PATH as leases and events name it: relative to the root, absolute outside it."""
-        real = Path(os.path.realpath(self.root / path))
+        """Return PATH as leases and events name it: relative to the root, absolute outside it.
+
+        Errors: those of `possible`.
+        """
+        real = Path(os.path.realpath(self.root / possible(path)))
         return real.relative_to(self.root).as_posix() if real.is_relative_to(self.root) else str(real)
 
     def check(self) -> None:
