@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,7 +137,7 @@ class Calls:
             return
 
     async def _params(self, snapshot: Snapshot, operation: Any, given: Mapping[str, Any]) -> dict[str, Any]:
-        fields = {field.encode_name: field for field in msgspec.structs.fields(operation.params)}
+        fields = _fields(operation.params)
         params = dict(given)
         if (
             "uri" in fields
@@ -190,6 +191,12 @@ class Calls:
         if error.code == "lisp_not_found" and not self._told_what_to_install:
             self._told_what_to_install = True
             self._state.client.show(error.message, types.MessageType.Error)
+
+
+@cache
+def _fields(params: type[msgspec.Struct]) -> Mapping[str, msgspec.structs.FieldInfo]:
+    """The fields of PARAMS by their name on the wire; msgspec finds them anew for every question."""
+    return {field.encode_name: field for field in msgspec.structs.fields(params)}
 
 
 def _decoded(operation: Any, params: Mapping[str, Any]) -> Any:

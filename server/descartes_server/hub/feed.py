@@ -1,7 +1,8 @@
 """What the log's new events mean for attached clients: notifications, whoever wrote the events.
 
-Commits of this process wake it at once; those of others are noticed by SQLite's own counter, so that a
-lease taken by another program is seen in an editor within a few hundredths of a second.
+Commits of this process bring their events along; those of others are noticed by SQLite's own counter and
+read from the log, so that a lease taken by another program is seen in an editor within a few hundredths of a
+second.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ TakeIn = Callable[[Sequence[Event]], Awaitable[None]]
 
 
 class Feed:
-    """Reads each new event once and publishes what follows from it; `last_seq` is how far it came."""
+    """Takes in each new event once and publishes what follows from it; `last_seq` is how far it came."""
 
     def __init__(self, reader: Reader, last_seq: int, publish: Publish, take_in: TakeIn) -> None:
         self.last_seq = last_seq
@@ -41,9 +42,21 @@ class Feed:
         self._publish = publish
         self._take_in = take_in
         self._wakened = asyncio.Event()
+        self._look = False
+        """Whether the log may have events that nobody brought."""
+        self._written: list[Event] = []
 
     def wake(self) -> None:
-        """Look for new events."""
+        """Look into the log for new events."""
+        self._look = True
+        self._wakened.set()
+
+    def written(self, events: Sequence[Event]) -> None:
+        """Take in EVENTS, which this process has just committed."""
+        if len(self._written) + len(events) <= PAGE:
+            self._written.extend(events)
+        else:
+            self._look = True
         self._wakened.set()
 
     async def run(self) -> None:
@@ -51,10 +64,22 @@ class Feed:
         while True:
             await self._wakened.wait()
             self._wakened.clear()
-            while events := await after(self._reader, self.last_seq, PAGE):
+            while events := await self._next():
                 self.last_seq = events[-1].seq
                 await self._tell(events)
                 await self._take_in(events)
+
+    async def _next(self) -> Sequence[Event]:
+        """Return the events after the last one; the log is read where those brought here have a gap."""
+        written, self._written = [event for event in self._written if event.seq > self.last_seq], []
+        if written and written[-1].seq == self.last_seq + len(written):
+            return written
+        if not written and not self._look:
+            return ()
+        self._look = False
+        events = await after(self._reader, self.last_seq, PAGE)
+        self._look |= len(events) == PAGE
+        return events
 
     async def _tell(self, events: Sequence[Event]) -> None:
         runs: dict[str, None] = {}

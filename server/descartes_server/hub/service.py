@@ -53,7 +53,7 @@ class Hub:
         self._attachments: list[Attachment] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._others = OtherWriters(services.workspace.database, self.feed.wake)
-        self._unlisten = services.store.on_events(lambda _: self.feed.wake())
+        self._unlisten = services.store.on_events(self.feed.written)
 
     async def begin(self) -> None:
         """Start the standing tasks and note in the log that the hub runs."""

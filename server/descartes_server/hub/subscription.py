@@ -70,7 +70,7 @@ class Subscription:
                 if self._credit is not None:
                     self._credit -= 1
         await self._wire.drain()
-        return bool(events)
+        return len(events) == limit
 
 
 async def after(reader: Reader, seq: int, limit: int) -> list[Event]:

@@ -158,7 +158,8 @@ class Image(ImageWork):
         environment: Environment = None,
     ) -> Record:
         """Hand RECORD's work to the image by ASK, starting one when there is none."""
-        if self._settings().autostart:
+        # The settings are files; they are read only where they decide something.
+        if self._lisp is None and self._settings().autostart:
             await self.start(environment)
         record.live = await self.ask(ask(self.running()))
         self._follow(record)

@@ -79,8 +79,9 @@ class Output:
         return [shorten(value) for value in values]
 
     def close(self) -> None:
-        """Close the file, after everything given was written."""
-        self._writer.submit(self._close)
+        """Close the file, where there is one, after everything given was written."""
+        if self._kept:
+            self._writer.submit(self._close)
 
     def _keep(self) -> None:
         self._kept = True

@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,8 @@ def load(root: Path, *, trusted: bool, editor: Mapping[str, Any] | None = None) 
     return Loaded(msgspec.convert(_nested(values), Settings), loaded.origins, loaded.problems)
 
 
-def names() -> dict[str, Any]:
+@cache
+def names() -> Mapping[str, Any]:
     """Return the type of every setting by its dotted wire name, such as `lisp.idleMinutes`."""
     return {
         f"{group.encode_name}.{each.encode_name}": each.type
