@@ -59,6 +59,7 @@ class Attachment:
         self._stack = AsyncExitStack()
         self._unsaved: set[str | None] = set()
         self._subscription: asyncio.Task[None] | None = None
+        self._subscribing = asyncio.Lock()
         self._told_meanwhile: list[tuple[str, dict[str, Any]]] | None = None
         """What the hub told while everything was asked for; None at other times."""
         self.door: Door
@@ -138,11 +139,13 @@ class Attachment:
         """Pass on the log's events after SINCE, in place of what was asked for before; returns `{seq}`."""
         client = self.door.client
         await client.attach(start=True)
-        if self._subscription is not None:
-            self._subscription.cancel()
-            await asyncio.gather(self._subscription, return_exceptions=True)
-        seq = await self.door.services.reader.last_seq()
-        self._subscription = self._state.spawn(self._pass_on_events(seq if since is None else since, types))
+        async with self._subscribing:
+            if self._subscription is not None:
+                self._subscription.cancel()
+                await asyncio.gather(self._subscription, return_exceptions=True)
+            seq = await self.door.services.reader.last_seq()
+            passing_on = self._pass_on_events(seq if since is None else since, types)
+            self._subscription = self._state.spawn(passing_on)
         return {"seq": seq}
 
     async def _pass_on_events(self, since: int, types: list[str]) -> None:
