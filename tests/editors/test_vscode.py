@@ -36,7 +36,10 @@ RATIO = """\
   (restart-case (/ part whole)
     (use-value (value)
       :report "Use another value."
-      value)))
+      value)
+    (divide (part whole)
+      :report "Divide others."
+      (/ part whole))))
 
 (defun answer (unused)
   (share 84 0))

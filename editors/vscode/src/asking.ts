@@ -17,16 +17,32 @@ export function askExpression(title: string, prompt: string): Thenable<string | 
 /** Return what RESTART is to be given, an expression each, or undefined when a question is dismissed. */
 export async function askArguments(restart: Restart): Promise<string[] | undefined> {
   const given: string[] = [];
-  const required = restart.arguments.filter((each) => each.kind === 'required');
-  for (const argument of required) {
-    const which = required.length > 1 ? ` (${argument.name.toLowerCase()})` : '';
-    const text = await askExpression(`${restart.name}${which}`, restart.description);
-    if (text === undefined) {
+  for (const { kind } of restart.arguments) {
+    const some = kind === 'rest' ? await askRest(restart) : kind === 'required' ? await askOne(restart) : [];
+    if (some === undefined) {
       return undefined;
+    }
+    given.push(...some);
+  }
+  return given;
+}
+
+async function askOne({ name, description }: Restart): Promise<string[] | undefined> {
+  const text = await askExpression(name, description);
+  return text === undefined ? undefined : [text];
+}
+
+/** SBCL shows every parameter list but the simplest as one `rest` argument, so nothing may be a right answer. */
+async function askRest({ name, description }: Restart): Promise<string[] | undefined> {
+  const given: string[] = [];
+  for (;;) {
+    const prompt = `${description} Argument ${given.length + 1}; leave it empty when there is none.`;
+    const text = await askLine(name, { prompt, placeHolder: 'a Lisp expression, or nothing' });
+    if (text === undefined || text.trim() === '') {
+      return text === undefined ? undefined : given;
     }
     given.push(text);
   }
-  return given;
 }
 
 /** Return the person's answer to a program that reads; a dismissed question reads as an empty line or no. */

@@ -81,8 +81,7 @@ function stopLine(stop: Debugger): vscode.TreeItem {
 
 function restartLine(node: RestartNode): vscode.TreeItem {
   const { restart } = node;
-  const required = restart.arguments.some((each) => each.kind === 'required');
-  const item = new vscode.TreeItem(`${restart.name}${required ? ' …' : ''}`, None);
+  const item = new vscode.TreeItem(`${restart.name}${restart.arguments.length > 0 ? ' …' : ''}`, None);
   item.description = restart.description;
   item.tooltip = `${restart.index}: ${restart.name}\n${restart.description}`;
   item.iconPath = new vscode.ThemeIcon('debug-restart');

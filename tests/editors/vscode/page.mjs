@@ -28,6 +28,8 @@ export async function drive(query, steps) {
     say('all done');
   } catch (error) {
     say('failed:', error.stack);
+    await choose(page, 'Notifications: Show Notifications').catch(() => undefined);
+    say(await page.locator('.notifications-center').innerText({ timeout: 2000 }).catch(() => 'no notification'));
     await shot('failed');
     say('picture:', path.join(shots, 'failed.png'));
     process.exitCode = 1;

@@ -57,11 +57,13 @@ async function leaveByView({ page, shot }) {
   await row(page, 'whole').waitFor();
   say('the view shows restarts, frames and variables');
   await shot('stopped');
-  await row(page, 'USE-VALUE').click();
-  await answer(page, 'USE-VALUE', '43');
+  await row(page, 'DIVIDE').click();
+  await answer(page, 'Argument 1', '86');
+  await answer(page, 'Argument 2', '2');
+  await answer(page, 'Argument 3', '');
   await status(page, '⇒ 43').waitFor();
   await page.locator('.pane-body', { hasText: 'No thread is stopped' }).waitFor();
-  say('the view invokes a restart');
+  say('the view invokes a restart with two arguments');
 }
 
 async function stopElsewhere({ page }) {

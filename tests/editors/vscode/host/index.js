@@ -58,7 +58,7 @@ async function compiles(document) {
     () => vscode.languages.getDiagnostics(document.uri).find((each) => /UNUSED/.test(each.message)),
     vscode.languages.onDidChangeDiagnostics,
   );
-  assert.equal(note.range.start.line, 10);
+  assert.equal(note.range.start.line, 13);
   step('diagnostic of a note');
 }
 
