@@ -137,9 +137,8 @@
       (funcall function)
       (restart-case (let ((swank::*sldb-quit-restart* (find-restart 'abort)))
                       (funcall function))
-        (abort (&optional value)
+        (abort ()
           :report "Abort this evaluation."
-          (declare (ignore value))
           nil))))
 
 (defun run-evaluation (id client package function)
