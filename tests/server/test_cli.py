@@ -309,3 +309,13 @@ def test_every_operation_is_a_command() -> None:
             command = command.get_command(Context(command), kebab(word))
         assert command is not None, operation.name
     assert os.environ["DESCARTES_HOME"]
+
+
+async def test_an_image_that_outlived_its_hub_is_known(descartes: Descartes) -> None:
+    started = json.loads((await descartes("lisp", "start", "--trust", "--json")).out)
+    await descartes("hub", "stop", "--force")
+    status = json.loads((await descartes("lisp", "status", "--json")).out)
+    assert (status["state"], status["pid"]) == ("ready", started["pid"])
+    assert json.loads((await descartes("hub", "status", "--json")).out)["pid"] is None
+    await descartes("lisp", "stop")
+    assert json.loads((await descartes("lisp", "status", "--json")).out)["state"] == "stopped"

@@ -102,8 +102,19 @@ class InterruptParams(Params, frozen=True, kw_only=True):
     thread: int | None = None
 
 
-async def _stopped(context: Context, params: NoParams) -> shapes.LispStatus:
-    return shapes.LispStatus(state="stopped")
+async def _recorded(context: Context, params: NoParams) -> shapes.LispStatus:
+    """Answer what the record of an image says; one that outlived its hub is ready for the next."""
+    record = await asyncio.to_thread(swank.read_record, context.services.workspace.runtime)
+    if record is None:
+        return shapes.LispStatus(state="stopped")
+    return shapes.LispStatus(
+        state="ready",
+        implementation=record.implementation,
+        version=record.version,
+        pid=record.pid,
+        host=record.host,
+        port=record.port,
+    )
 
 
 async def _no_image(context: Context, params: EvaluationParams) -> shapes.Evaluation:
@@ -135,7 +146,7 @@ async def restart(context: Context, params: NoParams) -> shapes.LispStatus:
     return await context.services.image.start(context.caller.environment)
 
 
-@operation("lisp.status", kind="ask", for_agents=True, without_hub=_stopped)
+@operation("lisp.status", kind="ask", for_agents=True, without_hub=_recorded)
 async def status(context: Context, params: NoParams) -> shapes.LispStatus:
     """Answer the state of the image."""
     return context.services.image.status()
