@@ -52,7 +52,7 @@ def sensible(field: msgspec.structs.FieldInfo) -> Any:
 
 
 def is_clear(code: str, message: str) -> bool:
-    """Return whether an error says what is wrong: one of the codes, one sentence, not the program's own fault."""
+    """Return whether an error says what is wrong: one of the codes, one sentence, no fault of ours."""
     known = code in errors.BY_CODE and code != errors.DescartesError.code
     return (
         known and bool(message) and len(message) < 2000 and "\n" not in message and "Traceback" not in message
