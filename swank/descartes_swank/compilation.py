@@ -51,6 +51,7 @@ def _note(fields: dict[str, Value], compiled: Compiled, files: SourceFiles) -> N
         start, end = _misread(source.text, found.position - source.position, message)
     else:
         start = min(max(0, found.position - source.position), len(source.text))
+        start += len(source.text) - start - len(source.text[start:].lstrip())
         start, end = _narrowed(source.text, start, form_end(source.text, start), message)
     base = source.position
     return Note(severity, message, source.file, base + start, base + max(start, end), references)
@@ -95,7 +96,10 @@ def _tidied(message: str) -> str:
     return " ".join(paragraphs[0].split())
 
 
-_NAMED = re.compile(r"\Aundefined (?:variable|function|type): (?:[^\s:]*::?)?(\S+)")
+_NAMED = re.compile(
+    r"\A(?:undefined (?:variable|function|type):|The (?:variable|function))\s+(?:[^\s:]*::?)?(\S+)"
+    r"(?:\Z|\s+is (?:defined|assigned) but never|(?=\s))"
+)
 
 
 def _narrowed(text: str, start: int, end: int, message: str) -> tuple[int, int]:

@@ -49,7 +49,7 @@ def _marked(file: Path, evaluation: Evaluation) -> list[tuple[str, str]]:
     [
         ("(defun c1 (x)\r\n\t;; 😀\r\n\t(+ x undefd))", True, [("warning", "undefd")]),
         ('(defun c2 (x) "undefd é" (list :undefd (nowhere x)))', True, [("style-warning", "nowhere")]),
-        ("(defun c3 (x y) x)", True, [("style-warning", "(defun c3 (x y) x)")]),
+        ("\n(defun c3 (x y) x)", True, [("style-warning", "y")]),
         ("(defun c4 () (car 1 2))", False, [("warning", "(car 1 2)")]),
         ("(defun c5 (x)\n  (+ x 1)", False, [("read-error", "(defun c5 (x)")]),
         ("(defun c6 (x) x))", False, [("read-error", ")")]),

@@ -157,7 +157,7 @@ def _is(holder: Principal, wanted: Principal) -> bool:
 
 
 def _ttl(context: Context, seconds: float | None) -> float:
-    return context.services.settings.leases.ttl_seconds if seconds is None else seconds
+    return context.settings().leases.ttl_seconds if seconds is None else seconds
 
 
 def _holder(context: Context, given: Holder | None, what: str) -> Principal:
