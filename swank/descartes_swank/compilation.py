@@ -97,8 +97,8 @@ def _tidied(message: str) -> str:
 
 
 _NAMED = re.compile(
-    r"\A(?:undefined (?:variable|function|type):|The (?:variable|function))\s+(?:[^\s:]*::?)?(\S+)"
-    r"(?:\Z|\s+is (?:defined|assigned) but never|(?=\s))"
+    r"\A(?:undefined (?:variable|function|type): (?P<undefined>.+)"
+    r"|The (?:variable|function) (?P<unused>.+) is (?:defined|assigned) but never)"
 )
 
 
@@ -107,7 +107,8 @@ def _narrowed(text: str, start: int, end: int, message: str) -> tuple[int, int]:
     match = _NAMED.match(message)
     if match is None:
         return start, end
-    name = re.compile(rf"(?<![^\s()'`,#]){re.escape(match[1])}(?![^\s()'`,;\"])", re.IGNORECASE)
+    symbol = (match["undefined"] or match["unused"]).split()[-1].rpartition(":")[2]
+    name = re.compile(rf"(?<![^\s()'`,#]){re.escape(symbol)}(?![^\s()'`,;\"])", re.IGNORECASE)
     found = next(
         (hit for hit in name.finditer(text, start, end) if not _quoted(text, start, hit.start())), None
     )
