@@ -166,7 +166,8 @@ class HubClient:
 
     def _say_again(self, **changes: Any) -> None:
         self._hello = msgspec.structs.replace(self._hello, **changes)
-        if self._wire is not None and self.hub is not None:
+        # A hub that has not greeted yet has the first hello already, and takes another one like it.
+        if self._wire is not None:
             self._wire.send(self._hello)
 
     async def events(
