@@ -339,7 +339,8 @@ class Lisp(StoppedThreads):
         compiled = self._compiled.get(evaluation.id, Compiled("", None))
         evaluation.success = success is True
         try:
-            evaluation.notes = await asyncio.to_thread(read_notes, notes, compiled, self._files)
+            if notes:
+                evaluation.notes = await asyncio.to_thread(read_notes, notes, compiled, self._files)
         finally:
             if not evaluation.ended:
                 self._finish(evaluation, "done")

@@ -9,7 +9,6 @@ from typing import Literal
 import descartes_swank as swank
 from descartes_core.errors import InvalidParams, NotFound, TimedOut
 from descartes_core.ports import new_id
-from descartes_server.ide import syntax
 from descartes_server.operations import (
     lisp_questions,  # noqa: F401  (declares lisp.question)
     texts,
@@ -17,6 +16,7 @@ from descartes_server.operations import (
 from descartes_server.operations import lisp_shapes as shapes
 from descartes_server.operations.context import Context
 from descartes_server.operations.evaluations import Kind, Record
+from descartes_server.operations.parsed import parsed
 from descartes_server.operations.registry import Empty, NoParams, Params, operation
 
 Scope = Literal["last", "toplevel", "enclosing"]
@@ -161,7 +161,7 @@ async def evaluate(context: Context, params: EvalParams) -> shapes.Evaluation:
         at = source.offset(params.position) if params.position else len(source.text)
     package = params.package
     if package is None and source is not None:
-        package = await asyncio.to_thread(lambda: syntax.parse(source.text).package_at(at))
+        package = (await parsed(source)).package_at(at)
     record = add(context, "eval", params.code)
     record.source = source
     image = context.services.image
@@ -347,17 +347,12 @@ async def _source(context: Context, params: FormParams) -> texts.SourceText:
 
 async def _form(source: texts.SourceText, offset: int, scope: Scope) -> tuple[tuple[int, int], str]:
     """Return where the form at OFFSET is and the package there. Errors: `NotFound` when there is no form."""
-
-    def find() -> tuple[tuple[int, int] | None, str]:
-        parsed = syntax.parse(source.text)
-        span = parsed.form_at(offset, scope)
-        return (None if span is None else (span.start, span.end)), parsed.package_at(offset)
-
-    span, package = await asyncio.to_thread(find)
+    syntax = await parsed(source)
+    span = syntax.form_at(offset, scope)
     if span is None:
         position = source.position(offset)
         raise NotFound(f"expected a form at line {position.line} of {source.path.name}, there is none")
-    return span, package
+    return (span.start, span.end), syntax.package_at(offset)
 
 
 async def _is_on_disk(source: texts.SourceText) -> bool:
