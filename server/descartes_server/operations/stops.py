@@ -5,15 +5,16 @@ Reads the files that frames point into; changes nothing.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
 import descartes_swank as swank
 from descartes_core.errors import DescartesError
-from descartes_server.ide import syntax
+from descartes_server.ide.syntax import Syntax
 from descartes_server.operations import lisp_shapes as shapes
+from descartes_server.operations import restart_arguments
 from descartes_server.operations.evaluations import Record, condition_shape
+from descartes_server.operations.parsed import parsed
 from descartes_server.operations.texts import SourceText, read_file
 
 
@@ -42,6 +43,8 @@ class Places:
 
     def __init__(self, known: SourceText | None = None) -> None:
         self._sources: dict[Path, SourceText | None] = {known.path: known} if known else {}
+        self.forms: list[str] = []
+        """The top-level forms that places were found in, innermost frame first."""
 
     async def locate(self, location: swank.Location | None) -> shapes.Location | None:
         """Return where LOCATION is, or None when no file says."""
@@ -50,8 +53,10 @@ class Places:
         source = await self._source(Path(location.file))
         if source is None:
             return None
-        end = await asyncio.to_thread(_form_end, source.text, location.offset)
-        return source.location(location.offset, end)
+        syntax = await parsed(source)
+        if (form := syntax.form_at(location.offset, "toplevel")) is not None:
+            self.forms.append(source.text[form.start : form.end])
+        return source.location(location.offset, _form_end(syntax, location.offset))
 
     async def _source(self, path: Path) -> SourceText | None:
         if path not in self._sources:
@@ -62,10 +67,10 @@ class Places:
         return self._sources[path]
 
 
-def _form_end(text: str, offset: int) -> int:
+def _form_end(syntax: Syntax, offset: int) -> int:
     """Return where the form that begins at OFFSET ends; the end of its line when none begins there."""
-    parsed = syntax.parse(text)
-    span = parsed.form_at(min(offset + 1, len(text)), "enclosing")
+    text = syntax.text
+    span = syntax.form_at(min(offset + 1, len(text)), "enclosing")
     if span is not None and span.start == offset:
         return span.end
     line_end = text.find("\n", offset)
@@ -90,14 +95,16 @@ async def debugger_shape(stop: swank.Stop, record: Record | None, workspace: Pat
 
     Its location is the innermost frame's in WORKSPACE, else the form that was evaluated.
     """
-    frames = await frame_shapes(stop.frames, Places(record.source if record else None))
+    places = Places(record.source if record else None)
+    frames = await frame_shapes(stop.frames, places)
+    texts = [*places.forms, record.code if record else ""]
     condition = condition_shape(stop.condition)
     assert condition is not None
     return shapes.Debugger(
         thread=stop.thread,
         level=stop.level,
         condition=condition,
-        restarts=[restart_shape(restart) for restart in stop.restarts],
+        restarts=[restart_arguments.named(restart_shape(each), texts) for each in stop.restarts],
         frames=frames,
         frame_count=stop.frame_count,
         origin=origin_of(record),
