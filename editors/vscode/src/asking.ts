@@ -17,8 +17,8 @@ export function askExpression(title: string, prompt: string): Thenable<string | 
 /** Return what RESTART is to be given, an expression each, or undefined when a question is dismissed. */
 export async function askArguments(restart: Restart): Promise<string[] | undefined> {
   const given: string[] = [];
-  for (const { kind } of restart.arguments) {
-    const some = kind === 'rest' ? await askRest(restart) : kind === 'required' ? await askOne(restart) : [];
+  for (const { kind, name } of restart.arguments) {
+    const some = kind === 'rest' ? await askRest(restart) : kind === 'required' ? await askOne(restart, name) : [];
     if (some === undefined) {
       return undefined;
     }
@@ -27,12 +27,12 @@ export async function askArguments(restart: Restart): Promise<string[] | undefin
   return given;
 }
 
-async function askOne({ name, description }: Restart): Promise<string[] | undefined> {
-  const text = await askExpression(name, description);
+async function askOne({ name, description }: Restart, argument: string): Promise<string[] | undefined> {
+  const text = await askExpression(name, `${argument.toLowerCase()}: ${description}`);
   return text === undefined ? undefined : [text];
 }
 
-/** SBCL shows every parameter list but the simplest as one `rest` argument, so nothing may be a right answer. */
+/** Where its text is not at hand, SBCL shows most parameter lists as `rest`; nothing may be a right answer. */
 async function askRest({ name, description }: Restart): Promise<string[] | undefined> {
   const given: string[] = [];
   for (;;) {

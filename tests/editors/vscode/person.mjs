@@ -58,9 +58,8 @@ async function leaveByView({ page, shot }) {
   say('the view shows restarts, frames and variables');
   await shot('stopped');
   await row(page, 'DIVIDE').click();
-  await answer(page, 'Argument 1', '86');
-  await answer(page, 'Argument 2', '2');
-  await answer(page, 'Argument 3', '');
+  await answer(page, 'part: ', '86');
+  await answer(page, 'whole: ', '2');
   await status(page, '⇒ 43').waitFor();
   await page.locator('.pane-body', { hasText: 'No thread is stopped' }).waitFor();
   say('the view invokes a restart with two arguments');
