@@ -79,8 +79,8 @@ Without FRAME, what names the further frames of STOP."
 ;;; Showing
 
 (defun descartes-debugger--insert (text face &rest properties)
-  "Insert TEXT in FACE as a line with PROPERTIES."
-  (insert (apply #'propertize text 'face face properties) "\n"))
+  "Insert TEXT as a line with PROPERTIES, in FACE unless that is nil."
+  (insert (apply #'propertize text (if face (append (list 'face face) properties) properties)) "\n"))
 
 (defun descartes-debugger--asked (restart)
   "Return those arguments of RESTART that it wants from a person."
@@ -107,7 +107,7 @@ Without FRAME, what names the further frames of STOP."
          (width (min 24 (apply #'max 0 (mapcar #'string-width labels)))))
     (cl-mapc (lambda (restart label)
                (insert (format "%3d " (plist-get restart :index)))
-               (insert-text-button label 'follow-link t 'face nil
+               (insert-text-button label 'follow-link t
                                    'help-echo (plist-get restart :description)
                                    'action (lambda (_) (descartes-debugger-invoke stop restart)))
                (insert (make-string (max 2 (- (+ width 2) (string-width label))) ?\s)

@@ -148,6 +148,10 @@ The connection does not wait for it: it answers nothing yet."
   "Turn `descartes-mode' on or off with eglot's management of this buffer."
   (when (derived-mode-p 'lisp-mode)
     (let ((on (and (eglot-managed-p) (cl-typep (eglot-current-server) 'descartes-eglot-server))))
+      ;; By default only the signature would show inside a call, and not who holds the file.
+      (when (and on (memq eldoc-documentation-strategy
+                          '(eldoc-documentation-default eldoc-documentation-enthusiast)))
+        (setq-local eldoc-documentation-strategy #'eldoc-documentation-compose))
       (descartes-mode (if on 1 -1))
       (descartes-lens-mode (if on 1 -1))
       (unless (descartes-eglot-connection)

@@ -34,11 +34,14 @@
 
 (defun descartes-lens--line (commands indentation)
   "Return the links of COMMANDS as lines of text after INDENTATION columns."
-  (let ((column 0) (start (make-string indentation ?\s)) parts)
+  (let ((room (- (if-let ((window (get-buffer-window))) (window-body-width window) 80) indentation))
+        (column 0)
+        (start (make-string indentation ?\s))
+        parts)
     (dolist (command commands)
       (let ((width (+ 3 (string-width (plist-get command :title)))))
         (cond ((zerop column) (push start parts))
-              ((> (+ column width) 76)
+              ((> (+ column width) room)
                (push (concat "\n" start) parts)
                (setq column 0))
               (t (push (propertize " │ " 'face 'shadow) parts)))

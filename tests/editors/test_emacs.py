@@ -82,7 +82,7 @@ def test_what_a_person_sees(scene: Scene) -> None:
         seen.press("C-e", " ;; still typing here")
         seen.until("bers) ;; still typing here")
         seen.press("C-c", "C-d", "Tab", "Enter")
-        seen.until("temp:")
+        seen.until("value:")
         seen.press("(* 6 7)", "Enter")
         seen.until("⇒ 42")
         seen.until_gone("Restarts", "⏸")

@@ -73,7 +73,7 @@ def test_what_a_person_sees(scene: Scene, path: str, target: str) -> None:
         seen.press("A", " ;; still typing here")
         seen.until("(numbers) ;; still typing here")
         seen.press("Escape", ":Descartes debugger", "Enter", "/USE-VALUE", "Enter", "Enter")
-        seen.until("temp:")
+        seen.until("value:")
         seen.press("(* 6 7)", "Enter")
         seen.until("⇒ 42")
         seen.until_gone("Restarts", "⏸")

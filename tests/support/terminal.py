@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 import subprocess
 import time
@@ -9,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from support.editing import program
+
+_numbers = itertools.count(1)
 
 
 class Terminal:
@@ -23,7 +26,7 @@ class Terminal:
         columns: int = 140,
         lines: int = 34,
     ) -> None:
-        self._tmux = [program("tmux", "editors"), "-S", str(folder.parent / "tmux")]
+        self._tmux = [program("tmux", "editors"), "-S", str(folder.parent / f"tmux-{next(_numbers)}")]
         size = ["-x", str(columns), "-y", str(lines)]
         self._environment = dict(environment)
         self._do("-f", "/dev/null", "new-session", "-d", *size, "-c", str(folder), shlex.join(words))

@@ -27,6 +27,7 @@
 
 (defun test-restart-by-lens ()
   "A lens asks for the argument of its restart."
+  (test-see "the old lenses to go" (string-empty-p (test-lenses)))
   (setq test-messages nil)
   (descartes-eval "(average '())")
   (test-see "the lens" (string-match-p "USE-VALUE" (test-lenses)))

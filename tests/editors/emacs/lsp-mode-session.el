@@ -29,6 +29,7 @@
 
 (defun test-restart-by-code-action ()
   "A code action asks for the argument of its restart."
+  (test-see "the old diagnostic to go" (not (test-diagnostic "DIVISION-BY-ZERO")))
   (setq test-messages nil)
   (descartes-eval "(average '())")
   (goto-char (flymake-diagnostic-beg (test-see "the stop" (test-diagnostic "DIVISION-BY-ZERO"))))

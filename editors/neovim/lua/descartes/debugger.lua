@@ -204,6 +204,13 @@ local function restart_numbered(number)
   end
 end
 
+--- Show the manual; a plugin manager makes the tags that `:help` needs.
+local function show_help()
+  if not pcall(vim.cmd.help, 'descartes-debugger') then
+    vim.cmd('botright sview +/\\*descartes-debugger\\* ' .. vim.api.nvim_get_runtime_file('doc/descartes.txt', false)[1])
+  end
+end
+
 local function make_buffer()
   M.buffer = vim.api.nvim_create_buf(false, true)
   vim.api.nvim_buf_set_name(M.buffer, 'descartes://debugger')
@@ -217,7 +224,7 @@ local function make_buffer()
     R = return_from_frame,
     r = restart_frame,
     v = show_source,
-    ['g?'] = '<Cmd>help descartes-debugger<CR>',
+    ['g?'] = show_help,
   }
   for lhs, action in pairs(maps) do
     vim.keymap.set('n', lhs, action, { buffer = M.buffer, nowait = true, silent = true })

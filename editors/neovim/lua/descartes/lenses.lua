@@ -3,8 +3,13 @@
 local M = {}
 
 local namespace = vim.api.nvim_create_namespace('descartes-lenses')
-local SEPARATOR = { ' │ ', 'LspCodeLensSeparator' }
-local WIDTH = 76
+local SEPARATOR = { ' │ ', 'DescartesLensSeparator' }
+local GROUPS = {
+  DescartesLens = 'Comment',
+  DescartesLensSeparator = 'NonText',
+  DescartesLensStopped = 'DiagnosticError',
+}
+local WIDTH = 76 -- columns; longer lines of lenses are broken
 local lenses_of = {} ---@type table<integer, lsp.CodeLens[]> by buffer
 
 local function by_line(lenses)
@@ -18,7 +23,7 @@ local function by_line(lenses)
 end
 
 local function group_of(lens)
-  return lens.command.command == 'descartes.debugger.list' and 'DiagnosticError' or 'LspCodeLens'
+  return lens.command.command == 'descartes.debugger.list' and 'DescartesLensStopped' or 'DescartesLens'
 end
 
 --- Return LENSES as virtual lines after INDENT, broken between two lenses where a line grows longer than WIDTH.
@@ -81,6 +86,9 @@ end
 
 --- Keep the lenses of BUFFER up to date.
 function M.follow(buffer)
+  for name, link in pairs(GROUPS) do
+    vim.api.nvim_set_hl(0, name, { link = link, default = true })
+  end
   vim.api.nvim_create_autocmd({ 'BufEnter', 'InsertLeave', 'TextChanged' }, {
     group = vim.api.nvim_create_augroup('descartes-lens-' .. buffer, {}),
     buffer = buffer,
