@@ -50,12 +50,21 @@ def test_every_operation_is_a_command_and_every_command_an_operation() -> None:
     assert set(registry.all_operations()) == set(ext.OPERATIONS)
 
 
+CLIENTS = {"vscode": "*.ts", "neovim": "*.lua", "emacs": "*.el"}
+
+
 def test_what_is_added_to_the_protocol_is_described() -> None:
-    page = ROOT / "editors" / "PROTOCOL.md"
-    if page.exists():
-        text = page.read_text(encoding="utf-8")
-        missing = [name for name in (*ext.NOTIFICATIONS, *ext.REQUESTS, ext.TRUST) if name not in text]
-        assert missing == []
+    text = (ROOT / "editors" / "PROTOCOL.md").read_text(encoding="utf-8")
+    missing = [name for name in (*ext.NOTIFICATIONS, *ext.REQUESTS, ext.TRUST) if name not in text]
+    assert missing == []
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_every_client_knows_what_the_server_sends(client: str) -> None:
+    folder = ROOT / "editors" / client
+    files = [path for path in folder.rglob(CLIENTS[client]) if "node_modules" not in path.parts]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    assert [name for name in (*ext.NOTIFICATIONS, *ext.REQUESTS) if name not in text] == []
 
 
 def sources() -> list[Path]:
