@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import importlib
 import json
 import logging
@@ -18,6 +17,7 @@ from typing import Any
 
 from lsprotocol import types
 
+from descartes_server import garbage
 from descartes_server.lsp import transport, uris
 from descartes_server.lsp.client import Abilities
 from descartes_server.lsp.positions import ENCODINGS, Encoding
@@ -115,7 +115,7 @@ def serve(tcp: tuple[str, int] | None = None, *, embedded: bool = False) -> int:
     and the client's first line is `descartes-secret: SECRET`.
     EMBEDDED keeps the hub in this process.
     """
-    gc.disable()  # nothing that start-up makes is garbage; collecting costs a tenth of it
+    garbage.pause()
     sys.setswitchinterval(0.0005)  # the loop must not wait 5 ms for a thread that parses
     return asyncio.run(_serve(tcp, embedded))
 
@@ -183,8 +183,7 @@ def _start_of(raw: dict[str, Any]) -> Path | None:
 
 
 def _begin(state: ServerState, start: Path | None) -> None:
-    gc.freeze()
-    gc.enable()
+    garbage.leave_out()
     if start is not None:
         open_workspace(state, start)
     else:
@@ -214,6 +213,7 @@ async def _open_workspace(state: ServerState, start: Path) -> None:
         _log_to(state, found.log if found.state.is_dir() else workspace.home() / "log")
         state.image = ImageQuestions(found.runtime)
         state.attach(await Attachment.open(state, found))
+        garbage.leave_out()
     except DescartesError as error:
         state.client.show(error.message, types.MessageType.Error)
         raise

@@ -10,6 +10,7 @@ from typing import Any
 
 from lsprotocol import types
 
+from descartes_server import garbage
 from descartes_server.dispatch import on_mutation
 from descartes_server.ide.index import is_lisp_file
 from descartes_server.lsp import uris
@@ -82,7 +83,12 @@ def _files_changed(state: ServerState, params: types.DidChangeWatchedFilesParams
 
 def _begin_index(state: ServerState) -> None:
     if state.workspace is not None:
-        state.spawn(_scan(state, _files(state.workspace.root)))
+        state.spawn(_index_all(state, state.workspace.root))
+
+
+async def _index_all(state: ServerState, root: Path) -> None:
+    await _scan(state, _files(root))
+    garbage.leave_out()
 
 
 async def _scan(state: ServerState, paths: Any) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from descartes_core.errors import DescartesError
+from descartes_server import garbage
 from descartes_server.hub import record
 from descartes_server.hub.server import SocketServer
 from descartes_server.hub.service import Hub
@@ -72,6 +73,7 @@ async def serve(workspace: Workspace, ready: Any) -> None:
             await server.listen()
             try:
                 _end_on_signals(hub)
+                garbage.leave_out()
                 ready({"ready": True})
                 await _until_the_end(hub, server)
             finally:
@@ -172,6 +174,8 @@ def daemon(workspace: Workspace, *, detached: bool) -> int:
     A detached one says on standard output, in one line of JSON, what became of it, and nothing after that.
     """
     os.umask(0o077)
+    garbage.pause()
+    sys.setswitchinterval(0.0005)  # the loop must not wait 5 ms for a thread that parses
     if detached and os.fork():
         # The child has no parent that could take it along or would have to wait for it.
         os._exit(0)
