@@ -28,6 +28,8 @@ from descartes_server.operations.settings import LispSettings
 log = logging.getLogger(__name__)
 
 Environment = Mapping[str, str] | None
+ENDING_S = 2.0
+"""How long a process that was killed may be seen after its connections have closed."""
 TAKE_UP_S = 5.0
 """How long a new hub waits for the image of an earlier one, which may be one that answers nobody."""
 
@@ -82,6 +84,8 @@ class Image(ImageWork):
 
         Errors: `LispNotFound` says what to install; `LispLost` when it ended while starting.
         """
+        if self._lisp is not None and self._lisp.connection.closed.done():
+            await self._orderly.done()  # its end is known to the session and not taken in here yet
         if self._lisp is None:
             if self._starting is None:
                 starting = self._start(environment, program)
@@ -183,11 +187,11 @@ class Image(ImageWork):
             else:
                 # One that still runs although its connection was lost is the workspace's image.
                 record = swank.read_record(place.runtime)
-                if record is None:
+                if record is None or not await self._attached_again(record):
                     settings = self._image_settings(environment, program)
                     log_file = place.state / "log" / "lisp.log"
                     record = await swank.start_image(settings, place.runtime, place.cache, log_file)
-                await self._attach_own(record)
+                    await self._attach_own(record)
         except swank.SwankError as error:
             self._set(shapes.LispStatus(state="stopped", reason=str(error)))
             raise mapped(error) from error
@@ -196,6 +200,22 @@ class Image(ImageWork):
         started_in_ms = round((time.monotonic() - began) * 1000)
         self._set(msgspec.structs.replace(self._status, started_in_ms=started_in_ms))
         await self._log_start()
+
+    async def _attached_again(self, record: swank.ImageRecord) -> bool:
+        """Attach to the image of RECORD, which was lost, and answer True; False when it was ending.
+
+        Errors: `LispLost` when it goes on and does not answer.
+        """
+        try:
+            await self._attach_own(record)
+        except swank.SwankError:
+            deadline = time.monotonic() + ENDING_S
+            while swank.read_record(self.places.runtime) is not None:
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(0.01)
+            return False
+        return True
 
     async def _attach_own(self, record: swank.ImageRecord) -> None:
         """Attach to the image of RECORD. Errors: `LispLost` when it does not answer in time."""
