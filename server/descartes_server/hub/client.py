@@ -252,7 +252,11 @@ class HubClient:
             if generation == self._generation:
                 self._lose(reason)
 
-        self._wire = wire = await self._opener.open(self._receive, lost, start=start)
+        try:
+            self._wire = wire = await self._opener.open(self._receive, lost, start=start)
+        except errors.DescartesError:
+            self._greeting = None
+            raise
         if wire is None:
             self._greeting = None
             return None

@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from descartes_core.errors import DescartesError
+from descartes_core.errors import DescartesError, HubLost, StoreUnavailable
 from descartes_server import garbage
 from descartes_server.hub import record
 from descartes_server.hub.server import SocketServer
@@ -194,12 +194,22 @@ def daemon(workspace: Workspace, *, detached: bool) -> int:
         asyncio.run(serve(workspace, ready))
     except DescartesError as error:
         ready({"error": error.as_json()})
+    except OSError as error:
+        log.exception("the hub failed")
+        where = f" at {error.filename!r}" if error.filename else ""
+        problem = StoreUnavailable(f"the hub could not go on: {error.strerror or error}{where}; see to that")
+        _say_once(answer, ready, problem)
     except Exception:
         log.exception("the hub failed")
-        answer.setdefault(
-            "error", {"code": "error", "message": f"the hub failed; see {workspace.log}/hub.log"}
-        )
+        _say_once(answer, ready, HubLost(f"the hub failed; see {str(workspace.log / 'hub.log')!r}"))
     return _report(answer, detached=detached)
+
+
+def _say_once(answer: dict[str, Any], ready: Callable[[dict[str, Any]], None], error: DescartesError) -> None:
+    """Say ERROR by READY, unless who started this process has got its ANSWER."""
+    if not answer:
+        ready({"error": error.as_json()})
+    answer["error"] = error.as_json()
 
 
 def _report(answer: dict[str, Any], *, detached: bool) -> int:
