@@ -330,7 +330,8 @@ The arguments that it needs and PARAMS lack are asked for."
     (descartes-call "debugger.evalInFrame" (append (descartes-debugger--frame-params) (list :code code))
                     (lambda (evaluation)
                       (descartes-show-evaluation evaluation)
-                      (when (gethash (descartes-debugger--key stop frame) descartes-debugger--locals)
+                      (when (and (equal (plist-get evaluation :state) "done")
+                                 (gethash (descartes-debugger--key stop frame) descartes-debugger--locals))
                         (descartes-debugger--fetch-locals stop frame))))))
 
 (defun descartes-debugger-return-from-frame (code)

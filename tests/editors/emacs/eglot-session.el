@@ -61,7 +61,9 @@
   (test-agent #'test-hover #'test-lenses
               (lambda ()
                 (goto-char (point-min))
-                (test-answering ("take over") (descartes-lens-run-here)))))
+                (test-answering ("take over") (descartes-lens-run-here))))
+  ;; Else Emacs would end in the middle of an answer.
+  (eglot-shutdown (descartes-connection)))
 
 (provide 'eglot-session)
 ;;; eglot-session.el ends here

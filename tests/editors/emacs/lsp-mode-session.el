@@ -48,7 +48,9 @@
   (test-restart-by-code-action)
   (test-read-a-line)
   (test-agent #'test-hover #'test-lenses
-              (lambda () (descartes-take-over "I am working on it"))))
+              (lambda () (descartes-take-over "I am working on it")))
+  ;; Else Emacs would end in the middle of an answer.
+  (lsp-workspace-shutdown (descartes-connection)))
 
 (provide 'lsp-mode-session)
 ;;; lsp-mode-session.el ends here

@@ -144,7 +144,7 @@ end
 local eval_in_frame = with_frame('evaluate in frame', function(about, params)
   call('debugger.evalInFrame', params, function(evaluation)
     require('descartes.image').show(evaluation)
-    if locals[view.key(about.debugger, about.frame)] then
+    if evaluation.state == 'done' and locals[view.key(about.debugger, about.frame)] then
       fetch_locals(about)
     end
   end)
