@@ -196,9 +196,9 @@ def daemon(workspace: Workspace, *, detached: bool) -> int:
         ready({"error": error.as_json()})
     except OSError as error:
         log.exception("the hub failed")
-        where = f" at {error.filename!r}" if error.filename else ""
-        problem = StoreUnavailable(f"the hub could not go on: {error.strerror or error}{where}; see to that")
-        _say_once(answer, ready, problem)
+        where = error.filename or str(workspace.state)
+        problem = f"expected a hub to work in {where!r}: {error.strerror or error}; make room or a way there"
+        _say_once(answer, ready, StoreUnavailable(problem))
     except Exception:
         log.exception("the hub failed")
         _say_once(answer, ready, HubLost(f"the hub failed; see {str(workspace.log / 'hub.log')!r}"))

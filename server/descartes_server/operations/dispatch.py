@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from descartes_core.errors import WorkspaceNotTrusted
+from descartes_core.errors import StoreUnavailable, WorkspaceNotTrusted
 from descartes_server.operations import registry
 from descartes_server.operations.context import Caller, Context
 from descartes_server.operations.registry import Operation
+
+OF_THE_DISK = frozenset([errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO])
 
 
 def admit(operation: Operation, caller: Caller, root: Path) -> None:
@@ -29,10 +32,19 @@ def admit(operation: Operation, caller: Caller, root: Path) -> None:
 async def perform(context: Context, name: str, params: Mapping[str, Any], *, in_hub: bool) -> dict[str, Any]:
     """Return the result of operation NAME with PARAMS as the JSON object of every door.
 
-    Errors: `NotFound`, those of `admit`, `InvalidParams`, then the handler's own.
+    Errors: `NotFound`, those of `admit`, `InvalidParams`, then the handler's own; `StoreUnavailable` where
+    the disk is full or broken.
     """
     operation = registry.lookup(name)
     admit(operation, context.caller, context.services.workspace.root)
     decoded = registry.decode(operation, params)
     handler = operation.handler if in_hub or operation.without_hub is None else operation.without_hub
-    return registry.encode(await handler(context, decoded))
+    try:
+        return registry.encode(await handler(context, decoded))
+    except OSError as error:
+        if error.errno not in OF_THE_DISK:
+            raise
+        where = error.filename or str(context.services.workspace.state)
+        raise StoreUnavailable(
+            f"{name}: expected to write below {where!r}: {error.strerror}; make room there"
+        ) from error
