@@ -148,9 +148,9 @@ class Calls:
                 raise InvalidParams(f"{operation.name} expects `uri`, and no document is open; name the file")
             params["uri"] = self._state.last_active
         uri = params.get("uri")
-        if not isinstance(uri, str) or uris.path_of(uri) is None:
+        opened = snapshot.documents.get(uri) if isinstance(uri, str) else None
+        if not isinstance(uri, str) or (opened.path if opened else uris.path_of(uri)) is None:
             return params
-        opened = snapshot.documents.get(uri)
         if params.get("position") is not None:
             document = opened or await snapshot.document(uri)
             params = convert.params(params, lambda _: document.positions)

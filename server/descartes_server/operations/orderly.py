@@ -16,6 +16,7 @@ class Orderly:
 
     def __init__(self, name: str) -> None:
         self._steps: asyncio.Queue[Step] = asyncio.Queue()
+        self._at_work = False
         self._worker = asyncio.create_task(self._work(), name=name)
 
     def post(self, step: Step) -> None:
@@ -24,6 +25,8 @@ class Orderly:
 
     async def done(self) -> None:
         """Answer when everything posted until now is done."""
+        if self._steps.empty() and not self._at_work:
+            return
         reached = asyncio.get_running_loop().create_future()
 
         async def reach() -> None:
@@ -41,7 +44,9 @@ class Orderly:
     async def _work(self) -> None:
         while True:
             step = await self._steps.get()
+            self._at_work = True
             try:
                 await step()
             except Exception:
                 log.exception("a step of %s failed", self._worker.get_name())
+            self._at_work = False

@@ -28,6 +28,8 @@ async def parsed(source: SourceText) -> Syntax:
     Concurrency: for one event loop; much that is new is read on a thread.
     """
     known = _kept.get(source.path)
+    if known is not None and known.text == source.text:
+        return known
     grown = abs(len(source.text) - (len(known.text) if known else 0))
     found = await asyncio.to_thread(_read, source.text, known) if grown > AT_ONCE else None
     found = found or syntax.parse(source.text, known)

@@ -130,7 +130,8 @@ def lookup(name: str) -> Operation:
 
     Errors: `NotFound` naming the operations of that resource, or the resources.
     """
-    _load(name.partition(".")[0])
+    if name not in REGISTRY:
+        _load(name.partition(".")[0])
     try:
         return REGISTRY[name]
     except KeyError:

@@ -18,10 +18,10 @@ def after(
 ) -> Workshop:
     """Return WORKSHOP after COMPILATION with PARAMS: its notes replace those of what was compiled."""
     found: dict[str, list[Note]] = {}
-    if (own := _real(params.get("uri"))) is not None:
+    if (own := _real(snapshot, params.get("uri"))) is not None:
         found[own] = _outside(snapshot, params, workshop.notes.get(own, ()))
     for note in compilation["notes"]:
-        path = _real(note.get("uri")) or own
+        path = _real(snapshot, note.get("uri")) or own
         if path is not None:
             found.setdefault(path, []).append(from_hub.note(note))
     for path, notes in found.items():
@@ -82,6 +82,8 @@ def _common_end(one: str, other: str, start: int) -> int:
     return low
 
 
-def _real(uri: Any) -> str | None:
+def _real(snapshot: Snapshot, uri: Any) -> str | None:
+    if (opened := snapshot.documents.get(uri)) is not None:
+        return opened.real_path
     path = uris.path_of(uri) if isinstance(uri, str) else None
     return uris.real(path) if path else None
