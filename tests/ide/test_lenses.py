@@ -100,7 +100,7 @@ def test_a_question_stands_above_the_form_it_is_about() -> None:
 def test_the_restarts_of_a_stopped_form() -> None:
     stopped = scene(stops=[STOP])
     assert above(stopped) == [
-        (3, "⏸ DIVISION-BY-ZERO: arithmetic error"),
+        (3, "■ DIVISION-BY-ZERO: arithmetic error"),
         (3, "USE-VALUE …"),
         (3, "ABORT"),
     ]

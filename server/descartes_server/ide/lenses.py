@@ -145,7 +145,7 @@ def _stops(scene: Scene) -> Iterator[Lens]:
     for stop in scene.stops:
         start = scene.lines.offset(*stop.start)
         yield Lens(
-            start, start, Command(f"⏸ {short(condition(stop))}", "descartes.debugger.list", {"show": True})
+            start, start, Command(f"■ {short(condition(stop))}", "descartes.debugger.list", {"show": True})
         )
         for restart in stop.restarts:
             yield Lens(start, start, restart_command(stop, restart))

@@ -101,7 +101,8 @@ class Debuggers:
             waiter.left = waiter.left or (waiter.thread == thread and waiter.level >= level)
         if level == 1:
             self._resolve(lambda waiter: waiter.thread == thread and waiter.record is None, None)
-        if changed:
+        # A parent takes requests once it is announced again, which tells of this change as well.
+        if changed and not any(key[0] == thread for key in self._stops):
             self._changed()
 
     def recall(self, stops: Mapping[tuple[int, int], Event]) -> None:

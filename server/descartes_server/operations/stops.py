@@ -120,6 +120,10 @@ def _marked(frames: Sequence[shapes.Frame], workspace: Path) -> shapes.Location 
 
 
 def _asked_for(record: Record | None) -> shapes.Location | None:
-    if record is None or record.source is None or record.span is None:
+    """Return the form that RECORD evaluates, or the first line of the file that it compiles or loads."""
+    if record is None or record.source is None:
         return None
-    return record.source.location(*record.span)
+    if record.kind == "eval" and record.span is None:
+        return None
+    first_line = (0, len(record.source.text.partition("\n")[0].rstrip()))
+    return record.source.location(*(record.span or first_line))

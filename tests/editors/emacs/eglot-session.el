@@ -52,7 +52,7 @@
   (test-look)
   (test-mistake)
   (test-stop)
-  (test-see "the lens of the stop" (string-match-p "⏸ DIVISION-BY-ZERO" (test-lenses)))
+  (test-see "the lens of the stop" (string-match-p "■ DIVISION-BY-ZERO" (test-lenses)))
   (test-examine)
   (test-restart-by-button)
   (test-restart-by-lens)

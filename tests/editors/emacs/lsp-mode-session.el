@@ -42,7 +42,7 @@
   (test-start)
   (test-mistake)
   (test-stop)
-  (should (string-match-p "⏸ DIVISION-BY-ZERO" (test-lenses)))
+  (should (string-match-p "■ DIVISION-BY-ZERO" (test-lenses)))
   (test-examine)
   (test-restart-by-button)
   (test-restart-by-code-action)
