@@ -1,4 +1,4 @@
-"""A process that supervises runs, to be killed by a test: `python supervisor_process.py WORKSPACE [REQUEST…]`.
+"""A process that supervises runs, for a test to kill: `python supervisor_process.py WORKSPACE [REQUEST…]`.
 
 Each REQUEST is a spawn request in JSON; with none it recovers. It prints one line of JSON, the ids of its
 runs, and then supervises until it is killed or its standard input ends.
@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import msgspec
+
 from descartes_core.runs import SpawnRequest
 from support.running import ANN, Bench
 
