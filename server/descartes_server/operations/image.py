@@ -7,10 +7,11 @@ known elsewhere.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 
@@ -32,6 +33,9 @@ ENDING_S = 2.0
 """How long a process that was killed may be seen after its connections have closed."""
 TAKE_UP_S = 5.0
 """How long a new hub waits for the image of an earlier one, which may be one that answers nobody."""
+
+ANNOUNCING_S = 3.0
+"""How long the stops of an earlier hub may take to be announced again."""
 
 
 class Image(ImageWork):
@@ -121,10 +125,31 @@ class Image(ImageWork):
                 log.warning("the recorded image does not answer", exc_info=True)
                 reason = f"process {record.pid} does not answer; lisp.restart ends it and starts another"
         if self._lisp is not None:
-            await self._orderly.done()
+            await self._announced_again(set(recalled.stops), self._lisp)
             await self.debuggers.forget_recalled()
         elif recalled.running:
             await self._gone(shapes.LispStatus(state="lost", reason=reason), "lisp.lost", recalled.pid)
+
+    async def _announced_again(self, recalled: set[tuple[int, int]], lisp: swank.Lisp) -> None:
+        """Answer when the stops RECALLED were announced by LISP, or it is clear that some are not there.
+
+        A busy image may answer late, or not have noticed yet that the earlier hub is gone.
+        """
+        deadline = time.monotonic() + ANNOUNCING_S
+        await self._orderly.done()
+        while recalled - {(each.thread, each.level) for each in self.debuggers.all()}:
+            if time.monotonic() > deadline or self._lisp is not lisp:
+                return
+            await asyncio.sleep(0.05)
+            with contextlib.suppress(swank.SwankError):
+                self._adopted(await lisp.adopt())
+            await self._orderly.done()
+
+    def _adopted(self, found: Sequence[swank.Evaluation]) -> None:
+        for live in found:
+            adopted = self._known(live.id, live.client)
+            adopted.live = live
+            self._follow(adopted)
 
     async def stop(self) -> shapes.LispStatus:
         """End the image; one that we only attached to is left running."""
@@ -257,10 +282,7 @@ class Image(ImageWork):
                 self._lisp, self._record = None, None
             await lisp.close()
             raise
-        for live in found:
-            adopted = self._known(live.id, live.client)
-            adopted.live = live
-            self._follow(adopted)
+        self._adopted(found)
 
     async def _gone(self, status: shapes.LispStatus, event: str, pid: int | None) -> None:
         try:
