@@ -27,6 +27,7 @@ from support.faults import (
     keeper_of,
     kill,
     kill_hub,
+    next_hub,
     of_run,
     ours,
     run_until,
@@ -241,6 +242,7 @@ async def test_the_hub_is_killed_with_everything_under_way(workspace: Path) -> N
         assert "Traceback" not in outcome.err
 
         # The next request is answered by a new hub, which has taken everything up.
+        await next_hub(client)
         status = await client.execute("lisp.status")
         assert (status["state"], status["pid"], status["stops"]) == ("ready", image, 1)
         assert hub_pid(workspace) != killed
@@ -368,6 +370,17 @@ async def test_two_editors_and_a_terminal_work_on_one_workspace(workspace: Path)
         await marked(one, uri, None, after=seen)
         await marked(other, uri, None, after=0)
         assert (await other.execute("lisp.evaluation", {"id": stopped["id"]}))["values"] == ["5"]
+
+
+async def test_a_connection_that_breaks_is_no_end_of_the_image(workspace: Path) -> None:
+    async with editor(workspace) as client:
+        image = (await client.execute("lisp.start"))["pid"]
+        await client.execute("lisp.eval", {"code": "(defvar cl-user::*kept* 42)"})
+        closing = "(mapc (lambda (c) (close (swank::connection.socket-io c) :abort t)) swank::*connections*)"
+        ask(client, "lisp.eval", code=closing)
+        await client.notification("descartes/lisp/status", lambda p: p["state"] == "lost")
+        assert (await client.execute("lisp.eval", {"code": "cl-user::*kept*"}))["values"] == ["42"]
+        assert (await client.execute("lisp.status"))["pid"] == image
 
 
 async def test_nothing_is_left_running_after_a_forced_end(workspace: Path) -> None:

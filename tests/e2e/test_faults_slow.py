@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import random
+import signal
 import time
 from collections import Counter
 from pathlib import Path
@@ -26,10 +27,13 @@ from support.faults import (
     NOTIFIED,
     TRUSTED,
     descartes,
+    editor,
+    ended,
     events,
     hub_pid,
     keeper_of,
     kill,
+    next_hub,
     of_run,
     ours,
 )
@@ -235,3 +239,77 @@ async def test_kills_at_random_moments(workspace: Path) -> None:
     assert not twice, f"in the log more often than it happened, seed {seed}: {twice}"
     assert (await descartes(workspace, "history", "verify")).status == 0
     await until(lambda: not ours(), f"no process is left, seed {seed}: {[p.cmdline() for p in ours()]}", 15)
+
+
+async def test_an_image_that_answers_nobody_holds_up_no_new_hub(
+    workspace: Path,
+) -> None:
+    async with editor(workspace) as client:
+        image = (await client.execute("lisp.start"))["pid"]
+        os.kill(image, signal.SIGSTOP)
+        try:
+            kill(hub_pid(workspace))
+            await next_hub(client)
+            status = await client.execute("lisp.status")
+            assert status["state"] == "lost" and str(image) in status["reason"]
+            error = await client.refused("lisp.eval", {"code": "(+ 1 2)"})
+            assert error.code == "lisp_lost" and str(image) in str(error)
+            restarted = await client.execute("lisp.restart")
+            assert restarted["pid"] != image
+            assert (await client.execute("lisp.eval", {"code": "(+ 1 2)"}))["values"] == ["3"]
+            await ended(image)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(image, signal.SIGCONT)
+
+
+async def work(client: LspClient, number: int) -> None:
+    """Do a little of everything and leave nothing behind."""
+    name = f"{client.process.pid}-{number}"
+    evaluation = await client.execute("lisp.eval", {"code": '(progn (format t "~1000a" 1) (+ 1 2))'})
+    assert evaluation["values"] == ["3"] and len(evaluation["output"]) == 1000
+    stopped = await client.execute("lisp.eval", {"code": "(cl-user::average nil)"})
+    left = await client.execute(
+        "debugger.restart", {**stopped["debugger"], "name": "USE-VALUE", "arguments": [str(number)]}
+    )
+    assert left["evaluation"]["values"] == [str(number)]
+    lease = await client.execute("lease.acquire", {"path": f"{name}.lisp"})
+    assert lease["token"] == 1
+    await client.execute("lease.release", {"path": f"{name}.lisp"})
+    run = await client.execute("run.spawn", {"task": name, "command": ["echo", name]})
+    await client.notification("descartes/run/changed", lambda p: p["id"] == run["id"] and p["endedAt"])
+    assert (await client.execute("run.output", {"run": run["id"]}))["text"] == f"{name}\n"
+
+
+async def held(client: LspClient, workspace: Path) -> dict[str, float]:
+    """Return what the hub, the server and the image hold on to."""
+    hub, server = psutil.Process(hub_pid(workspace)), psutil.Process(client.process.pid)
+    threads = await client.execute("lisp.eval", {"code": "(length (sb-thread:list-all-threads))"})
+    files = list(workspaces.find(workspace).runtime.rglob("*"))
+    return {
+        "files of the hub": hub.num_fds(),
+        "files of the server": server.num_fds(),
+        "threads of the hub": hub.num_threads(),
+        "threads of the image": int(threads["values"][0]),
+        "things in the runtime folder": len(files),
+        "megabytes of the hub / 20": hub.memory_info().rss // 20_000_000,
+        "megabytes of the server / 20": server.memory_info().rss // 20_000_000,
+    }
+
+
+async def test_much_work_leaves_nothing_behind(workspace: Path) -> None:
+    (workspace / "average.lisp").write_text(AVERAGE)
+    async with editor(workspace) as one, editor(workspace) as other:
+        uri = (workspace / "average.lisp").as_uri()
+        assert (await one.execute("lisp.compileFile", {"uri": uri}))["success"]
+        for number in range(15):
+            await asyncio.gather(work(one, number), work(other, number))
+        before = await held(one, workspace)
+        for number in range(15, 150):
+            await asyncio.gather(work(one, number), work(other, number))
+        after = await held(one, workspace)
+        grown = {what: (before[what], after[what]) for what in before if after[what] > before[what] + 2}
+        assert not grown
+        names = Counter(event["name"] for event in await events(one))
+        assert names["lease.acquired"] == names["lease.released"] == names["run.spawned"] == 300
+        assert names["lisp.debugger.entered"] == names["lisp.debugger.left"] == 300

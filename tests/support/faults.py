@@ -139,7 +139,15 @@ def keeper_of(process: psutil.Process) -> psutil.Process:
 async def kill_hub(client: LspClient, workspace: Path) -> None:
     """Kill the hub of WORKSPACE and return when CLIENT talks to the next one."""
     kill(hub_pid(workspace))
-    # An effect starts a hub whatever became of the last one. The first may be sent before its death is known.
+    await next_hub(client)
+
+
+async def next_hub(client: LspClient) -> None:
+    """Return when CLIENT talks to the hub after one that was killed.
+
+    One that lived shorter than a second is not replaced before something with an effect is asked for.
+    """
+    # The first may be sent before the death is known.
     codes = [(await client.refused("lisp.interrupt", {"evaluation": "none"})).code for _ in range(2)]
     assert codes[0] in (codes[1], "hub_lost") and codes[1] != "hub_lost", codes
 

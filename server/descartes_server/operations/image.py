@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 Environment = Mapping[str, str] | None
 ENDING_S = 2.0
 """How long a process that was killed may be seen after its connections have closed."""
-TAKE_UP_S = 5.0
+TAKE_UP_S = 3.0
 """How long a new hub waits for the image of an earlier one, which may be one that answers nobody."""
 
 ANNOUNCING_S = 3.0
