@@ -140,6 +140,8 @@ class _Level:
     # True from when a nested level was entered until Swank sends this one again.
     covered: bool = False
     announced: bool = False
+    # True from when a nested level was shown until this one is shown again.
+    hidden: bool = False
 
 
 @dataclass(slots=True)
@@ -188,8 +190,7 @@ class Debugger:
             return []
         entry.covered = False
         if entry.stop is not None:
-            entry.announced = True
-            return [Announce(entry.stop)]
+            return self._announce(thread, entry)
         self._visits += 1
         entry.visit = self._visits
         return [Describe(thread, entry.level, entry.visit)]
@@ -200,9 +201,17 @@ class Debugger:
             if entry.visit == visit and entry.stop is None and not entry.silent:
                 entry.stop = stop
                 if not entry.covered:
-                    entry.announced = True
-                    return [Announce(stop)]
+                    return self._announce(stop.thread, entry)
         return []
+
+    def _announce(self, thread: int, entry: _Level) -> list[Effect]:
+        """Show ENTRY, unless it is what was shown last of THREAD."""
+        if entry.stop is None or (entry.announced and not entry.hidden):
+            return []
+        entry.announced, entry.hidden = True, False
+        for parent in self._threads[thread]:
+            parent.hidden = parent.hidden or parent.level < entry.level
+        return [Announce(entry.stop)]
 
     def silence(self, visit: int, thread: int) -> list[Effect]:
         """Take the stop of VISIT for a request of ours after all: it turned out to be nobody's."""
