@@ -60,6 +60,7 @@ class Attachment:
         self._unsaved: set[str | None] = set()
         self._subscription: asyncio.Task[None] | None = None
         self._subscribing = asyncio.Lock()
+        self._learning = asyncio.Lock()
         self._told_meanwhile: list[tuple[str, dict[str, Any]]] | None = None
         """What the hub told while everything was asked for; None at other times."""
         self.door: Door
@@ -161,8 +162,16 @@ class Attachment:
 
         What is told meanwhile is newer than some of the answers, and is taken in once more after them.
         """
-        told: list[tuple[str, dict[str, Any]]] = []
-        self._told_meanwhile = told
+        # Of two at once the older answers would be taken in last.
+        async with self._learning:
+            told: list[tuple[str, dict[str, Any]]] = []
+            self._told_meanwhile = told
+            try:
+                await self._learn_all(told)
+            finally:
+                self._told_meanwhile = None
+
+    async def _learn_all(self, told: list[tuple[str, dict[str, Any]]]) -> None:
         leases = msgspec.convert((await self.call("lease.list"))["leases"], list[Lease])
         runs = msgspec.convert((await self.call("run.list", {"limit": 100}))["runs"], list[Run])
         questions = (await self.call("intervention.list"))["interventions"]
@@ -181,12 +190,16 @@ class Attachment:
         )
         for method, params in told:
             workshop = _after(workshop, method, params)
-        self._told_meanwhile = None
         self._state.learn(workshop)
         if attached:
-            self._pass_on(ext.LISP_STATUS, lisp)
-            self._pass_on(ext.DEBUGGER_CHANGED, {"debuggers": stops})
-            self._pass_on(ext.INTERVENTION_CHANGED, {"interventions": questions})
+            news = {
+                ext.LISP_STATUS: lisp,
+                ext.DEBUGGER_CHANGED: {"debuggers": stops},
+                ext.INTERVENTION_CHANGED: {"interventions": questions},
+            }
+            for method, params in news.items():
+                if method not in dict(told):  # the newer was passed on when it came
+                    self._pass_on(method, params)
 
     def _heard(self, method: str, params: dict[str, Any]) -> None:
         if method == ext.LISP_STATUS:
