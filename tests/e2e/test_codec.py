@@ -39,6 +39,11 @@ PARAMS: dict[str, list[dict[str, Any]]] = {
         },
     ],
     "textDocument/semanticTokens/full": [{"textDocument": {"uri": "file:///a"}}],
+    "workspace/executeCommand": [
+        {"command": "descartes.lisp.start"},
+        {"command": "c", "arguments": [], "workDoneToken": "t"},
+        {"command": "c", "arguments": [{"uri": "file:///a", "position": {"line": 0}}, None, 1.5, [True]]},
+    ],
 }
 
 

@@ -51,6 +51,11 @@ class Feed:
         self._look = True
         self._wakened.set()
 
+    def others_wrote(self, last_seq: int) -> None:
+        """Look for new events unless LAST_SEQ, the log's newest, is known here."""
+        if last_seq > self.last_seq:
+            self.wake()
+
     def written(self, events: Sequence[Event]) -> None:
         """Take in EVENTS, which this process has just committed."""
         if len(self._written) + len(events) <= PAGE:
@@ -104,9 +109,9 @@ LEASES_OF_RUNS = frozenset({"lease.acquired", "lease.released", "lease.expired",
 
 
 class OtherWriters:
-    """Calls back on the loop soon after another process has committed to the database at PATH."""
+    """Calls back on the loop, with the newest event's number, soon after a commit to the log at PATH."""
 
-    def __init__(self, path: Path, changed: Callable[[], None]) -> None:
+    def __init__(self, path: Path, changed: Callable[[int], None]) -> None:
         self._path = path
         self._changed = changed
         self._loop = asyncio.get_running_loop()
@@ -137,8 +142,9 @@ class OtherWriters:
                 with contextlib.suppress(sqlite3.OperationalError):
                     version = connection.execute("PRAGMA data_version").fetchone()[0]
                     if version != seen:
+                        last = connection.execute("SELECT seq FROM head").fetchone()
                         seen = version
-                        self._loop.call_soon_threadsafe(self._changed)
+                        self._loop.call_soon_threadsafe(self._changed, last[0] if last else 0)
                 pause.wait(LOOK_S)
         except RuntimeError:
             pass  # the loop was closed first

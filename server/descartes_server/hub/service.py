@@ -52,7 +52,7 @@ class Hub:
         self.socket = ""
         self._attachments: list[Attachment] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._others = OtherWriters(services.workspace.database, self.feed.wake)
+        self._others = OtherWriters(services.workspace.database, self.feed.others_wrote)
         self._unlisten = services.store.on_events(self.feed.written)
 
     async def begin(self) -> None:

@@ -209,6 +209,17 @@ def _completion_context(raw: Any) -> types.CompletionContext:
     )
 
 
+def _execute_command(raw: Any) -> types.ExecuteCommandParams:
+    command, arguments = raw["command"], raw.get("arguments")
+    if type(command) is not str or not isinstance(arguments, list | None):
+        raise TypeError("no command with a list of arguments")
+    return types.ExecuteCommandParams(
+        command=command,
+        arguments=None if arguments is None else tuple(arguments),
+        work_done_token=raw.get("workDoneToken"),
+    )
+
+
 def _did_change(raw: Any) -> types.DidChangeTextDocumentParams:
     document = raw["textDocument"]
     return types.DidChangeTextDocumentParams(
@@ -265,5 +276,6 @@ _BY_HAND: dict[str, Callable[[Any], Any]] = {
     types.TEXT_DOCUMENT_DEFINITION: _definition,
     types.TEXT_DOCUMENT_COMPLETION: _completion,
     types.TEXT_DOCUMENT_DID_CHANGE: _did_change,
+    types.WORKSPACE_EXECUTE_COMMAND: _execute_command,
     types.TEXT_DOCUMENT_SEMANTIC_TOKENS_FULL: _semantic_tokens,
 }

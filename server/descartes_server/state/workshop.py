@@ -93,7 +93,8 @@ class Workshop:
 
     def with_notes(self, path: str, notes: Iterable[Note]) -> Workshop:
         """Return the workshop with NOTES in place of what was known about the file PATH."""
-        return replace(self, notes={**self.notes, path: tuple(notes)})
+        now = tuple(notes)
+        return self if self.notes.get(path, ()) == now else replace(self, notes={**self.notes, path: now})
 
 
 def lease_key(lease: Lease) -> tuple[str, str, str]:
