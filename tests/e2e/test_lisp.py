@@ -194,6 +194,21 @@ async def test_text_that_a_program_reads_comes_from_a_saved_file(workspace: Path
         assert not path.exists()
 
 
+@pytest.mark.ledger("D-75")
+async def test_the_lens_of_a_stop_shows_the_debugger_in_a_plain_client(workspace: Path) -> None:
+    async with lsp(workspace, initializationOptions=TRUSTED, capabilities=LITERAL) as client:
+        uri, _ = await stop_in(client, workspace)
+        lenses = await client.of("codeLens", uri)
+        lens = next(each["command"] for each in lenses if "DIVISION-BY-ZERO" in each["command"]["title"])
+        await client.request(
+            "workspace/executeCommand", {"command": lens["command"], "arguments": lens["arguments"]}
+        )
+        shown = await client.notification("window/showMessage", lambda p: "debugger.md" in p["message"])
+        text = Path(shown["message"].removeprefix("See file://")).read_text()
+        assert "Condition: DIVISION-BY-ZERO" in text and "[0] USE-VALUE value - Use a value" in text
+        assert "0: (AVERAGE NIL)" in text
+
+
 async def test_progress_begins_and_ends(workspace: Path) -> None:
     file = workspace / "a.lisp"
     file.write_text("(defun a () 1)\n")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from descartes_server.ide import debugger_document
 from descartes_server.lsp import uris
 from descartes_server.state import ServerState
 
@@ -16,13 +17,19 @@ _SHORT = 200
 
 async def show(state: ServerState, name: str, result: Mapping[str, Any]) -> None:
     """Show RESULT of operation NAME: a short one as a message, a long one as a file."""
+    if name == "debugger.list":
+        await _open(state, "debugger.md", debugger_document.document(result["debuggers"]))
+        return
     text = as_text(result)
     if len(text) <= _SHORT and "\n" not in text.strip():
         state.client.show(text.strip() or f"{name}: nothing")
         return
+    await _open(state, f"{name}.{'json' if text.startswith('{') else 'txt'}", text)
+
+
+async def _open(state: ServerState, name: str, text: str) -> None:
     attachment = await state.attached()
-    folder = attachment.workspace.state / "views"
-    path = folder / f"{name}.{'json' if text.startswith('{') else 'txt'}"
+    path = attachment.workspace.state / "views" / name
     await asyncio.to_thread(_write, attachment.workspace, path, text)
     await state.client.open_document(uris.uri_of(path), focus=True)
 
