@@ -74,6 +74,13 @@ class Store:
 
         return await self.transact(body)
 
+    def post(self, *events: NewEvent) -> asyncio.Future[list[Event]]:
+        """Have EVENTS appended after everything submitted before; the future is what `append` would return.
+
+        For what need not wait for the disk before it goes on, but whose place in the log counts.
+        """
+        return self._writer.submit(lambda tx: [tx.append(event) for event in events])
+
     async def transact(self, body: Callable[[Transaction], T]) -> T:
         """Return what BODY returns, run in the writer's thread inside one transaction, once it is on disk.
 

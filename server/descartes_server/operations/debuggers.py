@@ -6,6 +6,7 @@ A thread may be stopped at several levels; each (thread, level) is a debugger of
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,9 @@ from descartes_server.operations.evaluations import Evaluations, Record
 from descartes_server.operations.stops import debugger_shape
 
 Publish = Callable[[str, Mapping[str, Any]], None]
-Append = Callable[[str, Mapping[str, Any], Record | None], Awaitable[None]]
+Post = Callable[[str, Mapping[str, Any], Record | None], asyncio.Future[list[Event]]]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
@@ -37,11 +40,11 @@ class _Waiter:
 class Debuggers:
     """All stops of one image. Used from the hub's loop only."""
 
-    def __init__(self, evaluations: Evaluations, workspace: Path, publish: Publish, append: Append) -> None:
+    def __init__(self, evaluations: Evaluations, workspace: Path, publish: Publish, post: Post) -> None:
         self._evaluations = evaluations
         self._workspace = workspace
         self._publish = publish
-        self._append = append
+        self._post = post
         self._stops: dict[tuple[int, int], shapes.Debugger] = {}
         self._recalled: dict[tuple[int, int], Event] = {}
         """Stops that are in the log as entered and not as left, and were not announced to this hub yet."""
@@ -88,9 +91,12 @@ class Debuggers:
         """Take note that (THREAD, LEVEL) was left, and every deeper level with it."""
         gone = sorted(key for key in self._stops if key[0] == thread and key[1] >= level)
         left = [(key, self._stops.pop(key)) for key in reversed(gone)]
+        noted = [self._note_left(key, self.record_of(debugger)) for key, debugger in left]
+        # An evaluation's end, logged after this, is waited for; where there is none, this is.
+        if noted and any(each.thread == thread and each.record is None for each in self._waiters):
+            await asyncio.wait(noted)
         try:
-            for key, debugger in left:
-                await self._note_left(key, self.record_of(debugger))
+            for _, debugger in left:
                 for notice in self.on_left:
                     await notice(debugger)
         finally:
@@ -113,7 +119,7 @@ class Debuggers:
         """Log that the recalled stops nobody announced were left, while no hub listened."""
         recalled, self._recalled = self._recalled, {}
         for key in sorted(recalled, reverse=True):
-            await self._note_left(key, None)
+            self._note_left(key, None)
 
     async def clear(self) -> None:
         """Take note that the image is gone, and every stop with it."""
@@ -150,14 +156,16 @@ class Debuggers:
         recalled = self._recalled.pop((debugger.thread, debugger.level), None)
         if recalled is None or recalled.data.get("evaluation") != debugger.evaluation:
             if recalled is not None:
-                await self._note_left((debugger.thread, debugger.level), None)
-            await self._append("lisp.debugger.entered", _summary(debugger), record)
+                self._note_left((debugger.thread, debugger.level), None)
+            await self._post("lisp.debugger.entered", _summary(debugger), record)
         for notice in self.on_entered:
             await notice(debugger, record)
 
-    async def _note_left(self, key: tuple[int, int], record: Record | None) -> None:
+    def _note_left(self, key: tuple[int, int], record: Record | None) -> asyncio.Future[list[Event]]:
         thread, level = key
-        await self._append("lisp.debugger.left", {"thread": thread, "level": level}, record)
+        noted = self._post("lisp.debugger.left", {"thread": thread, "level": level}, record)
+        noted.add_done_callback(_logged)
+        return noted
 
     def _resolve(self, concerns: Callable[[_Waiter], bool], debugger: shapes.Debugger | None) -> None:
         for waiter in self._waiters:
@@ -166,6 +174,11 @@ class Debuggers:
 
     def _changed(self) -> None:
         self._publish("descartes/debugger/changed", {"debuggers": msgspec.to_builtins(self.all())})
+
+
+def _logged(noted: asyncio.Future[list[Event]]) -> None:
+    if not noted.cancelled() and (error := noted.exception()) is not None:
+        log.error("that a stop was left is not in the history: %s", error)
 
 
 def _summary(debugger: shapes.Debugger) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class ImageWork:
     def __init__(self, store: Store, publish: Publish, ask_client: AskClient, places: Places) -> None:
         self.places = places
         self.evaluations = Evaluations(places.state / "output")
-        self.debuggers = Debuggers(self.evaluations, places.workspace, publish, self._append)
+        self.debuggers = Debuggers(self.evaluations, places.workspace, publish, self._post)
         self._store = store
         self._publish = publish
         self._ask_client = ask_client
@@ -95,8 +95,10 @@ class ImageWork:
     async def caught_up(self, record: Record) -> None:
         """Answer when everything that the image said until now is taken in, RECORD's end included."""
         if record.live is not None and record.live.state not in ("running", "stopped"):
+            # Its end is logged after everything that came before it.
             await record.logged.wait()
-        await self._orderly.done()
+        else:
+            await self._orderly.done()
         if record.unlogged is not None:
             raise record.unlogged
 
@@ -177,10 +179,14 @@ class ImageWork:
             record.unlogged = error
         record.logged.set()
         self.debuggers.ended(record)
-        self._publish("descartes/lisp/evaluated", evaluation)
+        # Who asked gets the answer first.
+        asyncio.get_running_loop().call_soon(self._publish, "descartes/lisp/evaluated", evaluation)
 
     async def _append(self, name: str, data: Mapping[str, Any], record: Record | None) -> None:
-        await self._store.append(
+        await self._post(name, data, record)
+
+    def _post(self, name: str, data: Mapping[str, Any], record: Record | None) -> asyncio.Future[list[Event]]:
+        return self._store.post(
             NewEvent(
                 category="system" if record is None else "action",
                 name=name,
