@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,7 @@ def mapped(error: swank.SwankError) -> errors.DescartesError:
     return kind(str(error))
 
 
-class ImageWork:
+class ImageWork(ABC):
     """The work of one image. Used from the hub's loop only."""
 
     def __init__(self, store: Store, publish: Publish, ask_client: AskClient, places: Places) -> None:
@@ -63,13 +64,13 @@ class ImageWork:
         """The stops of an earlier hub, by evaluation."""
         self._followers: set[asyncio.Task[None]] = set()
 
+    @abstractmethod
     def running(self) -> swank.Lisp:
         """Return the session of the running image. Errors: `LispNotRunning`."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def lost(self, reason: str) -> None:
         """Take note that the image died or its connection broke."""
-        raise NotImplementedError
 
     async def ask(self, answer: Awaitable[T]) -> T:
         """Return what the session answers, its errors as those that doors show."""
