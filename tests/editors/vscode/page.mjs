@@ -38,6 +38,22 @@ export async function drive(query, steps) {
   }
 }
 
+/** Rest the mouse on the word NAME until its hover shows TEXT; one that comes before the page is ready is lost. */
+export async function hover(page, name, text) {
+  const word = page.locator('.view-line span span', { hasText: name }).last();
+  const shown = page.locator('.monaco-hover-content', { hasText: text });
+  for (let tries = 10; ; tries -= 1) {
+    await word.hover();
+    if (await shown.waitFor({ timeout: 3000 }).then(() => true, () => false)) {
+      return;
+    }
+    if (tries === 0) {
+      throw new Error(`the hover did not show ${text}`);
+    }
+    await page.mouse.move(900, 650);
+  }
+}
+
 /** Choose COMMAND in the palette. */
 export async function choose(page, command) {
   await page.keyboard.press('F1');

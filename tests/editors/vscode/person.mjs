@@ -1,6 +1,6 @@
 // What a person does in VS Code with a Lisp file: trusts it, compiles, evaluates, leaves a stop, answers a run.
 import { execFileSync } from 'node:child_process';
-import { answer, choose, drive, expectFocusInEditor, openFile, say } from './page.mjs';
+import { answer, choose, drive, expectFocusInEditor, hover, openFile, say } from './page.mjs';
 import { trust } from './trust.mjs';
 
 const lens = (page, title) => page.locator('.codelens-decoration a', { hasText: title }).first();
@@ -13,8 +13,7 @@ async function compile({ page, shot }) {
   await page.locator('.squiggly-info, .squiggly-warning, .squiggly-hint').first().waitFor({ state: 'attached' });
   await status(page, '⇒ compiled').waitFor();
   say('a note of the compiler stands in the text');
-  await page.locator('.view-line span span', { hasText: /^share$/ }).last().hover();
-  await page.locator('.monaco-hover-content', { hasText: 'Return PART divided by WHOLE.' }).waitFor();
+  await hover(page, /^share$/, 'Return PART divided by WHOLE.');
   say('the hover shows the documentation');
   await shot('hover');
   await page.mouse.move(900, 650);

@@ -1,5 +1,5 @@
 // A folder that is not trusted: what is static works, evaluation is refused until the person trusts the folder.
-import { answer, choose, say } from './page.mjs';
+import { answer, choose, hover, say } from './page.mjs';
 
 async function evaluate(page) {
   await choose(page, 'Descartes: Evaluate…');
@@ -8,8 +8,7 @@ async function evaluate(page) {
 
 /** Trust the folder as a person does who was refused. */
 export async function trust({ page, shot }) {
-  await page.locator('.view-line span span', { hasText: /^share$/ }).last().hover();
-  await page.locator('.monaco-hover-content', { hasText: 'Return PART divided by WHOLE.' }).waitFor();
+  await hover(page, /^share$/, 'Return PART divided by WHOLE.');
   say('the hover needs no trust');
   await evaluate(page);
   const refusal = page.locator('.notification-toast', { hasText: 'not trusted' });
