@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -122,7 +123,7 @@ _TEXT = msgspec.json.Decoder(str)
 _OPTIONAL_TEXT: msgspec.json.Decoder[str | None] = msgspec.json.Decoder(str | None)
 
 
-class Asking:
+class Asking(ABC):
     """The questions, made into JSON; how that reaches the image is the subclass's."""
 
     def __init__(self, deadline_ms: int) -> None:
@@ -164,9 +165,9 @@ class Asking:
             raise _error(reply.error)
         return answer.decode(reply.answer)
 
+    @abstractmethod
     async def _reply(self, request: dict[str, Any]) -> Reply:
         """Return the image's answer to REQUEST, which gets its id here; cancelling stops the work."""
-        raise NotImplementedError
 
 
 def _error(error: dict[str, str]) -> SwankError:
