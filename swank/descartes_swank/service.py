@@ -178,7 +178,7 @@ class SwankQuestions(Asking):
         except asyncio.CancelledError:
             if not self._connection.closed.done():
                 # Nobody waits for its answer; the connection drops it.
-                self._connection.rex_with_id(_function_call("CANCEL-QUESTIONS", self._owner, number))
+                self._connection.rex_with_id(_function_call("CANCEL-TEXT", self._owner, number))
             raise
         return str(value)
 

@@ -397,6 +397,6 @@ class TestDoor:
 
 
 async def _wait_for(prepare: Preparation, form: str, value: str) -> None:
-    async with asyncio.timeout(10):
-        while await prepare.evaluate(form) != value:
-            pass
+    until = time.monotonic() + 10
+    while (found := await prepare.evaluate(form)) != value:
+        assert time.monotonic() < until, f"{form} is still {found}, not {value}"

@@ -4,12 +4,14 @@
 
 (defstruct question
   id
-  (thread sb-thread:*current-thread*)
+  request
+  (thread nil)          ; which answers it, from when it begins to
   (deadline nil)        ; in internal real time
   (phase :waiting)      ; then :running, until its own thread has an answer or gives up
+  (reason nil)          ; why it is given up, set by whoever wants that
   (owner nil))          ; who may cancel it
 
-(defvar *questions* '() "The questions that are being answered.")
+(defvar *questions* '() "The questions that were asked and are not answered.")
 (defvar *questions-lock* (sb-thread:make-mutex :name "descartes questions"))
 (defvar *watcher* nil "The thread that interrupts questions at their deadlines.")
 (defvar *watcher-wakes* (sb-thread:make-waitqueue))
@@ -54,15 +56,20 @@
 ;;; Deadlines and cancelling
 
 (defun give-up (question reason)
-  "Make the thread of QUESTION stop answering it, if it still does, because of REASON."
-  (ignore-errors
-   (sb-thread:interrupt-thread
-    (question-thread question)
-    (lambda ()
-      ;; This runs in the thread that answers: the phase cannot change meanwhile.
-      (when (eq (question-phase question) :running)
-        (setf (question-phase question) :given-up)
-        (throw question reason))))))
+  "Make the thread of QUESTION stop answering it, now or as soon as it begins, because of REASON."
+  (setf (question-reason question) reason)
+  (sb-thread:barrier (:memory))
+  ;; A thread that is not set yet, or not running yet, looks for the reason when it begins.
+  (let ((thread (question-thread question)))
+    (when thread
+      (ignore-errors
+       (sb-thread:interrupt-thread
+        thread
+        (lambda ()
+          ;; This runs in the thread that answers: the phase cannot change meanwhile.
+          (when (eq (question-phase question) :running)
+            (setf (question-phase question) :given-up)
+            (throw question reason))))))))
 
 (defun overdue-questions ()
   (let ((now (get-internal-real-time)))
@@ -88,22 +95,28 @@
     (setf *watcher* (sb-thread:make-thread #'watch-questions :name "descartes deadlines"))))
 
 (defun cancel-questions (owner &optional (id nil one))
-  "Give up the questions of OWNER, or the ONE called ID."
+  "Give up the questions of OWNER, or the ONE called ID; true when there was one."
   (flet ((meant-p (question)
            (and (equal owner (question-owner question))
                 (or (not one) (equal id (question-id question))))))
-    (dolist (question (sb-thread:with-mutex (*questions-lock*) (remove-if-not #'meant-p *questions*)))
-      (give-up question "cancelled"))))
+    (let ((meant (sb-thread:with-mutex (*questions-lock*) (remove-if-not #'meant-p *questions*))))
+      (dolist (question meant (not (null meant)))
+        (give-up question "cancelled")))))
 
-(defmacro with-question ((question) &body body)
-  "Run BODY with QUESTION under watch."
-  `(unwind-protect
-        (progn (sb-thread:with-mutex (*questions-lock*)
-                 (unless *questions* (sb-thread:condition-notify *watcher-wakes*))
-                 (push ,question *questions*))
-               ,@body)
-     (sb-thread:with-mutex (*questions-lock*)
-       (setf *questions* (delete ,question *questions* :count 1)))))
+(defun question-deadline-of (request)
+  (let ((allowed (entry request "deadlineMs")))
+    (and (integerp allowed)
+         (+ (get-internal-real-time)
+            (ceiling (* allowed internal-time-units-per-second) 1000)))))
+
+(defun register-question (request owner)
+  "Return the question that REQUEST of OWNER asks, from now on under watch; ANSWER-REGISTERED ends that."
+  (let ((question (make-question :id (entry request "id") :request request :owner owner
+                                 :deadline (question-deadline-of request))))
+    (sb-thread:with-mutex (*questions-lock*)
+      (unless *questions* (sb-thread:condition-notify *watcher-wakes*))
+      (push question *questions*))
+    question))
 
 ;;; One answer, whatever happens
 
@@ -119,8 +132,17 @@
   (failure "error" (handler-case (bounded-text 500 (lambda (out) (princ condition out)))
                      (serious-condition () (string (type-of condition))))))
 
-(defun guarded-answer (question request)
-  "Return the answer to REQUEST and NIL, or NIL and a failure."
+(defun begin (question)
+  "Say that this thread answers QUESTION from here on; leave at once if it was given up before."
+  (setf (question-thread question) sb-thread:*current-thread*
+        (question-phase question) :running)
+  (sb-thread:barrier (:memory))
+  (when (question-reason question)
+    (setf (question-phase question) :given-up)
+    (throw question (question-reason question))))
+
+(defun guarded-answer (question)
+  "Return the answer to QUESTION and NIL, or NIL and a failure."
   (let* ((quiet (make-two-way-stream (make-concatenated-stream) (make-broadcast-stream)))
          (reason
            (catch question
@@ -133,8 +155,7 @@
                         (setf (question-phase question) :given-up)
                         (throw question condition))))
                (handler-case
-                   (let ((answer (progn (setf (question-phase question) :running)
-                                        (answer-question request))))
+                   (let ((answer (progn (begin question) (answer-question (question-request question)))))
                      (setf (question-phase question) :answered)
                      (return-from guarded-answer (values answer nil)))
                  (serious-condition (condition)
@@ -142,26 +163,31 @@
                    condition))))))
     (values nil (if (stringp reason) (reason-failure reason) (condition-failure reason)))))
 
-(defun answer-request (request owner)
-  "Return the object that answers REQUEST, asked by OWNER: {id, answer} or {id, error}."
-  (let* ((id (entry request "id"))
-         (allowed (entry request "deadlineMs"))
-         (question (make-question
-                    :id id
-                    :owner owner
-                    :deadline (and (integerp allowed)
-                                   (+ (get-internal-real-time)
-                                      (ceiling (* allowed internal-time-units-per-second) 1000))))))
+(defun answer-registered (question)
+  "Return the object that answers QUESTION, which ends with it: {id, answer} or {id, error}."
+  (let ((id (question-id question)))
     (multiple-value-bind (answer failure)
-        (with-question (question) (guarded-answer question request))
+        (unwind-protect (guarded-answer question)
+          (sb-thread:with-mutex (*questions-lock*)
+            (setf *questions* (delete question *questions* :count 1))))
       (if failure
           (list :object "id" id "error" failure)
           (list :object "id" id "answer" answer)))))
 
 (defvar *texts* nil "Which version of these files was sent to an image that was only attached to.")
 
+(defvar *cancelled-early* '() "(owner . id) of the last questions cancelled before they arrived.")
+
+(defun cancel-text (owner id)
+  "Cancel the question ID of OWNER; Swank's workers may come to this before they come to the question."
+  (unless (cancel-questions owner id)
+    (let ((cancelled (cons (cons owner id) *cancelled-early*)))
+      (setf *cancelled-early* (subseq cancelled 0 (min 64 (length cancelled)))))))
+
 (defun answer-text (text owner)
   "Return the JSON that answers the JSON in TEXT; the door for those who ask through Swank."
-  (let ((request (read-json text)))
-    (ensure-watcher)
-    (json-text (answer-request request owner))))
+  (ensure-watcher)
+  (let ((question (register-question (read-json text) owner)))
+    (when (member (cons owner (question-id question)) *cancelled-early* :test #'equal)
+      (setf (question-reason question) "cancelled"))
+    (json-text (answer-registered question))))

@@ -87,14 +87,14 @@
 
 ;;; Questions of one client
 
-(defun answer-client (client request)
-  (send-object client (answer-request request client)))
+(defun answer-client (client question)
+  (send-object client (answer-registered question)))
 
-(defun take-slow (client request)
-  "Return true when the caller is to answer REQUEST, a long one; else it waits for its turn."
+(defun take-slow (client question)
+  "Return true when the caller is to answer QUESTION, a long one; else it waits for its turn."
   (sb-thread:with-mutex ((client-slow-lock client))
     (if (client-slow-busy client)
-        (progn (setf (client-slow-waiting client) (append (client-slow-waiting client) (list request)))
+        (progn (setf (client-slow-waiting client) (append (client-slow-waiting client) (list question)))
                nil)
         (setf (client-slow-busy client) t))))
 
@@ -103,61 +103,65 @@
     (or (pop (client-slow-waiting client))
         (setf (client-slow-busy client) nil))))
 
-(defun forget-slow (client id)
-  "Take the waiting question ID away; true when there was one."
-  (sb-thread:with-mutex ((client-slow-lock client))
-    (let ((request (find id (client-slow-waiting client)
-                         :test #'equal :key (lambda (request) (entry request "id")))))
-      (when request
-        (setf (client-slow-waiting client) (remove request (client-slow-waiting client)))
-        t))))
-
-(defun answer-slow (client request)
-  (when (take-slow client request)
-    (loop while request
-          do (answer-client client request)
-             (setf request (next-slow client)))))
-
-(defun cancel (client id)
-  (if (forget-slow client id)
-      (send-object client (list :object "id" id "error" (reason-failure "cancelled")))
-      (cancel-questions client id)))
+(defun answer-slow (client question)
+  (when (take-slow client question)
+    (loop while question
+          do (answer-client client question)
+             (setf question (next-slow client)))))
 
 (defun with-deadline (request)
   (if (integerp (entry request "deadlineMs"))
       request
       (acons "deadlineMs" +longest-answer-ms+ request)))
 
-(defun handle-line (client line)
-  (let ((request (handler-case (let ((object (read-json line)))
-                                 (check-type object list)
-                                 object)
-                   (serious-condition (problem)
-                     (send-object client (list :object "error" (condition-failure problem)))
-                     (return-from handle-line nil)))))
-    (cond ((assoc "cancel" request :test #'string=) (cancel client (entry request "cancel")))
-          ((slow-p request) (answer-slow client (with-deadline request)))
-          (t (answer-client client (with-deadline request))))))
+(defun parsed-request (client line)
+  "Return the request that LINE is; one that is none is answered, and NIL."
+  (handler-case (let ((object (read-json line)))
+                  (check-type object list)
+                  object)
+    (serious-condition (problem)
+      (send-object client (list :object "error" (condition-failure problem)))
+      nil)))
+
+(defun taken-request (client request)
+  "Do what REQUEST says if that is short, and return the question that it asks, or NIL."
+  (cond ((null request) nil)
+        ((assoc "cancel" request :test #'string=)
+         (cancel-questions client (entry request "cancel"))
+         nil)
+        (t (register-question (with-deadline request) client))))
+
+(defun answer-taken (client question)
+  (if (slow-p (question-request question))
+      (answer-slow client question)
+      (answer-client client question)))
 
 ;;; Threads of one client
 
-(defun client-line (client)
-  "Return the next line of CLIENT; NIL when it has hung up, which ends what is still answered for it."
+(defun hung-up (client)
+  "End what is still asked by CLIENT, which has hung up."
+  (setf (client-open client) nil)
+  (cancel-questions client))
+
+(defun next-question (client)
+  "Return the next question of CLIENT, or NIL if its next line asks none; the second value is true at its end.
+
+A question is registered before another thread can read on: cancelling and hanging up find every
+question that was asked before."
   (sb-thread:with-mutex ((client-reading client))
-    (and (client-open client)
-         (or (next-line client)
-             (progn (setf (client-open client) nil)
-                    (sb-thread:with-mutex ((client-slow-lock client))
-                      (setf (client-slow-waiting client) '()))
-                    (cancel-questions client)
-                    nil)))))
+    (let ((line (and (client-open client) (next-line client))))
+      (cond (line (values (taken-request client (parsed-request client line)) nil))
+            ((client-open client) (hung-up client) (values nil t))
+            (t (values nil t))))))
 
 (defun serve (client)
-  (loop for line = (client-line client)
-        while line
-        do (handler-case (handle-line client line)
-             (serious-condition (problem)
-               (format *error-output* "~&;; descartes: a question was lost: ~a~%" problem))))
+  (loop
+    (multiple-value-bind (question end) (next-question client)
+      (when end (return))
+      (when question
+        (handler-case (answer-taken client question)
+          (serious-condition (problem)
+            (format *error-output* "~&;; descartes: a question was lost: ~a~%" problem))))))
   (when (zerop (sb-thread:with-mutex (*clients-lock*) (decf (client-threads client))))
     (sb-bsd-sockets:socket-close (client-socket client))
     (sb-thread:with-mutex (*clients-lock*) (decf *clients*))))
