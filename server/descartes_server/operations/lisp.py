@@ -9,11 +9,8 @@ from typing import Literal
 import descartes_swank as swank
 from descartes_core.errors import InvalidParams, NotFound, TimedOut
 from descartes_core.ports import new_id
-from descartes_server.operations import (
-    lisp_questions,  # noqa: F401  (declares lisp.question)
-    texts,
-)
 from descartes_server.operations import lisp_shapes as shapes
+from descartes_server.operations import texts
 from descartes_server.operations.context import Context
 from descartes_server.operations.evaluations import Kind, Record
 from descartes_server.operations.parsed import parsed

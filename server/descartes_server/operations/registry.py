@@ -21,16 +21,16 @@ Kind = Literal["read", "ask", "effect"]
 """`read` runs at the door on the log; `ask` in the hub if one runs, else it has an answer without; `effect`
 runs in the hub, which is started when there is none."""
 
-MODULES = {
-    "lease": "descartes_server.operations.lease",
-    "run": "descartes_server.operations.run",
-    "intervention": "descartes_server.operations.intervention",
-    "history": "descartes_server.operations.history",
-    "hub": "descartes_server.operations.hub",
-    "lisp": "descartes_server.operations.lisp",
-    "debugger": "descartes_server.operations.debugger",
+MODULES: dict[str, tuple[str, ...]] = {
+    "lease": ("lease",),
+    "run": ("run",),
+    "intervention": ("intervention",),
+    "history": ("history",),
+    "hub": ("hub",),
+    "lisp": ("lisp", "lisp_questions"),
+    "debugger": ("debugger",),
 }
-"""Where the operations of each resource are declared."""
+"""Which modules of this package declare the operations of each resource."""
 
 
 LARGEST_NUMBER = 2**53 - 1
@@ -181,8 +181,8 @@ def encode(result: Any) -> dict[str, Any]:
 
 
 def _load(resource: str) -> None:
-    if module := MODULES.get(resource):
-        importlib.import_module(module)
+    for module in MODULES.get(resource, ()):
+        importlib.import_module(f"{__package__}.{module}")
 
 
 def _near(name: str) -> str:
