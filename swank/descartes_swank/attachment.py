@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import Final
 
 from .connection import Connection
+from .errors import LispLost, NotSwank, ReaderError, SwankError
 from .forms import Form, Symbol, Value, plist
+from .ways import Way
 
 LISP_FILES: Final = ("output.lisp", "evaluate.lisp", "debugger.lisp")
 """The files of `lisp/` that a session needs, in the order in which they are loaded."""
+
+GREETING_S: Final = 20.0
+"""How long a server may take to say who it is; one that collects garbage takes seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +36,55 @@ async def attach(connection: Connection) -> tuple[ImageInfo, int]:
 
     The ids from there on are this connection's alone: answers to an earlier client may still come.
     """
-    info = _image_info(await connection.rex([Symbol("swank:connection-info")]))
+    info = await greet(connection)
     sources = await asyncio.to_thread(_read_sources)
     if await connection.rex(_LOADED_VERSION) != _version(sources):
         await connection.rex(_load_form(sources))
     first_id = int(await connection.rex([Symbol("descartes-boot:attach-session")]))
     connection.next_id = first_id
     return info, first_id
+
+
+async def greet(connection: Connection) -> ImageInfo:
+    """Return who is behind CONNECTION. Errors: `NotSwank`; `LispLost` when it hangs up."""
+    try:
+        async with asyncio.timeout(GREETING_S):
+            form = await connection.rex([Symbol("swank:connection-info")])
+            if await _is_slynk(connection, plist(form).get(":features") or []):
+                raise NotSwank("is Slynk, the server of SLY, whose calls are not Swank's")
+    except TimeoutError:
+        raise NotSwank(f"said nothing for {GREETING_S:g} s") from None
+    except ReaderError:
+        raise NotSwank("does not know Swank's functions") from None
+    return _image_info(form)
+
+
+async def _is_slynk(connection: Connection, features: list[Value]) -> bool:
+    """Tell Slynk, which knows the first question of Swank's, from Swank in an image that has both."""
+    if ":slynk" not in features or ":swank" not in features:
+        return ":slynk" in features
+    try:
+        return bool(await connection.rex(_SERVED_BY_SLYNK))
+    except LispLost:
+        return True  # its reader takes nothing but simple forms of Swank's, and hangs up
+
+
+async def refusal(problem: SwankError, way: Way, secret: bool) -> SwankError:
+    """Return what a person is told when a session over WAY began with PROBLEM; SECRET: one was sent."""
+    if isinstance(problem, NotSwank):
+        return LispLost(
+            f"What answers at {way.place} {problem.message}; start Swank in that Lisp, "
+            '(ql:quickload "swank") and (swank:create-server :dont-close t), and connect to its port'
+        )
+    if not isinstance(problem, LispLost):
+        return problem
+    if complaint := await way.complaint():
+        return LispLost(f"No Lisp could be reached at {way.place}: {complaint.rstrip('.')}")
+    given = "the secret is wrong" if secret else "it may want a secret"
+    return LispLost(
+        f"What listens at {way.place} hung up before it answered ({problem.message}): {given}, or it is no "
+        "Swank; the secret is the first line of .slime-secret in the home of the Lisp's user"
+    )
 
 
 async def slime_secret() -> str | None:
@@ -84,6 +131,13 @@ _LOADED_VERSION: Final = [
     [Symbol("cl:find-package"), "DESCARTES-BOOT"],
     [Symbol("cl:fboundp"), [Symbol("cl:or"), _symbol_there("DESCRIBE-STOP"), [Symbol("quote"), None]]],
     [Symbol("cl:symbol-value"), _symbol_there("*EVALUATE-VERSION*")],
+]
+
+
+_SERVED_BY_SLYNK: Final = [
+    Symbol("cl:and"),
+    [Symbol("cl:symbol-value"), [Symbol("cl:find-symbol"), "*EMACS-CONNECTION*", "SLYNK"]],
+    Symbol("cl:t"),
 ]
 
 

@@ -10,6 +10,9 @@ from .debugger import read_references
 from .forms import Value, plist
 from .locations import NOTE, Place, SourceFiles, place
 
+UNNAMED: Final = "*descartes*"
+"""What the image calls a text that is no file for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Note:
@@ -31,6 +34,8 @@ class Compiled:
     text: str
     file: str | None
     position: int = 0
+    named: str | None = None
+    """What the image calls FILE."""
 
 
 def read_notes(form: Value, compiled: Compiled, files: SourceFiles) -> tuple[Note, ...]:
@@ -41,9 +46,11 @@ def read_notes(form: Value, compiled: Compiled, files: SourceFiles) -> tuple[Not
 def _note(fields: dict[str, Value], compiled: Compiled, files: SourceFiles) -> Note:
     severity = str(fields.get(":severity", ":warning")).lstrip(":")
     message = _tidied(str(fields.get(":message", "")))
-    found = place(fields.get(":location"), NOTE)
+    named = place(fields.get(":location"), NOTE)
+    own = named is not None and named.file in (compiled.named, UNNAMED)
+    found = named if own else files.here(named)
     references = read_references(fields.get(":references"))
-    source = _source(found, compiled, files)
+    source = compiled if own or found is None else _other(found, files)
     if found is None:
         start = _first_form(source.text)
         end = _line_end(source.text, start)
@@ -57,10 +64,8 @@ def _note(fields: dict[str, Value], compiled: Compiled, files: SourceFiles) -> N
     return Note(severity, message, source.file, base + start, base + max(start, end), references)
 
 
-def _source(found: Place | None, compiled: Compiled, files: SourceFiles) -> Compiled:
-    """Return the text that FOUND lies in: what was compiled, or another file."""
-    if found is None or found.file in (compiled.file, "*descartes*"):
-        return compiled
+def _other(found: Place, files: SourceFiles) -> Compiled:
+    """Return the text of the file that FOUND lies in, which is not what was compiled."""
     other = files.read(found.file)
     return Compiled(other.text if other else " " * (found.position + 1), found.file)
 

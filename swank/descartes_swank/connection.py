@@ -17,6 +17,7 @@ from .errors import Aborted, InvalidParams, LispLost, ReaderError, RequestInvali
 from .forms import Form, Symbol, Value
 from .framing import Framer, FramingProblem, encode
 from .messages import Event, Thread
+from .ways import TcpWay, Way, quiet_options
 
 _log = logging.getLogger(__name__)
 
@@ -61,24 +62,18 @@ class Connection:
         secret: str | None = None,
         first_id: int = 1,
         on_event: EventListener,
+        way: Way | None = None,
     ) -> Connection:
         """Return a connection to the Swank server at HOST and PORT, after sending SECRET if there is one.
+
+        WAY: how one gets there, when that is not a connection from here.
 
         ON_EVENT is called on the loop with every event except answers to this connection's requests and the
         acknowledgements made here. It must not block; what it raises is logged.
         Errors: `LispLost` when nothing answers there. A wrong secret shows as a connection that closes.
         """
         connection = cls(on_event, first_id)
-        try:
-            await connection._loop.create_connection(lambda: connection._link, host, port)
-        except (OSError, OverflowError, ValueError) as error:
-            # A host that can be no name and a port that can be no number are as silent as any other.
-            reason = getattr(error, "strerror", None) or error
-            raise LispLost(
-                f"No Lisp answers at {host[:200]} port {port} ({reason}); start one there",
-                host=host,
-                port=port,
-            ) from error
+        await (way or TcpWay(host, port)).connect(lambda: connection._link)
         if secret is not None:
             connection._link.write(encode(secret))
         return connection
@@ -103,10 +98,10 @@ class Connection:
         self, form: Form, *, package: str | None = "COMMON-LISP-USER", thread: Thread = True
     ) -> tuple[int, asyncio.Future[Value]]:
         """Send what `rex` sends; return the request's id and the future of its value."""
-        text = _one_form(form) if isinstance(form, str) else sexp.write(form)
+        # The newline ends a comment that a text may end with.
+        text = _one_form(form) + "\n" if isinstance(form, str) else sexp.write(form) + " "
         request = self.next_id
-        # The newline ends a comment that TEXT may end with.
-        packet = encode(f"(:emacs-rex {text}\n{sexp.write(package)} {sexp.write(thread)} {request})")
+        packet = encode(f"(:emacs-rex {text}{sexp.write(package)} {sexp.write(thread)} {request})")
         self._require_open()
         self.next_id += 1
         answer: asyncio.Future[Value] = self._loop.create_future()
@@ -221,7 +216,7 @@ class _Link(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._socket = transport.get_extra_info("socket")
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        quiet_options(self._socket)
         self._acknowledge_quickly()
 
     def data_received(self, data: bytes) -> None:

@@ -3,6 +3,7 @@
     SwankError
      ├── Aborted              aborted           the Lisp ended the request without a value
      ├── LispLost             lisp_lost         the connection or the process is gone
+     │    └── NotSwank        lisp_lost         what answers there is no Swank
      ├── LispNotFound         lisp_not_found    no Lisp, or no Swank, to start
      ├── DebuggerStale        debugger_stale    that thread and level is not stopped any more
      │    └── RequestInvalid  debugger_stale    the request named a thread that has ended
@@ -47,6 +48,10 @@ class Aborted(SwankError):
 
 class LispLost(SwankError):
     code = "lisp_lost"
+
+
+class NotSwank(LispLost):
+    """Something answers, which is no Swank."""
 
 
 class LispNotFound(SwankError):

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from .forms import Symbol, Value
+from .paths import SAME, Paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +94,10 @@ class SourceText:
 
 
 class SourceFiles:
-    """The files that places lie in, each read once until it changes on disk."""
+    """The files that places lie in, each read once until it changes on disk; PATHS finds them here."""
 
-    def __init__(self) -> None:
+    def __init__(self, paths: Paths = SAME) -> None:
+        self.paths = paths
         self._known: dict[str, tuple[tuple[int, int], SourceText]] = {}
 
     def read(self, file: str) -> SourceText | None:
@@ -111,8 +113,19 @@ class SourceFiles:
             return None
         return known[1]
 
-    def locate(self, found: Place) -> Location:
-        """Return FOUND with its exact offset; as Swank gave it when the file cannot be read here. Blocks."""
+    def here(self, found: Place | None) -> Place | None:
+        """Return FOUND, a place as the image calls it, in its file here; None when that is not here."""
+        file = None if found is None else self.paths.here(found.file)
+        return None if found is None or file is None else replace(found, file=file)
+
+    def locate(self, there: Place) -> Location:
+        """Return THERE, a place of the image's, with its exact offset here. Blocks.
+
+        It is as Swank gave it when the file cannot be read here.
+        """
+        found = self.here(there)
+        if found is None:
+            return Location(None, None, there.snippet)
         source = self.read(found.file)
         if source is None:
             return Location(found.file, None if found.in_bytes else found.position, found.snippet)

@@ -11,20 +11,22 @@ import contextlib
 import itertools
 import logging
 import re
-from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Literal
 
 from . import messages
-from .attachment import ImageInfo, attach, slime_secret
+from .attachment import ImageInfo, attach, refusal, slime_secret
 from .compilation import Compiled, read_notes
+from .compiling import Compiling
 from .connection import Connection
 from .debugger import Condition, Stop
 from .errors import Aborted, DebuggerStale, InvalidParams, LispLost, NotFound, SwankError
 from .evaluation import Evaluation, Queues, Result
-from .forms import Cons, Form, Symbol, Value
+from .forms import Form, Symbol, Value
 from .listener import InputRequest, Listener
-from .stopped import StoppedThreads, checked, quoted
+from .paths import SAME, Paths
+from .stopped import StoppedThreads, checked
+from .ways import TcpWay, Way
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +46,7 @@ async def connect(
         await lisp.close()
 
 
-class Lisp(StoppedThreads):
+class Lisp(Compiling, StoppedThreads):
     """One image through one evaluating connection; made by `open` or `connect`.
 
     Concurrency: one event loop. Evaluations of one client run one after the other, those of different
@@ -54,8 +56,8 @@ class Lisp(StoppedThreads):
 
     info: ImageInfo
 
-    def __init__(self, listener: Listener | None = None) -> None:
-        super().__init__(listener or Listener())
+    def __init__(self, listener: Listener | None = None, paths: Paths = SAME) -> None:
+        super().__init__(listener or Listener(), paths)
         self.evaluations: dict[str, Evaluation] = {}
         """Those that have not ended, by id."""
         self._queues = Queues()
@@ -68,22 +70,33 @@ class Lisp(StoppedThreads):
 
     @classmethod
     async def open(
-        cls, host: str, port: int, *, secret: str | None = None, listener: Listener | None = None
+        cls,
+        host: str,
+        port: int,
+        *,
+        secret: str | None = None,
+        listener: Listener | None = None,
+        way: Way | None = None,
+        paths: Paths = SAME,
     ) -> Lisp:
         """Return a session with the image at HOST and PORT; LISTENER hears what happens in it.
 
         SECRET: sent first; without it the first line of `~/.slime-secret` if there is one, as SLIME does.
-        Errors: `LispLost` when nothing answers there or the secret was wrong.
+        WAY: how one gets there, when that is not a connection from here. PATHS: what it calls files here.
+        Errors: `LispLost` when nothing answers there, when it is no Swank, or when the secret was wrong.
         """
-        lisp = cls(listener)
-        if secret is None:
+        lisp = cls(listener, paths)
+        way = way or TcpWay(host, port)
+        if secret is None and way.wants_secret:
             secret = await slime_secret()
-        lisp.connection = await Connection.open(host, port, secret=secret, on_event=lisp._on_event)
+        lisp.connection = await Connection.open(host, port, secret=secret, on_event=lisp._on_event, way=way)
         lisp.connection.closed.add_done_callback(lambda _: lisp._on_closed())
         try:
             lisp.info, lisp._first_id = await attach(lisp.connection)
-        except BaseException:
+        except BaseException as problem:
             await lisp.connection.close()
+            if isinstance(problem, SwankError):
+                raise await refusal(problem, way, secret is not None) from problem
             raise
         return lisp
 
@@ -127,44 +140,6 @@ class Lisp(StoppedThreads):
         evaluations without PACKAGE change.
         """
         return self._begin(id, client, ["descartes-boot:evaluate", id, client, code, package])
-
-    async def compile_string(
-        self,
-        code: str,
-        *,
-        id: str,
-        client: str = "",
-        file: str | None,
-        position: int,
-        package: str | None,
-        policy: Mapping[str, int] | None = None,
-    ) -> Evaluation:
-        """Compile and load CODE, which begins at POSITION of FILE; `notes` and `success` tell the outcome.
-
-        The definitions know FILE and POSITION, so that going to them works.
-        Units: position counts code points from 0. POLICY: such as `{"debug": 3}`.
-        """
-        form = [
-            "descartes-boot:compile-text",
-            id,
-            client,
-            code,
-            file,
-            position,
-            package,
-            _policy(policy or {}),
-        ]
-        return self._begin(id, client, form, Compiled(code, file, position))
-
-    async def compile_file(self, path: str | Path, *, id: str, client: str = "", load: bool) -> Evaluation:
-        """Compile the file PATH, and load it if LOAD and it could be compiled; no file is left beside it."""
-        source = await asyncio.to_thread(self._files.read, str(path))
-        form = ["descartes-boot:compile-source-file", id, client, str(path), load]
-        return self._begin(id, client, form, Compiled(source.text if source else "", str(path)))
-
-    async def load_file(self, path: str | Path, *, id: str, client: str = "") -> Evaluation:
-        """Load the source file PATH without compiling it to a file."""
-        return self._begin(id, client, ["descartes-boot:load-source-file", id, client, str(path)])
 
     async def interrupt(self, *, evaluation: str | None = None, thread: int | None = None) -> None:
         """Stop an EVALUATION or a THREAD in the debugger, with a condition of type `interrupt`.
@@ -383,7 +358,3 @@ _YES_OR_NO = re.compile(r"\((?:y or n|yes or no|y/n)\)\s*:?\s*\Z", re.IGNORECASE
 
 def _input_kind(prompt: str) -> Literal["line", "yesOrNo"]:
     return "yesOrNo" if _YES_OR_NO.search(prompt) else "line"
-
-
-def _policy(qualities: Mapping[str, int]) -> Form:
-    return quoted([Cons((Symbol(f"cl:{name}"),), value) for name, value in qualities.items()])

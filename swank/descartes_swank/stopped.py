@@ -19,6 +19,7 @@ from .errors import Aborted, Cancelled, DebuggerStale, InvalidParams, LispLost, 
 from .forms import Form, Symbol, Value
 from .listener import Listener
 from .locations import SourceFiles
+from .paths import SAME, Paths
 
 _log = logging.getLogger(__name__)
 
@@ -31,10 +32,10 @@ class StoppedThreads:
 
     connection: Connection
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Listener, paths: Paths = SAME) -> None:
         self._listener = listener
         self._debugger = Debugger()
-        self._files = SourceFiles()
+        self._files = SourceFiles(paths)
         self._tasks: set[asyncio.Task[None]] = set()
         # Requests whose stops are shown, and their evaluations; any other of ours is aborted silently.
         self._shown: dict[int, str | None] = {}
@@ -43,6 +44,11 @@ class StoppedThreads:
         self._departures: dict[StopId, set[asyncio.Future[None]]] = {}
         self._coverings: dict[StopId, set[asyncio.Future[None]]] = {}
         self._lost = False
+
+    @property
+    def paths(self) -> Paths:
+        """Return what the image calls files here, and what its files are called here."""
+        return self._files.paths
 
     @property
     def stops(self) -> dict[StopId, Stop]:
