@@ -83,14 +83,27 @@
            (member (symbol-name (frame-name frame)) '("RUN" "NEW-LISP-THREAD-TRAMPOLINE" "TOPLEVEL-INIT")
                    :test #'string=))))
 
+(defun evaluator-frame-p (frame)
+  "True for a frame of the evaluator itself, whose argument is the form that its caller evaluates."
+  (member (frame-name frame) '(eval sb-int:simple-eval-in-lexenv sb-impl::%simple-eval
+                               sb-ext:eval-tlf sb-impl::simple-eval-progn-body)
+          :test #'eq))
+
 (defun user-frames ()
-  "Return the first frame of the user's, its number in Swank, and how many there are."
+  "Return the first frame of the user's, its number in Swank, and how many there are.
+
+The frames that evaluate what the client asked for are left out at the end, unless there are no others."
   (multiple-value-bind (first skipped) (first-user-frame)
-    (let ((count (loop for frame = first then (sb-di:frame-down frame)
-                       for count from 0 below +frames-counted+
-                       while (and frame (not (end-of-user-frames-p frame)))
-                       finally (return count))))
-      (values first skipped count))))
+    (loop with shown = 0
+          for frame = first then (sb-di:frame-down frame)
+          for count from 0 below +frames-counted+
+          while (and frame (not (end-of-user-frames-p frame)))
+          unless (evaluator-frame-p frame)
+            do (setf shown (1+ count))
+          finally (return (values first skipped
+                                  (if (and frame (plumbing-frame-p frame))
+                                      (max shown (min count 1))
+                                      count))))))
 
 (defun swank-index (index)
   (+ index (nth-value 1 (first-user-frame))))
