@@ -5,71 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from descartes_core import errors
-from descartes_core.model import Principal
-from descartes_core.store import EventQuery, Store
 from descartes_server.operations import dispatch
-from descartes_server.operations.context import Caller, Context, Services
-from descartes_server.operations.editors import Editors
+from descartes_server.operations.context import Caller, Context
 from descartes_server.operations.image import Image
-from descartes_server.operations.image_work import Places
-from descartes_server.operations.lisp_settings import cache
-from descartes_server.operations.settings import Settings
 from descartes_server.operations.texts import uri_of
-from descartes_server.operations.workspace import Workspace
+from support.desk import PERSON, Desk, desk
 from support.until import until
 
-PERSON = Principal(kind="human", id="ada", name="Ada")
-
-
-class Desk:
-    """The operations as one client sees them, with what was published meanwhile."""
-
-    def __init__(self, context: Context, published: list[tuple[str, Mapping[str, Any]]]) -> None:
-        self.context = context
-        self.published = published
-        self.inputs: list[Mapping[str, Any]] = []
-
-    async def call(self, operation: str, /, **params: Any) -> dict[str, Any]:
-        return await dispatch.perform(self.context, operation, params, in_hub=True)
-
-    async def events(self, name: str) -> list[Any]:
-        page = await self.context.services.store.reader.events(EventQuery(type=name, order="asc"))
-        return list(page.events)
-
-
-@pytest.fixture
-async def desk(workspace: Path, isolated_environment: Path) -> AsyncIterator[Desk]:
-    place = Workspace(workspace)
-    place.prepare()
-    store = await Store.open(place.database)
-    services = Services(place, Settings(), store.reader, store.clock)
-    services.store, services.editors = store, Editors()
-    published: list[tuple[str, Mapping[str, Any]]] = []
-    caller = Caller(principal=PERSON, client_id="editor", trusted=True, environment=dict(os.environ))
-    made = Desk(Context(services, caller), published)
-
-    async def answer(client: str, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        made.inputs.append({"client": client, "method": method, **params})
-        return {"text": "forty-two"}
-
-    services.image = Image(
-        store,
-        lambda method, params: published.append((method, params)),
-        answer,
-        Places(workspace, place.runtime, cache(), place.state),
-        lambda: services.settings.lisp,
-    )
-    yield made
-    await services.image.stop()
-    await services.image.detach()
-    await store.close()
+__all__ = ["desk"]
 
 
 @pytest.mark.ledger("D-71")

@@ -29,6 +29,9 @@ def show(operation: str, result: Mapping[str, Any], *, as_json: bool) -> None:
         _show_compilation(result)
     elif operation.startswith("debugger.") and {"debugger", "evaluation"} >= set(result):
         _show_leaving(result)
+    elif operation == "debugger.retryWithFix":
+        _show_compilation(result["compilation"])
+        _show_leaving(result)
     elif view is None:
         _show_object(result)
     else:

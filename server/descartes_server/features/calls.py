@@ -75,8 +75,9 @@ class Calls:
             self._say_what_to_install(error)
             raise
         self._state.heard_result(name, result)
-        if "notes" in result:
-            self._state.learn(notes.after(snapshot, params, result, self._state.workshop))
+        compilation = result.get("compilation", result)
+        if "notes" in compilation:
+            self._state.learn(notes.after(snapshot, params, compilation, self._state.workshop))
         return result
 
     async def as_editor_counts(self, snapshot: Snapshot, result: Any) -> Any:

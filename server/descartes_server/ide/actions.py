@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from descartes_server.ide import holding
-from descartes_server.ide.lenses import Action, Command, Scene, answers, restart_command, short
+from descartes_server.ide.lenses import Action, Command, Scene, answers, restart_command, retry_command, short
+from descartes_server.ide.stops import Stop
 
 LEASE_CODE = "lease"
 STOP_CODE = "stopped"
@@ -26,6 +27,20 @@ def _restarts(scene: Scene, start: int, end: int) -> Iterator[Action]:
                 yield Action(
                     Command(title, command.name, command.arguments), STOP_CODE, preferred=number == 0
                 )
+            yield from _repairs(stop, scene, start)
+
+
+def _repairs(stop: Stop, scene: Scene, start: int) -> Iterator[Action]:
+    """Yield what can be done about the code of STOP: call it again corrected, see all of it next time."""
+    if stop.frame is None:
+        return
+    line, _ = scene.lines.position(start)
+    retry = retry_command(stop, scene.uri, line)
+    if stop.callable_again:
+        title = short(f"Retry with fix: compile this form and call {stop.call} again", 100)
+        yield Action(Command(title, retry.name, retry.arguments), STOP_CODE)
+    recompile = {**stop.key, "frame": stop.frame, "uri": scene.uri}
+    yield Action(Command("Recompile with full debug", "descartes.debugger.recompile", recompile), STOP_CODE)
 
 
 def _questions(scene: Scene) -> Iterator[Action]:

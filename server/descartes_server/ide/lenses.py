@@ -149,6 +149,16 @@ def _stops(scene: Scene) -> Iterator[Lens]:
         )
         for restart in stop.restarts:
             yield Lens(start, start, restart_command(stop, restart))
+        if stop.callable_again:
+            yield Lens(start, start, retry_command(stop, scene.uri, stop.start[0]))
+
+
+def retry_command(stop: Stop, uri: str, line: int) -> Command:
+    """Return the command that compiles the form of URI around LINE and calls the frame of STOP again."""
+    # The first column of a line is the same in every encoding.
+    position = {"line": line, "character": 0}
+    arguments = {**stop.key, "frame": stop.frame, "uri": uri, "position": position}
+    return Command("retry with fix", "descartes.debugger.retryWithFix", arguments)
 
 
 def condition(stop: Stop) -> str:

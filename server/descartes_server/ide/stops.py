@@ -22,7 +22,10 @@ class Restart:
 
 @dataclass(frozen=True)
 class Stop:
-    """A thread stopped at a level. PATH, START and END mark the form, where it is known."""
+    """A thread stopped at a level. PATH, START and END mark the form, where it is known.
+
+    FRAME is the number of the frame that the form belongs to; CALL is that frame as it reads, `(AREA 2 3)`.
+    """
 
     thread: int
     level: int
@@ -35,6 +38,9 @@ class Stop:
     path: str | None = None
     start: Place = (0, 0)
     end: Place = (0, 0)
+    frame: int | None = None
+    call: str = ""
+    callable_again: bool = False
 
     @property
     def key(self) -> dict[str, int]:

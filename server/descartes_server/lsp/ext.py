@@ -34,7 +34,10 @@ REQUESTS = (LISP_INPUT,)
 PREFIX = "descartes."
 TRUST = "descartes.workspace.trust"
 _VERBS = {
-    "debugger": "abort continue evalInFrame frame frames list restart restartFrame returnFromFrame toplevel",
+    "debugger": (
+        "abort continue evalInFrame frame frames list recompile restart restartFrame retryWithFix "
+        "returnFromFrame toplevel"
+    ),
     "history": "list show statistics subscribe verify",
     "hub": "status stop",
     "intervention": "answer list",

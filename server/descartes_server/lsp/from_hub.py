@@ -14,6 +14,8 @@ def stop(debugger: Mapping[str, Any]) -> Stop:
     location, condition = debugger.get("location"), debugger["condition"]
     origin = debugger.get("origin") or {}
     path = uris.path_of(location["uri"]) if location else None
+    marked = (each for each in debugger.get("frames") or () if location and each.get("location") == location)
+    frame = next(marked, None)
     return Stop(
         thread=debugger["thread"],
         level=debugger["level"],
@@ -26,6 +28,9 @@ def stop(debugger: Mapping[str, Any]) -> Stop:
         path=uris.real(path) if path else None,
         start=place(location["range"]["start"]) if location else (0, 0),
         end=place(location["range"]["end"]) if location else (0, 0),
+        frame=frame["index"] if frame else None,
+        call=frame["description"] if frame else "",
+        callable_again=bool(frame and frame["restartable"]),
     )
 
 

@@ -108,7 +108,7 @@ async def restart(context: Context, params: RestartParams) -> shapes.Leaving:
     chosen = choose(
         context.services.image.debuggers.get(params.thread, params.level), params.index, params.name
     )
-    return await _leave(
+    return await leave(
         context,
         params,
         lambda lisp: lisp.invoke_restart(
@@ -124,19 +124,19 @@ async def restart(context: Context, params: RestartParams) -> shapes.Leaving:
 @operation("debugger.abort", kind="effect", for_agents=True)
 async def abort(context: Context, params: StopParams) -> shapes.Leaving:
     """Leave a stop for the level above it, or give the evaluation up."""
-    return await _leave(context, params, lambda lisp: lisp.abort(params.thread, params.level))
+    return await leave(context, params, lambda lisp: lisp.abort(params.thread, params.level))
 
 
 @operation("debugger.continue", kind="effect", needs_trust=True, for_agents=True)
 async def continue_(context: Context, params: StopParams) -> shapes.Leaving:
     """Go on after a stop that has a CONTINUE restart."""
-    return await _leave(context, params, lambda lisp: lisp.continue_(params.thread, params.level))
+    return await leave(context, params, lambda lisp: lisp.continue_(params.thread, params.level))
 
 
 @operation("debugger.toplevel", kind="effect", for_agents=True)
 async def toplevel(context: Context, params: StopParams) -> shapes.Leaving:
     """Give the evaluation up from whatever level."""
-    return await _leave(context, params, lambda lisp: lisp.toplevel(params.thread, params.level))
+    return await leave(context, params, lambda lisp: lisp.toplevel(params.thread, params.level))
 
 
 @operation("debugger.evalInFrame", kind="effect", needs_trust=True, for_agents=True)
@@ -162,7 +162,7 @@ async def evaluate_in_frame(context: Context, params: CodeParams) -> shapes.Eval
 @operation("debugger.returnFromFrame", kind="effect", needs_trust=True, for_agents=True)
 async def return_from_frame(context: Context, params: CodeParams) -> shapes.Leaving:
     """Return the value of code from a frame, as if its function had returned it."""
-    return await _leave(
+    return await leave(
         context,
         params,
         lambda lisp: lisp.return_from_frame(params.thread, params.level, params.frame, params.code),
@@ -172,7 +172,7 @@ async def return_from_frame(context: Context, params: CodeParams) -> shapes.Leav
 @operation("debugger.restartFrame", kind="effect", needs_trust=True, for_agents=True)
 async def restart_frame(context: Context, params: RestartFrameParams) -> shapes.Leaving:
     """Call the function of a frame again, as it is defined now."""
-    return await _leave(
+    return await leave(
         context,
         params,
         lambda lisp: lisp.restart_frame(params.thread, params.level, params.frame, params.arguments),
@@ -196,9 +196,10 @@ def choose(debugger: shapes.Debugger, index: int | None, name: str | None) -> sh
     raise InvalidParams(f"there is no restart {given} here; there are {there}")
 
 
-async def _leave(
+async def leave(
     context: Context, params: StopParams, action: Callable[[swank.Lisp], Awaitable[None]]
 ) -> shapes.Leaving:
+    """Leave the stop of PARAMS by ACTION; answers at the next stop, the end, or after its `wait_ms`."""
     image = context.services.image
     lisp = image.running()
     return await image.debuggers.leave(

@@ -175,7 +175,7 @@ async def evaluate(context: Context, params: EvalParams) -> shapes.Evaluation:
 async def evaluate_form(context: Context, params: EvalFormParams) -> shapes.Evaluation:
     """Evaluate the form at a position of a file."""
     source = await _source(context, params)
-    span, package = await _form(source, source.offset(params.position), params.scope)
+    span, package = await form_at(source, source.offset(params.position), params.scope)
     code = source.text[slice(*span)]
     record = add(context, "eval", code, source, span)
     image = context.services.image
@@ -223,7 +223,7 @@ async def interrupt(context: Context, params: InterruptParams) -> Empty:
 async def compile_form(context: Context, params: CompileFormParams) -> shapes.Compilation:
     """Compile and load the top-level form at a position of a file."""
     source = await _source(context, params)
-    span, package = await _form(source, source.offset(params.position), "toplevel")
+    span, package = await form_at(source, source.offset(params.position), "toplevel")
     return await compile_span(context, source, span, package, params.policy)
 
 
@@ -342,7 +342,7 @@ async def _source(context: Context, params: FormParams) -> texts.SourceText:
     return await texts.read(context.services.editors, params.uri, params.document, use_disk=params.use_disk)
 
 
-async def _form(source: texts.SourceText, offset: int, scope: Scope) -> tuple[tuple[int, int], str]:
+async def form_at(source: texts.SourceText, offset: int, scope: Scope) -> tuple[tuple[int, int], str]:
     """Return where the form at OFFSET is and the package there. Errors: `NotFound` when there is no form."""
     syntax = await parsed(source)
     span = syntax.form_at(offset, scope)

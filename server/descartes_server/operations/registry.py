@@ -28,7 +28,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "history": ("history",),
     "hub": ("hub",),
     "lisp": ("lisp", "lisp_questions"),
-    "debugger": ("debugger",),
+    "debugger": ("debugger", "debugger_repairs"),
 }
 """Which modules of this package declare the operations of each resource."""
 

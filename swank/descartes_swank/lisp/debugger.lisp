@@ -268,7 +268,8 @@ The frames that evaluate what the client asked for are left out at the end, unle
 
 (defun not-restartable (index)
   (list :invalid (format nil "frame ~d was compiled so that it cannot be left or called again; ~
-                              compile its function with (debug 1) or more" index)))
+                              use a restart such as RETRY, or recompile it with full debug for the ~
+                              next time" index)))
 
 (defun leave-frame (level index text)
   "Return the values of TEXT, evaluated in the frame INDEX, from that frame."
@@ -284,6 +285,9 @@ The frames that evaluate what the client asked for are left out at the end, unle
 (defun frame-function-and-arguments (frame)
   "Return what FRAME called: the function as it is defined now, so that a corrected one is used."
   (multiple-value-bind (name arguments) (sb-debug::frame-call frame)
+    ;; A method is called through its generic function, which finds the corrected one.
+    (when (and (consp name) (member (first name) '(:method sb-pcl::fast-method sb-pcl::slow-method)))
+      (setf name (second name)))
     (if (and (sb-int:legal-fun-name-p name) (fboundp name))
         (values (fdefinition name) arguments)
         (values (sb-di:debug-fun-fun (sb-di:frame-debug-fun frame))
