@@ -43,8 +43,8 @@ _VERBS = {
     "intervention": "answer list",
     "lease": "acquire list release renew request show steal",
     "lisp": (
-        "compileFile compileForm connect eval evalForm evaluation interrupt loadFile "
-        "question restart start status stop"
+        "compileFile compileForm compileSystem connect eval evalForm evaluation interrupt loadFile "
+        "loadSystem question reloadSystem restart start status stop systems"
     ),
     "run": "kill list output pause resume send show spawn stop",
 }

@@ -34,12 +34,16 @@ EVENT_NAMES = {"eval": "lisp.evaluated", "compile": "lisp.compiled", "load": "li
 
 @dataclass(frozen=True)
 class Places:
-    """Where the image's things lie: its workspace, runtime folder, cache of cores and state folder."""
+    """Where the image's things lie: its workspace, runtime folder, cache of cores and state folder.
+
+    FASLS is where systems are compiled to, None for a folder in the cache.
+    """
 
     workspace: Path
     runtime: Path
     cache: Path
     state: Path
+    fasls: Path | None = None
 
 
 def mapped(error: swank.SwankError) -> errors.DescartesError:
