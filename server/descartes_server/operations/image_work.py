@@ -125,7 +125,12 @@ class ImageWork(ABC):
         record = self.evaluations.get(request.evaluation) if request.evaluation else None
         text: str | None = None
         if record is not None and record.run is None:
-            params = {"prompt": request.prompt, "thread": request.thread, "kind": request.kind}
+            params = {
+                "prompt": request.prompt,
+                "thread": request.thread,
+                "kind": request.kind,
+                "evaluation": record.id,
+            }
             try:
                 text = (await self._ask_client(record.client, "descartes/lisp/input", params)).get("text")
             except errors.DescartesError:
