@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from descartes_swank.errors import Cancelled, SwankError, TimedOut
+from descartes_swank.errors import Cancelled, InvalidParams, NotFound, SwankError, TimedOut
 
 _Answer = TypeVar("_Answer")
 _GRACE_SECONDS = 1.0
@@ -121,6 +121,7 @@ _DEFINITIONS = msgspec.json.Decoder(list[Definition])
 _KINDS = msgspec.json.Decoder(dict[str, str])
 _TEXT = msgspec.json.Decoder(str)
 _OPTIONAL_TEXT: msgspec.json.Decoder[str | None] = msgspec.json.Decoder(str | None)
+_PLAIN: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 
 
 class Asking(ABC):
@@ -152,14 +153,27 @@ class Asking(ABC):
     async def apropos(self, text: str, package: str | None = None) -> list[Candidate]:
         return await self._ask(_CANDIDATES, {"question": "apropos", "text": text, "package": package})
 
-    async def _ask(self, answer: msgspec.json.Decoder[_Answer], request: dict[str, Any]) -> _Answer:
-        request["deadlineMs"] = self._deadline_ms
+    async def relay(self, request: dict[str, Any], deadline_ms: int | None = None) -> Any:
+        """Return the image's answer to REQUEST, `{question, …}`, as plain JSON data.
+
+        Which questions there are stands in `lisp/questions.lisp`, `exploring.lisp` and the files after it.
+        Errors: also `NotFound` and `InvalidParams`, from an image that knows why it refuses.
+        """
+        return await self._ask(_PLAIN, request, deadline_ms)
+
+    async def _ask(
+        self,
+        answer: msgspec.json.Decoder[_Answer],
+        request: dict[str, Any],
+        deadline_ms: int | None = None,
+    ) -> _Answer:
+        allowed_ms = request["deadlineMs"] = deadline_ms or self._deadline_ms
         try:
-            async with asyncio.timeout(self._deadline_ms / 1000 + _GRACE_SECONDS):
+            async with asyncio.timeout(allowed_ms / 1000 + _GRACE_SECONDS):
                 reply = await self._reply(request)
         except TimeoutError:
             raise TimedOut(
-                f"The Lisp did not answer within {self._deadline_ms} ms and could not be interrupted"
+                f"The Lisp did not answer within {allowed_ms} ms and could not be interrupted"
             ) from None
         if reply.error is not None:
             raise _error(reply.error)
@@ -172,5 +186,5 @@ class Asking(ABC):
 
 def _error(error: dict[str, str]) -> SwankError:
     message = error.get("message", "The Lisp could not answer")
-    kinds = {"timeout": TimedOut, "cancelled": Cancelled}
+    kinds = {each.code: each for each in (TimedOut, Cancelled, NotFound, InvalidParams)}
     return kinds.get(error.get("code", ""), SwankError)(message)

@@ -23,11 +23,14 @@ _OWN = (
     "source",
     "definitions",
     "questions",
+    "exploring",
+    "threads",
+    "xref",
+    "trace",
     "service",
     "output",
     "evaluate",
     "debugger",
-    "systems",
     "boot",
 )
 _BUILD_SECONDS = 300

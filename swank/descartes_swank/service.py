@@ -40,10 +40,20 @@ __all__ = [
 
 _Answer = TypeVar("_Answer")
 _LISP = Path(__file__).parent / "lisp"
-_SENT = ("json", "symbols", "completion", "source", "definitions", "questions")
+_SENT = (
+    "json",
+    "symbols",
+    "completion",
+    "source",
+    "definitions",
+    "questions",
+    "exploring",
+    "threads",
+    "xref",
+    "trace",
+)
 _encode = msgspec.json.Encoder().encode
 _decode_reply = msgspec.json.Decoder(Reply).decode
-_PLAIN: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 
 
 class ServiceQuestions(Asking):
@@ -156,21 +166,22 @@ class SwankQuestions(Asking):
         self._ids = itertools.count(1)
         self._prepared: asyncio.Task[None] | None = None
 
-    async def relay(self, request: dict[str, Any]) -> Any:
-        """Return the image's answer to REQUEST, `{question, …}` as `Asking` makes it, as plain JSON data."""
-        return await self._ask(_PLAIN, request)
-
     async def _reply(self, request: dict[str, Any]) -> Reply:
         number = request["id"] = next(self._ids)
         text = await self._call("ANSWER-TEXT", _encode(request).decode(), number)
         return _decode_reply(text)
 
-    async def _ask(self, answer: msgspec.json.Decoder[_Answer], request: dict[str, Any]) -> _Answer:
+    async def _ask(
+        self,
+        answer: msgspec.json.Decoder[_Answer],
+        request: dict[str, Any],
+        deadline_ms: int | None = None,
+    ) -> _Answer:
         # Sending the functions takes a while, once, and is not counted against the first question.
         if self._prepared is None or (self._prepared.done() and self._prepared.exception()):
             self._prepared = asyncio.create_task(self._prepare())
         await asyncio.shield(self._prepared)
-        return await super()._ask(answer, request)
+        return await super()._ask(answer, request, deadline_ms)
 
     async def _call(self, function: str, text: str, number: int) -> str:
         try:

@@ -26,7 +26,6 @@ from .forms import Form, Symbol, Value
 from .listener import InputRequest, Listener
 from .paths import SAME, Paths
 from .stopped import StoppedThreads, checked
-from .systems import Systems
 from .ways import TcpWay, Way
 
 _log = logging.getLogger(__name__)
@@ -47,7 +46,7 @@ async def connect(
         await lisp.close()
 
 
-class Lisp(Compiling, Systems, StoppedThreads):
+class Lisp(Compiling, StoppedThreads):
     """One image through one evaluating connection; made by `open` or `connect`.
 
     Concurrency: one event loop. Evaluations of one client run one after the other, those of different
@@ -311,10 +310,9 @@ class Lisp(Compiling, Systems, StoppedThreads):
             self._spawn(self._finish_compilation(evaluation, result))
 
     async def _finish_compilation(self, evaluation: Evaluation, result: list[Value]) -> None:
-        notes, success, *report = result
+        notes, success = result
         compiled = self._compiled.get(evaluation.id, Compiled("", None))
         evaluation.success = success is True
-        evaluation.report = report[0] if report else None
         try:
             if notes:
                 evaluation.notes = await asyncio.to_thread(read_notes, notes, compiled, self._files)

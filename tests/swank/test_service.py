@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from descartes_swank.errors import LispLost, SwankError, TimedOut
+from descartes_swank.errors import InvalidParams, LispLost, NotFound, SwankError, TimedOut
 from descartes_swank.image import ImageRecord
 from descartes_swank.service import Questions, ServiceQuestions, SwankQuestions
 from support.images import Preparation, preparing
@@ -400,3 +400,31 @@ async def _wait_for(prepare: Preparation, form: str, value: str) -> None:
     until = time.monotonic() + 10
     while (found := await prepare.evaluate(form)) != value:
         assert time.monotonic() < until, f"{form} is still {found}, not {value}"
+
+
+class TestRelay:
+    """What has no method of its own here, such as tracing, goes the same two ways."""
+
+    async def test_a_trace_on_either_image(self, asked: Asked) -> None:
+        await asked.prepare.evaluate("(defun cl-user::traced-one (x) (list x))")
+        relay = asked.questions.relay  # type: ignore[attr-defined]
+        traced = await relay({"question": "trace", "name": "traced-one", "package": USER})
+        assert "common-lisp-user::traced-one" in traced["traced"]
+        await asked.prepare.evaluate("(cl-user::traced-one 5)")
+        (call,) = (await relay({"question": "calls"}))["calls"]
+        assert (call["form"], call["values"], call["exit"]) == ("(traced-one 5)", ["(5)"], "normal")
+        assert (await relay({"question": "untraceAll", "forget": True}))["traced"] == []
+
+    async def test_threads_and_an_expansion_on_either_image(self, asked: Asked) -> None:
+        relay = asked.questions.relay  # type: ignore[attr-defined]
+        names = [each["name"] for each in await relay({"question": "threads"})]
+        assert "main thread" in names
+        expansion = await relay({"question": "expansion", "code": "(when a b)", "package": USER})
+        assert expansion["expanded"] and expansion["text"].startswith("(if a")
+
+    async def test_a_refusal_has_its_code(self, asked: Asked) -> None:
+        relay = asked.questions.relay  # type: ignore[attr-defined]
+        with pytest.raises(NotFound, match="mapcar"):
+            await relay({"question": "described", "name": "mapcra", "package": USER})
+        with pytest.raises(InvalidParams):
+            await relay({"question": "trace", "name": "when", "package": USER})

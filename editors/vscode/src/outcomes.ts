@@ -17,16 +17,12 @@ export class Outcomes implements vscode.Disposable {
 
   /** Show RESULT of OPERATION, if it is an outcome; one that is not there yet is shown when it comes. */
   show(operation: string, result: unknown): void {
-    if (/^lisp\.(compile|load)|^debugger\.recompile/.test(operation)) {
+    if (/^lisp\.(compile|load)/.test(operation)) {
       this.compiled(result as Compilation);
     } else if (/^lisp\.eval|^debugger\.evalInFrame/.test(operation)) {
       this.take(result as Evaluation);
     } else if (operation.startsWith('debugger.')) {
-      const { evaluation, compilation } = result as Leaving;
-      if (compilation && !compilation.success) {
-        this.compiled(compilation);
-      }
-      this.take(evaluation ?? undefined);
+      this.take((result as Leaving).evaluation ?? undefined);
     }
   }
 

@@ -6,16 +6,13 @@ export type StopNode = { kind: 'stop'; stop: Debugger };
 export type RestartNode = { kind: 'restart'; stop: Debugger; restart: Restart };
 export type FrameNode = { kind: 'frame'; stop: Debugger; frame: Frame };
 export type MoreNode = { kind: 'more'; stop: Debugger };
-export type LocalNode = { kind: 'local'; of: FrameNode; local: Local };
 export type Node =
-  | { kind: 'thread'; stops: Debugger[] }
   | StopNode
   | { kind: 'heading'; title: 'Restarts' | 'Frames'; stop: Debugger }
   | RestartNode
   | FrameNode
   | MoreNode
-  | LocalNode
-  | { kind: 'catchTag'; of: FrameNode; tag: string };
+  | { kind: 'local'; of: FrameNode; local: Local };
 
 const { Collapsed, Expanded, None } = vscode.TreeItemCollapsibleState;
 
@@ -29,15 +26,6 @@ export function typeOf({ type }: Debugger['condition']): string {
   return type.slice(type.lastIndexOf(':') + 1);
 }
 
-/** Return which stop of whom STOP is. */
-export function whereOf(stop: Debugger): string {
-  return `thread ${stop.thread}, level ${stop.level}, ${whoOf(stop)}`;
-}
-
-function whoOf({ origin }: Debugger): string {
-  return origin.kind === 'background' ? 'a thread of the image' : (origin.name ?? origin.kind);
-}
-
 /** Return the line of the view for NODE. */
 export function itemOf(node: Node): vscode.TreeItem {
   const item = lineOf(node);
@@ -46,10 +34,7 @@ export function itemOf(node: Node): vscode.TreeItem {
 }
 
 function idOf(node: Node): string {
-  if (node.kind === 'thread') {
-    return `thread/${node.stops[0]?.thread}`;
-  }
-  const stop = 'of' in node ? node.of.stop : node.stop;
+  const stop = node.kind === 'local' ? node.of.stop : node.stop;
   const parts: unknown[] = [stop.thread, stop.level, stop.evaluation, node.kind];
   switch (node.kind) {
     case 'heading':
@@ -60,8 +45,6 @@ function idOf(node: Node): string {
       return [...parts, node.frame.index].join('/');
     case 'local':
       return [...parts, node.of.frame.index, node.local.id, node.local.name].join('/');
-    case 'catchTag':
-      return [...parts, node.of.frame.index, node.tag].join('/');
     default:
       return parts.join('/');
   }
@@ -69,8 +52,6 @@ function idOf(node: Node): string {
 
 function lineOf(node: Node): vscode.TreeItem {
   switch (node.kind) {
-    case 'thread':
-      return threadLine(node.stops);
     case 'stop':
       return stopLine(node.stop);
     case 'heading':
@@ -82,26 +63,18 @@ function lineOf(node: Node): vscode.TreeItem {
     case 'more':
       return new vscode.TreeItem(`${node.stop.frameCount - node.stop.frames.length} more`, Collapsed);
     case 'local':
-      return localLine(node);
-    case 'catchTag':
-      return catchTagLine(node.tag);
+      return localLine(node.local);
   }
-}
-
-function threadLine(stops: Debugger[]): vscode.TreeItem {
-  const [stop] = stops;
-  const item = new vscode.TreeItem(`Thread ${stop?.thread}`, Expanded);
-  item.description = [stop && whoOf(stop), stops.length > 1 && `${stops.length} levels`].filter(Boolean).join(', ');
-  item.iconPath = new vscode.ThemeIcon('debug-pause', new vscode.ThemeColor('errorForeground'));
-  return item;
 }
 
 function stopLine(stop: Debugger): vscode.TreeItem {
   const item = new vscode.TreeItem(typeOf(stop.condition), Expanded);
   const level = stop.level > 1 ? `level ${stop.level}: ` : '';
   item.description = `${level}${stop.condition.message.replace(/\s*\n\s*/g, ' ')}`;
-  item.tooltip = `${stop.condition.type}\n${stop.condition.message}\n\n${whereOf(stop)}`;
-  item.iconPath = new vscode.ThemeIcon('error', new vscode.ThemeColor('errorForeground'));
+  const who = stop.origin.kind === 'background' ? 'a thread of the image' : stop.origin.name;
+  const where = `thread ${stop.thread}, level ${stop.level}, ${who}`;
+  item.tooltip = `${stop.condition.type}\n${stop.condition.message}\n\n${where}`;
+  item.iconPath = new vscode.ThemeIcon('debug-pause', new vscode.ThemeColor('errorForeground'));
   item.contextValue = 'stop';
   return item;
 }
@@ -130,18 +103,10 @@ function frameLine(node: FrameNode): vscode.TreeItem {
   return item;
 }
 
-function localLine({ local: { name, value } }: LocalNode): vscode.TreeItem {
+function localLine({ name, value }: Local): vscode.TreeItem {
   const item = new vscode.TreeItem(name.toLowerCase(), None);
   item.description = value;
   item.tooltip = new vscode.MarkdownString().appendCodeblock(value, 'lisp');
   item.iconPath = new vscode.ThemeIcon('symbol-variable');
-  item.contextValue = 'local';
-  return item;
-}
-
-function catchTagLine(tag: string): vscode.TreeItem {
-  const item = new vscode.TreeItem(tag, None);
-  item.description = 'catch tag';
-  item.iconPath = new vscode.ThemeIcon('bookmark');
   return item;
 }

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 Row = Mapping[str, Any]
 
@@ -65,7 +64,9 @@ class View:
 
 def of(operation: str) -> View | None:
     """Return the view of OPERATION's result, None when it is shown field by field."""
-    return VIEWS.get(operation)
+    from descartes_server.cli import exploring_views  # which is made of what stands here
+
+    return VIEWS.get(operation) or exploring_views.VIEWS.get(operation)
 
 
 def escape(text: str) -> str:
@@ -215,13 +216,6 @@ HUBS = [
     _time("startedAt"),
 ]
 
-SYSTEMS = [
-    _field("name", "name", short=False),
-    Column("loaded", lambda row: "loaded" if row["loaded"] else ""),
-    Column("tests", lambda row: "tests" if row["tests"] else ""),
-    Column("file", lambda row: unquote(urlsplit(row.get("uri") or "").path), short=False),
-]
-
 
 def _one(result: Row) -> Sequence[Row]:
     return [result]
@@ -245,6 +239,5 @@ VIEWS = {
     "lease.renew": View(LEASES, _one),
     "lease.show": View(LEASES, _shown_lease, "Nobody holds it."),
     "lease.steal": View(LEASES, _one),
-    "lisp.systems": View(SYSTEMS, _listed("systems"), "There is no system in this workspace."),
     "run.list": View(RUNS, _listed("runs"), "There are no runs."),
 }

@@ -43,8 +43,9 @@ _VERBS = {
     "intervention": "answer list",
     "lease": "acquire list release renew request show steal",
     "lisp": (
-        "compileFile compileForm compileSystem connect eval evalForm evaluation interrupt loadFile "
-        "loadSystem question reloadSystem restart start status stop systems"
+        "apropos compileFile compileForm connect describe disassemble eval evalForm evaluation interrupt "
+        "killThread loadFile macroexpand question restart start status stop threads trace traceTree "
+        "undefine unintern untraceAll"
     ),
     "run": "kill list output pause resume send show spawn stop",
 }

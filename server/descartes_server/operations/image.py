@@ -12,6 +12,7 @@ import dataclasses
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -54,6 +55,7 @@ class Image(ImageWork):
         self._lisp: swank.Lisp | None = None
         self._record: swank.ImageRecord | None = None
         self._questions: tuple[swank.Lisp, swank.SwankQuestions] | None = None
+        self._service: tuple[swank.Lisp, swank.ServiceQuestions] | None = None
         self._status = shapes.LispStatus(state="stopped")
         self._starting: asyncio.Task[None] | None = None
 
@@ -71,6 +73,30 @@ class Image(ImageWork):
         if self._questions is None or self._questions[0] is not lisp:
             self._questions = lisp, swank.SwankQuestions(lisp.connection)
         return self._questions[1]
+
+    async def question(self, request: Mapping[str, Any], deadline_ms: int) -> Any:
+        """Return the running image's answer to REQUEST, `{question, …}`, within DEADLINE_MS.
+
+        Errors: `LispNotRunning`; what the image says. Concurrency: cancelling stops the work in the image.
+        """
+        lisp = self.running()
+        asking: swank.ServiceQuestions | swank.SwankQuestions = self.questions()
+        if self._record is not None and self._record.service_socket:
+            asking = await self.ask(self._own_service(lisp, self._record.service_socket))
+        return await self.ask(asking.relay(dict(request), deadline_ms))
+
+    async def _own_service(self, lisp: swank.Lisp, socket: str) -> swank.ServiceQuestions:
+        """Return the way to the answering service of LISP, an image of ours."""
+        known = self._service
+        if known is None or known[0] is not lisp or known[1].closed.done():
+            self._service = known = lisp, await swank.ServiceQuestions.open(socket)
+        return known[1]
+
+    async def started(self, environment: Environment = None) -> None:
+        """Start an image when none runs and that is wanted. Errors: those of `start`."""
+        # The settings are files; they are read only where they decide something.
+        if self._lisp is None and self._settings().autostart:
+            await self.start(environment)
 
     def running(self) -> swank.Lisp:
         """Return the session of the running image. Errors: `LispNotRunning`."""
@@ -177,6 +203,8 @@ class Image(ImageWork):
             follower.cancel()
         if self._lisp is not None:
             await self._lisp.close()
+        if self._service is not None:
+            await self._service[1].close()
         await self._orderly.close()
         self.evaluations.close()
 
@@ -187,17 +215,10 @@ class Image(ImageWork):
         environment: Environment = None,
     ) -> Record:
         """Hand RECORD's work to the image by ASK, starting one when there is none."""
-        # The settings are files; they are read only where they decide something.
-        if self._lisp is None and self._settings().autostart:
-            await self.start(environment)
+        await self.started(environment)
         record.live = await self.ask(ask(self.running()))
         self._follow(record)
         return record
-
-    async def serve_workspace(self, lisp: swank.Lisp) -> None:
-        """Let LISP find the systems of the workspace first, and compile systems into our cache."""
-        fasls = self.places.fasls or self.places.cache / "fasl"
-        await lisp.serve_workspace(self.places.workspace, fasls)
 
     async def lost(self, reason: str) -> None:
         """Take note that the image died or its connection broke."""
@@ -281,8 +302,6 @@ class Image(ImageWork):
         )
         try:
             found = await lisp.adopt()
-            if record is not None:  # what somebody else started is changed when a system is asked for
-                await self.serve_workspace(lisp)
         except BaseException:
             # It died, or does not answer: the next request must not take it for one that works.
             if self._lisp is lisp:

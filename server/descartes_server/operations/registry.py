@@ -27,7 +27,13 @@ MODULES: dict[str, tuple[str, ...]] = {
     "intervention": ("intervention",),
     "history": ("history",),
     "hub": ("hub",),
-    "lisp": ("lisp", "lisp_questions", "lisp_systems"),
+    "lisp": (
+        "lisp",
+        "lisp_questions",
+        "exploring",
+        "threads",
+        "tracing",
+    ),
     "debugger": ("debugger", "debugger_repairs"),
 }
 """Which modules of this package declare the operations of each resource."""

@@ -26,6 +26,25 @@
   (let ((limit (entry request "limit")))
     (if (and (integerp limit) (plusp limit)) (min limit 10000) default)))
 
+(defvar *more-questions* (make-hash-table :test #'equal)
+  "By name: (FUNCTION . SLOW), for the questions that other files answer.")
+
+(defmacro define-question (name (request package &key slow) &body body)
+  "Answer the question NAME by BODY. SLOW: no short question of the same client waits for it."
+  `(setf (gethash ,name *more-questions*)
+         (cons (lambda (,request ,package) (declare (ignorable ,request ,package)) ,@body) ,slow)))
+
+(define-condition refusal (error)
+  ((code :initarg :code :reader refusal-code)
+   (message :initarg :message :reader refusal-message))
+  (:report (lambda (refusal out) (write-string (refusal-message refusal) out)))
+  (:documentation "A question that makes no sense; CODE tells programs why."))
+
+(defun refuse (code control &rest arguments)
+  (error 'refusal :code code
+                  :message (let ((*print-pretty* nil) (*print-length* 10) (*print-level* 3))
+                             (bounded-text 1000 (lambda (out) (apply #'format out control arguments))))))
+
 (defun answer-question (request)
   "Return the answer to REQUEST, a value for PUT-JSON."
   (let ((question (text-argument request "question"))
@@ -47,11 +66,14 @@
                (apropos-candidates (text-argument request "text")
                                    (and (entry request "package") package)
                                    (limit-argument request 1000)))
+              ((gethash question *more-questions*)
+               (funcall (car (gethash question *more-questions*)) request package))
               (t (error "Expected a question that is known, found ~s" question)))))))
 
 (defun slow-p (request)
   "True when REQUEST may take long, so that no short one should wait for it."
-  (equal (entry request "question") "apropos"))
+  (let ((question (entry request "question")))
+    (or (equal question "apropos") (cdr (gethash question *more-questions*)))))
 
 ;;; Deadlines and cancelling
 
@@ -129,8 +151,9 @@
                       "The question was cancelled")))
 
 (defun condition-failure (condition)
-  (failure "error" (handler-case (bounded-text 500 (lambda (out) (princ condition out)))
-                     (serious-condition () (string (type-of condition))))))
+  (failure (if (typep condition 'refusal) (refusal-code condition) "error")
+           (handler-case (bounded-text 1000 (lambda (out) (princ condition out)))
+             (serious-condition () (string (type-of condition))))))
 
 (defun begin (question)
   "Say that this thread answers QUESTION from here on; leave at once if it was given up before."

@@ -1,0 +1,80 @@
+"""Which columns the lists have that come from looking around in the image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from descartes_server.cli.views import Column, Row, View, coloured, escape, short_id
+
+
+def _text(row: Row, key: str) -> str:
+    return "" if row.get(key) is None else str(row[key])
+
+
+def _field(title: str, key: str, *, short: bool = True) -> Column:
+    return Column(title, lambda row: _text(row, key), short=short)
+
+
+def _thread_kind(row: Row) -> str:
+    return "service" if row["service"] else ""
+
+
+THREADS = [
+    Column("thread", lambda row: str(row["id"])),
+    Column("state", lambda row: row["state"], lambda row: coloured(row["state"])),
+    Column(
+        "evaluation",
+        lambda row: _text(row, "evaluation"),
+        lambda row: short_id(row["evaluation"]) if row.get("evaluation") else "",
+    ),
+    Column("kind", _thread_kind),
+    _field("name", "name"),
+]
+SYMBOLS = [
+    _field("name", "name"),
+    _field("kind", "kind"),
+    _field("arguments", "arglist"),
+]
+TRACED = [Column("traced", lambda row: row["name"])]
+
+
+def _outcome(row: Row) -> str:
+    if row["exit"] == "normal":
+        return ", ".join(row["values"])
+    return {"running": "has not returned", "nonlocal": "left without a value"}[row["exit"]]
+
+
+CALLS = [
+    Column("call", lambda row: str(row["id"])),
+    Column("ms", lambda row: f"{row['durationMs']:.3f}"),
+    Column("thread", lambda row: str(row["thread"])),
+    Column("depth", lambda row: str(row["depth"]), in_table=False),
+    Column(
+        "what",
+        lambda row: f"{row['form']} → {_outcome(row)}",
+        lambda row: (
+            escape(f"{'  ' * row['depth']}{row['form']}") + f" [cyan]→ {escape(_outcome(row))}[/cyan]"
+        ),
+    ),
+]
+
+
+def _names(result: Row) -> Sequence[Row]:
+    return [{"name": name} for name in result["traced"]]
+
+
+def _flat(calls: Sequence[Row], depth: int = 0) -> Iterator[Row]:
+    for call in calls:
+        yield {**call, "depth": depth}
+        yield from _flat(call["calls"], depth + 1)
+
+
+VIEWS = {
+    "lisp.apropos": View(SYMBOLS, lambda result: result["symbols"], "No symbol has that in its name."),
+    "lisp.threads": View(THREADS, lambda result: result["threads"]),
+    "lisp.trace": View(TRACED, _names, "Nothing is traced."),
+    "lisp.traceTree": View(
+        CALLS, lambda result: list(_flat(result["calls"])), "No traced function was called."
+    ),
+    "lisp.untraceAll": View(TRACED, _names, "Nothing is traced."),
+}
