@@ -43,6 +43,7 @@ from descartes_swank.evaluation import Evaluation, Result
 from descartes_swank.image import ImageRecord, is_running, read_record, start_image, stop_image
 from descartes_swank.listener import InputRequest, Listener
 from descartes_swank.locations import Location
+from descartes_swank.paths import Paths
 from descartes_swank.service import (
     Candidate,
     Definition,
@@ -52,6 +53,7 @@ from descartes_swank.service import (
     SymbolInfo,
 )
 from descartes_swank.session import Lisp, connect
+from descartes_swank.systems import KnownSystem, SystemOperation, SystemReport, system_report
 
 __all__ = [
     "Aborted",
@@ -69,6 +71,7 @@ __all__ = [
     "ImageSettings",
     "InputRequest",
     "InvalidParams",
+    "KnownSystem",
     "Lisp",
     "LispLost",
     "LispNotFound",
@@ -79,6 +82,7 @@ __all__ = [
     "Looked",
     "NotFound",
     "Note",
+    "Paths",
     "Questions",
     "ReaderError",
     "RequestInvalid",
@@ -92,6 +96,8 @@ __all__ = [
     "SwankQuestions",
     "SwankSource",
     "SymbolInfo",
+    "SystemOperation",
+    "SystemReport",
     "TimedOut",
     "TooLarge",
     "connect",
@@ -102,4 +108,5 @@ __all__ = [
     "search_report",
     "start_image",
     "stop_image",
+    "system_report",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -87,6 +88,16 @@ async def refusal(problem: SwankError, way: Way, secret: bool) -> SwankError:
     )
 
 
+async def bring(connection: Connection, files: Sequence[str], variable: str) -> None:
+    """Give the image behind CONNECTION the code in FILES of `lisp/`, unless it has this version of it.
+
+    VARIABLE is the one that holds the version, `*systems-version*`.
+    """
+    sources = await asyncio.to_thread(_read_sources, files)
+    if await connection.rex(_value_there(variable.upper())) != _version(sources, variable):
+        await connection.rex(_load_form(sources))
+
+
 async def slime_secret() -> str | None:
     """Return the first line of `~/.slime-secret`, which SLIME sends too; None without that file."""
 
@@ -111,19 +122,24 @@ def _image_info(form: Value) -> ImageInfo:
     )
 
 
-def _read_sources() -> str:
+def _read_sources(files: Sequence[str] = LISP_FILES) -> str:
     folder = Path(__file__).parent / "lisp"
-    return "\n".join((folder / name).read_text(encoding="utf-8") for name in LISP_FILES)
+    return "\n".join((folder / name).read_text(encoding="utf-8") for name in files)
 
 
-def _version(sources: str) -> str:
-    match = re.search(r'\*evaluate-version\* "([^"]+)"', sources)
+def _version(sources: str, variable: str = "*evaluate-version*") -> str:
+    match = re.search(rf'{re.escape(variable)} "([^"]+)"', sources)
     assert match is not None
     return match[1]
 
 
 def _symbol_there(name: str) -> Form:
     return [Symbol("cl:find-symbol"), name, "DESCARTES-BOOT"]
+
+
+def _value_there(variable: str) -> Form:
+    symbol = _symbol_there(variable)
+    return [Symbol("cl:and"), symbol, [Symbol("cl:boundp"), symbol], [Symbol("cl:symbol-value"), symbol]]
 
 
 _LOADED_VERSION: Final = [

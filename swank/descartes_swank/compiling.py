@@ -9,6 +9,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from .compilation import Compiled
 from .evaluation import Evaluation
@@ -55,13 +56,18 @@ class Compiling(ABC):
         ]
         return self._begin(id, client, form, Compiled(code, file, position, named))
 
-    async def compile_file(self, path: str | Path, *, id: str, client: str = "", load: bool) -> Evaluation:
-        """Compile the file PATH, and load it if LOAD and it could be compiled; no file is left beside it."""
+    async def compile_file(
+        self, path: str | Path, *, id: str, client: str = "", load: bool | Literal["always"]
+    ) -> Evaluation:
+        """Compile the file PATH, and load it if LOAD and the compiler was content; no file is left beside it.
+
+        LOAD `always`: whatever could be compiled is loaded; `success` still says what the compiler found.
+        """
         text = await self._text(path)
         named = self._files.paths.there(str(path))
         if named is None:
             return await self._compile_unseen(path, text, id, client)
-        form = ["descartes-boot:compile-source-file", id, client, named, load]
+        form = ["descartes-boot:compile-source-file", id, client, named, bool(load), load == "always"]
         return self._begin(id, client, form, Compiled(text, str(path), named=named))
 
     async def load_file(self, path: str | Path, *, id: str, client: str = "") -> Evaluation:

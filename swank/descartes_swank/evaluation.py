@@ -10,6 +10,7 @@ from typing import Final, Literal, TypeAlias
 
 from .compilation import Note
 from .debugger import Condition, StopId
+from .forms import Value
 
 State: TypeAlias = Literal["running", "done", "stopped", "aborted", "lost"]
 
@@ -48,6 +49,8 @@ class Evaluation:
     notes: tuple[Note, ...] = ()
     success: bool | None = None
     """Of a compilation: whether the compiler was content."""
+    report: Value = None
+    """What else the image said of the outcome; who asked knows how to read it."""
     _pauses: list[asyncio.Future[None]] = field(default_factory=list)
     _ends: list[asyncio.Future[None]] = field(default_factory=list)
 

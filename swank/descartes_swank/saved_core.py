@@ -31,6 +31,7 @@ _OWN = (
     "output",
     "evaluate",
     "debugger",
+    "systems",
     "boot",
 )
 _BUILD_SECONDS = 300

@@ -26,6 +26,7 @@ from .forms import Form, Symbol, Value
 from .listener import InputRequest, Listener
 from .paths import SAME, Paths
 from .stopped import StoppedThreads, checked
+from .systems import Systems
 from .ways import TcpWay, Way
 
 _log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ async def connect(
         await lisp.close()
 
 
-class Lisp(Compiling, StoppedThreads):
+class Lisp(Compiling, Systems, StoppedThreads):
     """One image through one evaluating connection; made by `open` or `connect`.
 
     Concurrency: one event loop. Evaluations of one client run one after the other, those of different
@@ -310,9 +311,10 @@ class Lisp(Compiling, StoppedThreads):
             self._spawn(self._finish_compilation(evaluation, result))
 
     async def _finish_compilation(self, evaluation: Evaluation, result: list[Value]) -> None:
-        notes, success = result
+        notes, success, *report = result
         compiled = self._compiled.get(evaluation.id, Compiled("", None))
         evaluation.success = success is True
+        evaluation.report = report[0] if report else None
         try:
             if notes:
                 evaluation.notes = await asyncio.to_thread(read_notes, notes, compiled, self._files)

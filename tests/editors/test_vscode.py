@@ -63,6 +63,8 @@ SETTINGS = {
     "workbench.tips.enabled": False,
     "workbench.reduceMotion": "on",
     "workbench.editor.useModal": "off",
+    # Otherwise a terminal's text is drawn where no test can read it.
+    "terminal.integrated.gpuAcceleration": "off",
     "extensions.autoUpdate": "off",
     "security.workspace.trust.startupPrompt": "never",
     "security.workspace.trust.banner": "never",
@@ -183,6 +185,13 @@ def test_a_person_trusts_compiles_leaves_stops_and_answers_a_run_without_losing_
     printed = vscode.drive("person.mjs", lisp_workspace, tmp_path, DESCARTES_TEST_SCRIPT=str(script))
     assert "all done" in printed
     assert "a better value" in (lisp_workspace / "ratio.lisp").read_text()
+
+
+@pytest.mark.parametrize("vscode", [["--disable-workspace-trust"]], indirect=True, ids=["workbench"])
+def test_the_live_image_is_at_hand_in_the_editors_own_places(
+    vscode: VsCode, lisp_workspace: Path, tmp_path: Path
+) -> None:
+    assert "all done" in vscode.drive("workbench.mjs", lisp_workspace, tmp_path)
 
 
 # The flag lets a page name the module that runs inside; it also hides all notifications.

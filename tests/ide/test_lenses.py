@@ -138,10 +138,11 @@ def test_a_stopped_function_can_be_called_again_corrected() -> None:
     stop = replace(STOP, frame=2, call="(TWO 3)", callable_again=True)
     place = scene(stops=[stop])
     assert above(place)[-1] == (3, "retry with fix")
-    *_, retry, recompile, _ = actions.actions(place, 30, 30)
+    *_, retry, recompile, _ = actions.actions(place, 36, 36)
     assert retry.command.title == "Retry with fix: compile this form and call (TWO 3) again"
     assert retry.command.arguments == {
-        "thread": 7, "level": 1, "frame": 2, "uri": "file:///w/a.lisp", "position": {"line": 2, "character": 0},
+        "thread": 7, "level": 1, "frame": 2,
+        "uri": "file:///w/a.lisp", "position": {"line": 3, "character": 0},
     }  # fmt: skip
     assert recompile.command.title == "Recompile with full debug"
     assert recompile.command.arguments == {"thread": 7, "level": 1, "frame": 2, "uri": "file:///w/a.lisp"}
@@ -150,6 +151,6 @@ def test_a_stopped_function_can_be_called_again_corrected() -> None:
 def test_what_cannot_be_called_again_is_offered_full_debug_only() -> None:
     place = scene(stops=[replace(STOP, frame=0, call="(TWO 3)")])
     assert "retry with fix" not in [title for _, title in above(place)]
-    titles = [each.command.title for each in actions.actions(place, 30, 30)]
+    titles = [each.command.title for each in actions.actions(place, 36, 36)]
     assert "Recompile with full debug" in titles
     assert not any(title.startswith("Retry with fix") for title in titles)

@@ -34,6 +34,13 @@ class Desk:
     async def call(self, operation: str, /, **params: Any) -> dict[str, Any]:
         return await dispatch.perform(self.context, operation, params, in_hub=True)
 
+    async def values(self, code: str) -> list[str]:
+        """Return what CODE evaluates to."""
+        result = await self.call("lisp.eval", code=code)
+        assert result["state"] == "done", result
+        found: list[str] = result["values"]
+        return found
+
     async def events(self, name: str) -> list[Any]:
         page = await self.context.services.store.reader.events(EventQuery(type=name, order="asc"))
         return list(page.events)
@@ -59,7 +66,7 @@ async def desk(workspace: Path, isolated_environment: Path) -> AsyncIterator[Des
         store,
         lambda method, params: published.append((method, params)),
         answer,
-        Places(workspace, place.runtime, cache(), place.state),
+        Places(workspace, place.runtime, cache(), place.state, fasls=isolated_environment / "fasls"),
         lambda: services.settings.lisp,
     )
     yield made

@@ -1,6 +1,7 @@
 // Asking the person for text.
 import * as vscode from 'vscode';
-import type { InputRequest, Restart } from './protocol';
+import type { Frame, InputRequest, Local, Restart, RestartArgument } from './protocol';
+import { argumentsIn } from './printed';
 
 const needed = (text: string): string | undefined => (text.trim() === '' ? 'a Lisp expression is expected' : undefined);
 
@@ -10,15 +11,19 @@ export function askLine(title: string, options: vscode.InputBoxOptions = {}): Th
 }
 
 /** Return the Lisp expression the person types, or undefined when the question is dismissed. */
-export function askExpression(title: string, prompt: string): Thenable<string | undefined> {
-  return askLine(title, { prompt, placeHolder: 'a Lisp expression', validateInput: needed });
+export function askExpression(title: string, prompt: string, value = ''): Thenable<string | undefined> {
+  return askLine(title, { prompt, value, placeHolder: 'a Lisp expression', validateInput: needed });
 }
 
-/** Return what RESTART is to be given, an expression each, or undefined when a question is dismissed. */
-export async function askArguments(restart: Restart): Promise<string[] | undefined> {
+/**
+ * Return what RESTART is to be given, an expression each, or undefined when a question is dismissed.
+ *
+ * An argument that is called as one of LOCALS, the variables of the frame, is that variable unless it is changed.
+ */
+export async function askArguments(restart: Restart, locals: Local[]): Promise<string[] | undefined> {
   const given: string[] = [];
-  for (const { kind, name } of restart.arguments) {
-    const some = kind === 'rest' ? await askRest(restart) : kind === 'required' ? await askOne(restart, name) : [];
+  for (const argument of restart.arguments) {
+    const some = await askOne(restart, argument, locals);
     if (some === undefined) {
       return undefined;
     }
@@ -27,9 +32,23 @@ export async function askArguments(restart: Restart): Promise<string[] | undefin
   return given;
 }
 
-async function askOne({ name, description }: Restart, argument: string): Promise<string[] | undefined> {
-  const text = await askExpression(name, `${argument.toLowerCase()}: ${description}`);
-  return text === undefined ? undefined : [text];
+async function askOne(restart: Restart, { kind, name }: RestartArgument, locals: Local[]): Promise<string[] | undefined> {
+  if (kind === 'rest') {
+    return askRest(restart);
+  }
+  if (kind === 'key') {
+    return [];
+  }
+  const local = locals.find((each) => each.name.toUpperCase() === name.toUpperCase());
+  const now = local === undefined ? '' : ` (now ${local.value})`;
+  const prompt = `${name.toLowerCase()}: ${restart.description}${now}`;
+  const value = local?.name.toLowerCase() ?? '';
+  if (kind === 'required') {
+    const text = await askExpression(restart.name, prompt, value);
+    return text === undefined ? undefined : [text];
+  }
+  const text = await askLine(restart.name, { prompt, value, placeHolder: 'a Lisp expression, or nothing' });
+  return text === undefined ? undefined : [text].filter((each) => each.trim() !== '');
 }
 
 /** Where its text is not at hand, SBCL shows most parameter lists as `rest`; nothing may be a right answer. */
@@ -43,6 +62,27 @@ async function askRest({ name, description }: Restart): Promise<string[] | undef
     }
     given.push(text);
   }
+}
+
+/** Return the arguments FRAME is to be called with anew, or undefined; proposed are those it was called with. */
+export async function askCall(frame: Frame, locals: Local[]): Promise<string[] | undefined> {
+  const printed = argumentsIn(frame.description);
+  const given: string[] = [];
+  for (const [index, now] of printed.entries()) {
+    const name = locals[index]?.value === now ? locals[index]?.name.toLowerCase() : undefined;
+    const title = `Restart frame, argument ${index + 1} of ${printed.length}`;
+    const text = await askExpression(title, `${name ?? 'argument'}: now ${now}`, name ?? asForm(now));
+    if (text === undefined) {
+      return undefined;
+    }
+    given.push(text);
+  }
+  return given;
+}
+
+/** Return a form whose value is printed as TEXT, where there is one. */
+function asForm(text: string): string {
+  return text.startsWith('#<') ? '' : /^[(\w*+%&<>!?$=/-]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text;
 }
 
 /** Return the person's answer to a program that reads; a dismissed question reads as an empty line or no. */

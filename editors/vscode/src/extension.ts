@@ -17,7 +17,7 @@ let client: LanguageClient | undefined;
 export async function activate(context: vscode.ExtensionContext): Promise<{ client: LanguageClient }> {
   const log = vscode.window.createOutputChannel('Descartes', { log: true });
   const running = makeClient(log, (operation, params) =>
-    operation === 'debugger.restart' ? views.stops.invokeRestart(params as StopKey) : server.call(operation, params),
+    operation === 'debugger.restart' ? views.actions.invokeRestart(params as StopKey) : server.call(operation, params),
   );
   client = running;
   const server: Server = new Server(running, (operation, result) => views.outcomes.show(operation, result));
@@ -26,7 +26,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<{ clie
   const documents = new Documents();
   context.subscriptions.push(log, views, documents);
   context.subscriptions.push(
-    ...register({ ...commands(server, documents), ...views.stops.commands(), ...lineCommands(views) }),
+    ...register({ ...commands(server, documents), ...views.commands(), ...lineCommands(views) }),
     onSettings(() => void sendSettings(running)),
     vscode.workspace.onDidGrantWorkspaceTrust(() => void server.call('workspace.trust', { trusted: true })),
     running.onDidChangeState(({ newState }) => {

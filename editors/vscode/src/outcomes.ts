@@ -17,12 +17,16 @@ export class Outcomes implements vscode.Disposable {
 
   /** Show RESULT of OPERATION, if it is an outcome; one that is not there yet is shown when it comes. */
   show(operation: string, result: unknown): void {
-    if (/^lisp\.(compile|load)/.test(operation)) {
+    if (/^lisp\.(compile|load)|^debugger\.recompile/.test(operation)) {
       this.compiled(result as Compilation);
     } else if (/^lisp\.eval|^debugger\.evalInFrame/.test(operation)) {
       this.take(result as Evaluation);
     } else if (operation.startsWith('debugger.')) {
-      this.take((result as Leaving).evaluation ?? undefined);
+      const { evaluation, compilation } = result as Leaving;
+      if (compilation && !compilation.success) {
+        this.compiled(compilation);
+      }
+      this.take(evaluation ?? undefined);
     }
   }
 

@@ -17,11 +17,18 @@ export interface StopKey {
   thread: number;
   level: number;
 }
+export interface Condition {
+  type: string;
+  message: string;
+}
 export interface Evaluation {
   id: string;
   state: 'running' | 'done' | 'stopped' | 'aborted' | 'lost';
   values: string[];
   output: string;
+  package?: string | null;
+  condition?: Condition | null;
+  number?: number | null;
   debugger?: StopKey | null;
   outputFile?: string | null;
 }
@@ -49,7 +56,7 @@ export interface Frame {
   location?: Location | null;
 }
 export interface Debugger extends StopKey {
-  condition: { type: string; message: string };
+  condition: Condition;
   restarts: Restart[];
   frames: Frame[];
   frameCount: number;
@@ -64,10 +71,26 @@ export interface Local {
 }
 export interface FrameDetail {
   locals: Local[];
+  catchTags: string[];
+  location?: Location | null;
+}
+export interface Part {
+  text: string;
+  part?: number | null;
+  action?: number | null;
+  settable?: boolean | null;
+}
+export interface Inspection {
+  id: string;
+  title: string;
+  type: string;
+  parts: Part[];
+  more: boolean;
 }
 export interface Leaving {
   debugger?: Debugger | null;
   evaluation?: Evaluation | null;
+  compilation?: Compilation;
 }
 export interface Holder {
   kind: string;
@@ -108,6 +131,15 @@ export interface Intervention {
 export interface InputRequest {
   prompt: string;
   kind: 'line' | 'yesOrNo';
+  evaluation?: string | null;
+}
+export interface Printed {
+  text: string;
+  evaluation?: string | null;
+}
+export interface Completions {
+  items: { label: string; kind?: string; detail?: string | null }[];
+  start: number;
 }
 export interface HistoryEvent {
   seq: number;
@@ -117,7 +149,7 @@ export interface HistoryEvent {
 }
 
 export const lispStatus = new NotificationType<LispStatus>('descartes/lisp/status');
-export const lispOutput = new NotificationType<{ text: string }>('descartes/lisp/output');
+export const lispOutput = new NotificationType<Printed>('descartes/lisp/output');
 export const lispEvaluated = new NotificationType<Evaluation>('descartes/lisp/evaluated');
 export const debuggerChanged = new NotificationType<{ debuggers: Debugger[] }>('descartes/debugger/changed');
 export const leaseChanged = new NotificationType<{ lease: Lease; change: string }>('descartes/lease/changed');

@@ -5,6 +5,7 @@ import type { ClientCapabilities, FeatureState, StaticFeature } from 'vscode-lan
 import type { LanguageClientOptions } from 'vscode-languageclient/node';
 import { serverCommand, settings } from './settings';
 
+const NOT_TRUSTED = 'workspace_not_trusted';
 const MANAGE_TRUST = 'Manage Workspace Trust';
 
 type Execute = (operation: string, params: object) => Promise<unknown>;
@@ -70,6 +71,22 @@ export class Server {
     }
   }
 
+  /** Return the result of OPERATION, or undefined where there is none; its error is not shown. */
+  async ask<Result>(operation: string, params: object = {}): Promise<Result | undefined> {
+    try {
+      return await this.request<Result>(operation, params);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Offer the way out when ERROR, which was shown elsewhere, is that the workspace is not trusted. */
+  explainTrust(error: unknown): void {
+    if (codeOf(error) === NOT_TRUSTED) {
+      void showError(error);
+    }
+  }
+
   /** Return the result of OPERATION. Throws the server's error. */
   request<Result>(operation: string, params: object = {}): Promise<Result> {
     return this.client.sendRequest('workspace/executeCommand', {
@@ -79,10 +96,13 @@ export class Server {
   }
 }
 
+function codeOf(error: unknown): string | undefined {
+  return error instanceof ResponseError ? (error.data as { code?: string } | undefined)?.code : undefined;
+}
+
 async function showError(error: unknown): Promise<void> {
   const message = `Descartes: ${error instanceof Error ? error.message : String(error)}`;
-  const code = error instanceof ResponseError ? (error.data as { code?: string } | undefined)?.code : undefined;
-  if (code !== 'workspace_not_trusted') {
+  if (codeOf(error) !== NOT_TRUSTED) {
     void vscode.window.showWarningMessage(message);
   } else if ((await vscode.window.showWarningMessage(message, MANAGE_TRUST)) === MANAGE_TRUST) {
     await vscode.commands.executeCommand('workbench.trust.manage');

@@ -6,13 +6,16 @@ export type StopNode = { kind: 'stop'; stop: Debugger };
 export type RestartNode = { kind: 'restart'; stop: Debugger; restart: Restart };
 export type FrameNode = { kind: 'frame'; stop: Debugger; frame: Frame };
 export type MoreNode = { kind: 'more'; stop: Debugger };
+export type LocalNode = { kind: 'local'; of: FrameNode; local: Local };
 export type Node =
+  | { kind: 'thread'; stops: Debugger[] }
   | StopNode
   | { kind: 'heading'; title: 'Restarts' | 'Frames'; stop: Debugger }
   | RestartNode
   | FrameNode
   | MoreNode
-  | { kind: 'local'; of: FrameNode; local: Local };
+  | LocalNode
+  | { kind: 'catchTag'; of: FrameNode; tag: string };
 
 const { Collapsed, Expanded, None } = vscode.TreeItemCollapsibleState;
 
@@ -26,6 +29,15 @@ export function typeOf({ type }: Debugger['condition']): string {
   return type.slice(type.lastIndexOf(':') + 1);
 }
 
+/** Return which stop of whom STOP is. */
+export function whereOf(stop: Debugger): string {
+  return `thread ${stop.thread}, level ${stop.level}, ${whoOf(stop)}`;
+}
+
+function whoOf({ origin }: Debugger): string {
+  return origin.kind === 'background' ? 'a thread of the image' : (origin.name ?? origin.kind);
+}
+
 /** Return the line of the view for NODE. */
 export function itemOf(node: Node): vscode.TreeItem {
   const item = lineOf(node);
@@ -34,7 +46,10 @@ export function itemOf(node: Node): vscode.TreeItem {
 }
 
 function idOf(node: Node): string {
-  const stop = node.kind === 'local' ? node.of.stop : node.stop;
+  if (node.kind === 'thread') {
+    return `thread/${node.stops[0]?.thread}`;
+  }
+  const stop = 'of' in node ? node.of.stop : node.stop;
   const parts: unknown[] = [stop.thread, stop.level, stop.evaluation, node.kind];
   switch (node.kind) {
     case 'heading':
@@ -45,6 +60,8 @@ function idOf(node: Node): string {
       return [...parts, node.frame.index].join('/');
     case 'local':
       return [...parts, node.of.frame.index, node.local.id, node.local.name].join('/');
+    case 'catchTag':
+      return [...parts, node.of.frame.index, node.tag].join('/');
     default:
       return parts.join('/');
   }
@@ -52,6 +69,8 @@ function idOf(node: Node): string {
 
 function lineOf(node: Node): vscode.TreeItem {
   switch (node.kind) {
+    case 'thread':
+      return threadLine(node.stops);
     case 'stop':
       return stopLine(node.stop);
     case 'heading':
@@ -63,18 +82,26 @@ function lineOf(node: Node): vscode.TreeItem {
     case 'more':
       return new vscode.TreeItem(`${node.stop.frameCount - node.stop.frames.length} more`, Collapsed);
     case 'local':
-      return localLine(node.local);
+      return localLine(node);
+    case 'catchTag':
+      return catchTagLine(node.tag);
   }
+}
+
+function threadLine(stops: Debugger[]): vscode.TreeItem {
+  const [stop] = stops;
+  const item = new vscode.TreeItem(`Thread ${stop?.thread}`, Expanded);
+  item.description = [stop && whoOf(stop), stops.length > 1 && `${stops.length} levels`].filter(Boolean).join(', ');
+  item.iconPath = new vscode.ThemeIcon('debug-pause', new vscode.ThemeColor('errorForeground'));
+  return item;
 }
 
 function stopLine(stop: Debugger): vscode.TreeItem {
   const item = new vscode.TreeItem(typeOf(stop.condition), Expanded);
   const level = stop.level > 1 ? `level ${stop.level}: ` : '';
   item.description = `${level}${stop.condition.message.replace(/\s*\n\s*/g, ' ')}`;
-  const who = stop.origin.kind === 'background' ? 'a thread of the image' : stop.origin.name;
-  const where = `thread ${stop.thread}, level ${stop.level}, ${who}`;
-  item.tooltip = `${stop.condition.type}\n${stop.condition.message}\n\n${where}`;
-  item.iconPath = new vscode.ThemeIcon('debug-pause', new vscode.ThemeColor('errorForeground'));
+  item.tooltip = `${stop.condition.type}\n${stop.condition.message}\n\n${whereOf(stop)}`;
+  item.iconPath = new vscode.ThemeIcon('error', new vscode.ThemeColor('errorForeground'));
   item.contextValue = 'stop';
   return item;
 }
@@ -103,10 +130,18 @@ function frameLine(node: FrameNode): vscode.TreeItem {
   return item;
 }
 
-function localLine({ name, value }: Local): vscode.TreeItem {
+function localLine({ local: { name, value } }: LocalNode): vscode.TreeItem {
   const item = new vscode.TreeItem(name.toLowerCase(), None);
   item.description = value;
   item.tooltip = new vscode.MarkdownString().appendCodeblock(value, 'lisp');
   item.iconPath = new vscode.ThemeIcon('symbol-variable');
+  item.contextValue = 'local';
+  return item;
+}
+
+function catchTagLine(tag: string): vscode.TreeItem {
+  const item = new vscode.TreeItem(tag, None);
+  item.description = 'catch tag';
+  item.iconPath = new vscode.ThemeIcon('bookmark');
   return item;
 }

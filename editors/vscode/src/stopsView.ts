@@ -1,18 +1,22 @@
-// The view of stopped threads, and what can be done with a stop, a restart or a frame.
+// The view of stopped threads: each level of each, its restarts, its frames and what is in them.
 import * as vscode from 'vscode';
 import type { Debugger, Frame, FrameDetail, Location, StopKey } from './protocol';
 import type { Server } from './server';
-import type { FrameNode, Node, RestartNode, StopNode } from './stopNodes';
-import { askArguments, askExpression } from './asking';
-import { itemOf, keyOf, typeOf } from './stopNodes';
+import type { FrameNode, Node } from './stopNodes';
+import { itemOf, keyOf, typeOf, whereOf } from './stopNodes';
 import { TreeView } from './treeView';
 
 const SHOW = 'Show';
 
 export class StopsView extends TreeView<Node> {
   private stops: Debugger[] = [];
+  private readonly details = new Map<string, FrameDetail>();
 
-  constructor(private readonly server: Server) {
+  /** IS_TOLD says whether a stop is told where its evaluation was asked for. */
+  constructor(
+    private readonly server: Server,
+    private readonly isTold: (stop: Debugger) => Promise<boolean>,
+  ) {
     super('descartes.debugger');
   }
 
@@ -20,12 +24,29 @@ export class StopsView extends TreeView<Node> {
   update(stops: Debugger[]): void {
     const known = new Set(this.stops.map(nameOf));
     this.stops = [...stops].reverse();
+    if (stops.length === 0) {
+      this.details.clear();
+    }
     this.redraw(stops.length, 'stopped thread');
     for (const stop of stops) {
       if (!known.has(nameOf(stop)) && !isVisible(stop.location)) {
-        void announce(stop);
+        void this.announce(stop);
       }
     }
+  }
+
+  /** Return the stop that the person means when none is named; with several they are asked. */
+  async pick(): Promise<Debugger | undefined> {
+    if (this.stops.length <= 1) {
+      return this.stops[0];
+    }
+    const items = this.stops.map((stop) => ({ label: typeOf(stop.condition), description: whereOf(stop), stop }));
+    return (await vscode.window.showQuickPick(items, { title: 'Which stopped thread?' }))?.stop;
+  }
+
+  /** Return the stop at KEY, if there is one. */
+  find(key: StopKey): Debugger | undefined {
+    return this.stops.find((each) => nameOf(each) === nameOf(key));
   }
 
   override getTreeItem(node: Node): vscode.TreeItem {
@@ -35,7 +56,9 @@ export class StopsView extends TreeView<Node> {
   override getChildren(node?: Node): Node[] | Promise<Node[]> {
     switch (node?.kind) {
       case undefined:
-        return this.stops.map((stop) => ({ kind: 'stop', stop }));
+        return threads(this.stops);
+      case 'thread':
+        return node.stops.map((stop) => ({ kind: 'stop', stop }));
       case 'stop':
         return [
           { kind: 'heading', title: 'Restarts', stop: node.stop },
@@ -46,41 +69,34 @@ export class StopsView extends TreeView<Node> {
       case 'more':
         return this.furtherFrames(node.stop);
       case 'frame':
-        return this.locals(node);
+        return this.inside(node);
       default:
         return [];
     }
   }
 
-  /** Return the commands of the view's lines. */
-  commands(): Record<string, (node: never) => unknown> {
-    const at = ({ stop, frame }: FrameNode) => ({ ...keyOf(stop), frame: frame.index });
-    return {
-      invokeRestart: ({ stop, restart }: RestartNode) =>
-        this.invokeRestart({ ...keyOf(stop), index: restart.index, name: restart.name }),
-      abort: ({ stop }: StopNode) => this.server.call('debugger.abort', keyOf(stop)),
-      continue: ({ stop }: StopNode) => this.server.call('debugger.continue', keyOf(stop)),
-      showFrame: ({ frame }: FrameNode) => showLocation(frame.location),
-      restartFrame: (node: FrameNode) => this.server.call('debugger.restartFrame', at(node)),
-      evalInFrame: (node: FrameNode) => this.withCode('debugger.evalInFrame', 'Evaluate in frame', node),
-      returnFromFrame: (node: FrameNode) => this.withCode('debugger.returnFromFrame', 'Return from frame', node),
-    };
+  private async announce(stop: Debugger): Promise<void> {
+    if (await this.isTold(stop)) {
+      return;
+    }
+    const message = `Stopped: ${typeOf(stop.condition)}: ${stop.condition.message.replace(/\s*\n\s*/g, ' ')}`;
+    if ((await vscode.window.showWarningMessage(message, SHOW)) === SHOW) {
+      await vscode.commands.executeCommand('descartes.debugger.focus');
+    }
   }
 
-  /** Return the result of debugger.restart with PARAMS, after asking for the arguments that it needs. */
-  async invokeRestart(params: StopKey & { index?: number; name?: string; arguments?: string[] }): Promise<unknown> {
-    const stop = this.stops.find((each) => nameOf(each) === nameOf(params));
-    const restart = stop?.restarts.find((each) =>
-      params.index === undefined ? each.name === params.name : each.index === params.index,
-    );
-    const given = params.arguments ?? (restart === undefined ? [] : await askArguments(restart));
-    return given === undefined ? undefined : this.server.call('debugger.restart', { ...params, arguments: given });
-  }
-
-  private async locals(of: FrameNode): Promise<Node[]> {
+  private async inside(of: FrameNode): Promise<Node[]> {
     const params = { ...keyOf(of.stop), frame: of.frame.index };
-    const detail = await this.server.call<FrameDetail>('debugger.frame', params);
-    return (detail?.locals ?? []).map((local) => ({ kind: 'local', of, local }));
+    const name = [nameOf(of.stop), of.stop.evaluation, of.frame.index].join('/');
+    // While an inner level is stopped the image does not answer for the outer ones.
+    const detail = (await this.server.ask<FrameDetail>('debugger.frame', params)) ?? this.details.get(name);
+    if (detail !== undefined) {
+      this.details.set(name, detail);
+    }
+    return [
+      ...(detail?.locals ?? []).map((local): Node => ({ kind: 'local', of, local })),
+      ...(detail?.catchTags ?? []).map((tag): Node => ({ kind: 'catchTag', of, tag })),
+    ];
   }
 
   private async furtherFrames(stop: Debugger): Promise<Node[]> {
@@ -88,17 +104,22 @@ export class StopsView extends TreeView<Node> {
     const result = await this.server.call<{ frames: Frame[] }>('debugger.frames', params);
     return (result?.frames ?? []).map((frame) => ({ kind: 'frame', stop, frame }));
   }
-
-  private async withCode(operation: string, title: string, { stop, frame }: FrameNode): Promise<void> {
-    const code = await askExpression(title, frame.description);
-    if (code !== undefined) {
-      await this.server.call(operation, { ...keyOf(stop), frame: frame.index, code });
-    }
-  }
 }
 
 function nameOf({ thread, level }: StopKey): string {
   return `${thread}/${level}`;
+}
+
+function threads(stops: Debugger[]): Node[] {
+  const byThread = new Map<number, Debugger[]>();
+  for (const stop of stops) {
+    byThread.set(stop.thread, [...(byThread.get(stop.thread) ?? []), stop]);
+  }
+  return [...byThread.values()].map((levels): Node => ({ kind: 'thread', stops: levels.sort(innermostFirst) }));
+}
+
+function innermostFirst(one: StopKey, other: StopKey): number {
+  return other.level - one.level;
 }
 
 function restarts(stop: Debugger): Node[] {
@@ -113,19 +134,4 @@ function frames(stop: Debugger): Node[] {
 function isVisible(location: Location | null | undefined): boolean {
   const uri = location && vscode.Uri.parse(location.uri).toString();
   return vscode.window.visibleTextEditors.some((editor) => editor.document.uri.toString() === uri);
-}
-
-async function announce(stop: Debugger): Promise<void> {
-  const message = `Stopped: ${typeOf(stop.condition)}: ${stop.condition.message.replace(/\s*\n\s*/g, ' ')}`;
-  if ((await vscode.window.showWarningMessage(message, SHOW)) === SHOW) {
-    await vscode.commands.executeCommand('descartes.debugger.focus');
-  }
-}
-
-async function showLocation(location: Location | null | undefined): Promise<void> {
-  if (location) {
-    const { start, end } = location.range;
-    const selection = new vscode.Range(start.line, start.character, end.line, end.character);
-    await vscode.window.showTextDocument(vscode.Uri.parse(location.uri), { selection, preserveFocus: true });
-  }
 }

@@ -13,9 +13,19 @@ export abstract class TreeView<Node> implements vscode.TreeDataProvider<Node>, v
   abstract getTreeItem(node: Node): vscode.TreeItem;
   abstract getChildren(node?: Node): vscode.ProviderResult<Node[]>;
 
+  /** Only nodes at the top are revealed. */
+  getParent(): undefined {
+    return undefined;
+  }
+
   dispose(): void {
     this.view.dispose();
     this.changes.dispose();
+  }
+
+  /** Show NODE, open and chosen, and leave the focus where it is; its parent must be at the top. */
+  protected async reveal(node: Node): Promise<void> {
+    await this.view.reveal(node, { focus: false, select: true, expand: true });
   }
 
   /** Draw the view anew, with COUNT of WHAT on its badge. */

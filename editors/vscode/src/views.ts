@@ -2,19 +2,24 @@
 import * as vscode from 'vscode';
 import type { LanguageClient } from 'vscode-languageclient/node';
 import * as protocol from './protocol';
-import { answerInput } from './asking';
+import { InspectorView } from './inspectorView';
 import { Leases } from './leases';
 import { Outcomes } from './outcomes';
 import { Questions } from './questions';
 import { Runs } from './runs';
 import type { Server } from './server';
+import { Repls } from './repl/repls';
 import { StatusBar } from './statusBar';
+import { StopActions } from './stopActions';
 import { StopsView } from './stopsView';
 
 export class Views implements vscode.Disposable {
   readonly printed = vscode.window.createOutputChannel('Lisp', 'commonlisp');
   readonly outcomes = new Outcomes(this.printed);
   readonly stops: StopsView;
+  readonly actions: StopActions;
+  readonly inspector: InspectorView;
+  readonly repls: Repls;
   readonly questions: Questions;
   readonly runs: Runs;
   private readonly said = vscode.window.createOutputChannel('Descartes Runs');
@@ -22,7 +27,10 @@ export class Views implements vscode.Disposable {
   private readonly leases: Leases;
 
   constructor(private readonly server: Server) {
-    this.stops = new StopsView(server);
+    this.inspector = new InspectorView(server);
+    this.repls = new Repls(server, (params) => this.inspector.open(params));
+    this.stops = new StopsView(server, (stop) => this.repls.tell(stop));
+    this.actions = new StopActions(server, this.stops, (params) => this.inspector.open(params));
     this.questions = new Questions(server);
     this.runs = new Runs(server);
     this.leases = new Leases(server);
@@ -31,14 +39,14 @@ export class Views implements vscode.Disposable {
   /** Show what CLIENT hears from now on. */
   listen(client: LanguageClient): void {
     client.onNotification(protocol.lispStatus, (status) => this.status.statusChanged(status));
-    client.onNotification(protocol.lispOutput, ({ text }) => this.printed.append(text));
-    client.onNotification(protocol.lispEvaluated, (evaluation) => this.outcomes.ended(evaluation));
+    client.onNotification(protocol.lispOutput, (printed) => this.wasPrinted(printed));
+    client.onNotification(protocol.lispEvaluated, (evaluation) => this.ended(evaluation));
     client.onNotification(protocol.debuggerChanged, ({ debuggers }) => this.stopsChanged(debuggers));
     client.onNotification(protocol.leaseChanged, () => void this.leases.refresh());
     client.onNotification(protocol.runChanged, (run) => this.runs.changed(run));
     client.onNotification(protocol.runOutput, ({ text }) => this.said.append(text));
     client.onNotification(protocol.interventionChanged, ({ interventions }) => this.questions.update(interventions));
-    client.onRequest(protocol.lispInput, answerInput);
+    client.onRequest(protocol.lispInput, (request) => this.repls.answer(request));
   }
 
   /** Ask for how things stand; used when the server has just started. */
@@ -51,15 +59,34 @@ export class Views implements vscode.Disposable {
     );
     this.runs.changed(...(await server.request<{ runs: protocol.Run[] }>('run.list')).runs);
     await this.leases.refresh();
+    await this.inspector.refresh();
+  }
+
+  /** Return the commands of the views' lines and terminals. */
+  commands(): Record<string, (argument: never) => unknown> {
+    return { ...this.actions.commands(), ...this.inspector.commands(), ...this.repls.commands() };
   }
 
   dispose(): void {
-    const { printed, said, outcomes, status, stops, questions, runs, leases } = this;
-    [printed, said, outcomes, status, stops, questions, runs, leases].forEach((each) => each.dispose());
+    const { printed, said, outcomes, status, stops, inspector, repls, questions, runs, leases } = this;
+    [printed, said, outcomes, status, stops, inspector, repls, questions, runs, leases].forEach((each) =>
+      each.dispose(),
+    );
+  }
+
+  private wasPrinted(printed: protocol.Printed): void {
+    this.printed.append(printed.text);
+    this.repls.printed(printed);
+  }
+
+  private ended(evaluation: protocol.Evaluation): void {
+    this.outcomes.ended(evaluation);
+    this.repls.ended(evaluation);
   }
 
   private stopsChanged(stops: protocol.Debugger[]): void {
     this.status.stopsChanged(new Set(stops.map((stop) => stop.thread)).size);
     this.stops.update(stops);
+    this.repls.stopsChanged(stops);
   }
 }

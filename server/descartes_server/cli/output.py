@@ -26,7 +26,7 @@ def show(operation: str, result: Mapping[str, Any], *, as_json: bool) -> None:
     if "values" in result and "state" in result:
         _show_evaluation(result)
     elif "notes" in result:
-        _show_compilation(result)
+        _show_compilation(result, loads=operation != "lisp.compileSystem")
     elif operation.startswith("debugger.") and {"debugger", "evaluation"} >= set(result):
         _show_leaving(result)
     elif operation == "debugger.retryWithFix":
@@ -131,7 +131,7 @@ def _show_evaluation(result: Mapping[str, Any]) -> None:
         click.echo(f"`descartes debugger restart {words} --name NAME` goes on", err=True)
 
 
-def _show_compilation(result: Mapping[str, Any]) -> None:
+def _show_compilation(result: Mapping[str, Any], *, loads: bool = True) -> None:
     """Print the notes as compilers do, `file:line:column: severity: message`, and how it went."""
     for note in result["notes"]:
         place = ""
@@ -142,8 +142,12 @@ def _show_compilation(result: Mapping[str, Any]) -> None:
     if result["state"] == "stopped":
         _show_evaluation({**result, "values": []})
     else:
-        how = "compiled and loaded" if result["success"] else "failed"
+        how = ("compiled and loaded" if loads else "compiled") if result["success"] else "failed"
+        if count := len(result.get("files") or ()):
+            how += f": {count} {'file' if count == 1 else 'files'}"
         say(f"{how} in {result['durationMs']} ms")
+        if result.get("message"):
+            say(result["message"])
 
 
 def _show_leaving(result: Mapping[str, Any]) -> None:

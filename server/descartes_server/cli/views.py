@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 Row = Mapping[str, Any]
 
@@ -216,6 +217,13 @@ HUBS = [
     _time("startedAt"),
 ]
 
+SYSTEMS = [
+    _field("name", "name", short=False),
+    Column("loaded", lambda row: "loaded" if row["loaded"] else ""),
+    Column("tests", lambda row: "tests" if row["tests"] else ""),
+    Column("file", lambda row: unquote(urlsplit(row.get("uri") or "").path), short=False),
+]
+
 
 def _one(result: Row) -> Sequence[Row]:
     return [result]
@@ -239,5 +247,6 @@ VIEWS = {
     "lease.renew": View(LEASES, _one),
     "lease.show": View(LEASES, _shown_lease, "Nobody holds it."),
     "lease.steal": View(LEASES, _one),
+    "lisp.systems": View(SYSTEMS, _listed("systems"), "There is no system in this workspace."),
     "run.list": View(RUNS, _listed("runs"), "There are no runs."),
 }

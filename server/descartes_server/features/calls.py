@@ -29,6 +29,9 @@ TITLES = {
     "lisp.compileFile": "Compiling",
     "lisp.compileForm": "Compiling",
     "lisp.loadFile": "Loading",
+    "lisp.loadSystem": "Loading",
+    "lisp.compileSystem": "Compiling",
+    "lisp.reloadSystem": "Loading",
 }
 """The operations that show progress."""
 _TRUST, _NOT_NOW = "Trust this workspace", "Not now"
@@ -110,8 +113,8 @@ class Calls:
         work = asyncio.ensure_future(self.call(snapshot, name, given))
         if name not in TITLES:
             return await work
-        uri = given.get("uri")
-        title = f"{TITLES[name]} {Path(uri).name}" if isinstance(uri, str) else TITLES[name]
+        about = Path(uri).name if isinstance(uri := given.get("uri"), str) else given.get("system")
+        title = f"{TITLES[name]} {about}" if isinstance(about, str) else TITLES[name]
         client, outcome = self._state.client, "failed"
         token = await client.begin_progress(title, token, cancellable=True)
         cancels[token] = work

@@ -220,6 +220,11 @@ class Image(ImageWork):
         self._follow(record)
         return record
 
+    async def serve_workspace(self, lisp: swank.Lisp) -> None:
+        """Let LISP find the systems of the workspace first, and compile systems into our cache."""
+        fasls = self.places.fasls or self.places.cache / "fasl"
+        await lisp.serve_workspace(self.places.workspace, fasls)
+
     async def lost(self, reason: str) -> None:
         """Take note that the image died or its connection broke."""
         if self._lisp is not None:
@@ -302,6 +307,8 @@ class Image(ImageWork):
         )
         try:
             found = await lisp.adopt()
+            if record is not None:  # what somebody else started is changed when a system is asked for
+                await self.serve_workspace(lisp)
         except BaseException:
             # It died, or does not answer: the next request must not take it for one that works.
             if self._lisp is lisp:

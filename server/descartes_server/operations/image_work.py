@@ -34,12 +34,16 @@ EVENT_NAMES = {"eval": "lisp.evaluated", "compile": "lisp.compiled", "load": "li
 
 @dataclass(frozen=True)
 class Places:
-    """Where the image's things lie: its workspace, runtime folder, cache of cores and state folder."""
+    """Where the image's things lie: its workspace, runtime folder, cache of cores and state folder.
+
+    FASLS is where systems are compiled to, None for a folder in the cache.
+    """
 
     workspace: Path
     runtime: Path
     cache: Path
     state: Path
+    fasls: Path | None = None
 
 
 def mapped(error: swank.SwankError) -> errors.DescartesError:
@@ -121,7 +125,12 @@ class ImageWork(ABC):
         record = self.evaluations.get(request.evaluation) if request.evaluation else None
         text: str | None = None
         if record is not None and record.run is None:
-            params = {"prompt": request.prompt, "thread": request.thread, "kind": request.kind}
+            params = {
+                "prompt": request.prompt,
+                "thread": request.thread,
+                "kind": request.kind,
+                "evaluation": record.id,
+            }
             try:
                 text = (await self._ask_client(record.client, "descartes/lisp/input", params)).get("text")
             except errors.DescartesError:

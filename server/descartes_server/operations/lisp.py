@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
+import msgspec
+
 import descartes_swank as swank
 from descartes_core.errors import InvalidParams, NotFound, TimedOut
 from descartes_core.ports import new_id
@@ -17,6 +19,9 @@ from descartes_server.operations.parsed import parsed
 from descartes_server.operations.registry import Empty, NoParams, Params, operation
 
 Scope = Literal["last", "toplevel", "enclosing"]
+Load = Literal["always", "onSuccess", "never"]
+LOADING: dict[Load, bool | Literal["always"]] = {"always": "always", "onSuccess": True, "never": False}
+NOT_LOADED = "the compiler is not content with {}, which was not loaded; to load it anyway say `load: always`"
 SEVERITIES: dict[str, shapes.Severity] = {
     "error": "error",
     "read-error": "error",
@@ -83,6 +88,12 @@ class FileParams(Params, frozen=True, kw_only=True):
     uri: str
     document: shapes.Document | None = None
     use_disk: bool = False
+
+
+class CompileFileParams(FileParams, frozen=True, kw_only=True):
+    """LOAD: what is compiled is loaded always, when the compiler is content with it, or never."""
+
+    load: Load = "onSuccess"
 
 
 class EvaluationParams(Params, frozen=True, kw_only=True):
@@ -228,18 +239,25 @@ async def compile_form(context: Context, params: CompileFormParams) -> shapes.Co
 
 
 @operation("lisp.compileFile", kind="effect", needs_trust=True, for_agents=True, positional=("uri",))
-async def compile_file(context: Context, params: FileParams) -> shapes.Compilation:
+async def compile_file(context: Context, params: CompileFileParams) -> shapes.Compilation:
     """Compile and load a file; where the sender's text differs from the disk's, the sender's is compiled."""
     source = await texts.read(context.services.editors, params.uri, params.document, use_disk=params.use_disk)
     if params.document is not None and not await _is_on_disk(source):
+        if params.load == "never":
+            raise InvalidParams(
+                f"expected {source.path.name} to be saved: other text is compiled by loading it"
+            )
         return await compile_span(context, source, (0, len(source.text)), None)
     record = add(context, "compile", "", source)
-    path = str(source.path)
-    return await compiled(
+    path, load = str(source.path), LOADING[params.load]
+    shape = await compiled(
         context,
         record,
-        lambda lisp: lisp.compile_file(path, id=record.id, client=record.client, load=True),
+        lambda lisp: lisp.compile_file(path, id=record.id, client=record.client, load=load),
     )
+    if shape.success or shape.state != "done" or params.load != "onSuccess":
+        return shape
+    return msgspec.structs.replace(shape, message=NOT_LOADED.format(source.path.name))
 
 
 @operation("lisp.loadFile", kind="effect", needs_trust=True, for_agents=True, positional=("uri",))

@@ -159,6 +159,11 @@ class Compilation(Shape, frozen=True, kw_only=True):
     condition: Condition | None = None
     evaluation: str | None = None
     output: str = ""
+    message: str | None = None
+    """Why something was not loaded, and what can be done about it; one sentence."""
+    system: str | None = None
+    files: list[str] = []
+    """URIs of the files that were compiled or loaded, in that order, of an operation on a system."""
 
 
 class Local(Shape, frozen=True, kw_only=True):

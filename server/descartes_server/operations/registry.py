@@ -30,6 +30,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "lisp": (
         "lisp",
         "lisp_questions",
+        "lisp_systems",
         "exploring",
         "threads",
         "tracing",

@@ -20,6 +20,9 @@ def after(
     found: dict[str, list[Note]] = {}
     if (own := _real(snapshot, params.get("uri"))) is not None:
         found[own] = _outside(snapshot, params, workshop.notes.get(own, ()))
+    for uri in compilation.get("files") or ():
+        if (path := _real(snapshot, uri)) is not None:
+            found[path] = []
     for note in compilation["notes"]:
         path = _real(snapshot, note.get("uri")) or own
         if path is not None:

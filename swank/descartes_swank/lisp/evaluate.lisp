@@ -7,7 +7,7 @@
   (export '(evaluate compile-text compile-source-file load-source-file attach-session adopt-orphans
             interrupt-evaluation interrupt-thread inspect-text)))
 
-(defparameter *evaluate-version* "1"
+(defparameter *evaluate-version* "2"
   "What a client compares with its own copy of this file; to be changed with every change of an interface.")
 
 ;;; Clients: each has its own *package*, *, ** and so on
@@ -210,8 +210,8 @@
     (swank/backend:swank-compile-file truename fasl nil
                                       (or (swank::guess-external-format truename) :utf-8))))
 
-(defun compile-source-file (id client file load)
-  "Compile FILE, and load the result when LOAD is true and compiling succeeded."
+(defun compile-source-file (id client file load always)
+  "Compile FILE, and load the result when LOAD is true and compiling succeeded, or ALWAYS."
   (run-evaluation
    id client nil
    (lambda ()
@@ -222,9 +222,9 @@
                (multiple-value-bind (output warnings failure)
                    (without-compiler-chatter (compile-to fasl file))
                  (declare (ignore warnings))
-                 (and output (not failure)
-                      (or (not load) (load output))
-                      t))))
+                 (when (and output load (or always (not failure)))
+                   (load output))
+                 (and output (not failure)))))
          (ignore-errors (sb-ext:delete-directory (directory-namestring fasl) :recursive t)))))))
 
 (defun load-source-file (id client file)

@@ -6,6 +6,16 @@ const { chromium } = createRequire(process.env.PLAYWRIGHT)('playwright-core');
 const began = Date.now();
 const DEADLINE = 30_000;
 
+/** The item of the status bar with TEXT. */
+export const status = (page, text) => page.locator('.statusbar-item', { hasText: text });
+
+/** The first line with TEXT in a view of the side bar. */
+export const row = (page, text) => page.locator('.pane-body .monaco-list-row', { hasText: text }).first();
+
+/** What opens the views of Descartes. */
+export const viewIcon = (page) =>
+  page.locator('.activitybar .action-item', { has: page.locator('[aria-label^="Descartes"]') });
+
 /** Print WORDS with the seconds since the start. */
 export function say(...words) {
   console.log(((Date.now() - began) / 1000).toFixed(1).padStart(5), ...words);

@@ -1,12 +1,10 @@
 // What a person does in VS Code with a Lisp file: trusts it, compiles, evaluates, leaves a stop, answers a run.
 import { execFileSync } from 'node:child_process';
-import { answer, choose, drive, expectFocusInEditor, hover, openFile, say } from './page.mjs';
+import { answer, choose, drive, expectFocusInEditor, hover, openFile, row, say, status } from './page.mjs';
+import { viewIcon as view } from './page.mjs';
 import { trust } from './trust.mjs';
 
 const lens = (page, title) => page.locator('.codelens-decoration a', { hasText: title }).first();
-const status = (page, text) => page.locator('.statusbar-item', { hasText: text });
-const row = (page, text) => page.locator('.pane-body .monaco-list-row', { hasText: text }).first();
-const view = (page) => page.locator('.activitybar .action-item', { has: page.locator('[aria-label^="Descartes"]') });
 
 async function compile({ page, shot }) {
   await choose(page, 'Descartes: Compile and Load File');
