@@ -53,6 +53,7 @@ class Evaluation:
     """What else the image said of the outcome; who asked knows how to read it."""
     _pauses: list[asyncio.Future[None]] = field(default_factory=list)
     _ends: list[asyncio.Future[None]] = field(default_factory=list)
+    _when_ended: list[Callable[[], None]] = field(default_factory=list)
 
     @property
     def ended(self) -> bool:
@@ -69,6 +70,13 @@ class Evaluation:
         if self.state == "running":
             await _next(self._pauses)
         return self
+
+    def when_ended(self, callback: Callable[[], None]) -> None:
+        """Call CALLBACK on the loop as soon as it has ended; now, when it has."""
+        if self.ended:
+            callback()
+        else:
+            self._when_ended.append(callback)
 
     def write(self, text: str) -> None:
         """Take note of output."""
@@ -90,6 +98,9 @@ class Evaluation:
         self.state, self.stop = state, None
         _wake(self._pauses)
         _wake(self._ends)
+        callbacks, self._when_ended = self._when_ended, []
+        for callback in callbacks:
+            callback()
 
 
 async def _next(waiting: list[asyncio.Future[None]]) -> None:

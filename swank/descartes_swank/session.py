@@ -307,17 +307,19 @@ class Lisp(Compiling, Systems, StoppedThreads):
         evaluation.values, evaluation.package, evaluation.duration_ms = list(values), package, duration
         if result is None:
             self._finish(evaluation, "done" if state == ":done" else "aborted")
-        else:
-            self._spawn(self._finish_compilation(evaluation, result))
-
-    async def _finish_compilation(self, evaluation: Evaluation, result: list[Value]) -> None:
+            return
         notes, success, *report = result
-        compiled = self._compiled.get(evaluation.id, Compiled("", None))
         evaluation.success = success is True
         evaluation.report = report[0] if report else None
+        if notes:
+            self._spawn(self._finish_compilation(evaluation, notes))
+        else:
+            self._finish(evaluation, "done")
+
+    async def _finish_compilation(self, evaluation: Evaluation, notes: list[Value]) -> None:
+        compiled = self._compiled.get(evaluation.id, Compiled("", None))
         try:
-            if notes:
-                evaluation.notes = await asyncio.to_thread(read_notes, notes, compiled, self._files)
+            evaluation.notes = await asyncio.to_thread(read_notes, notes, compiled, self._files)
         finally:
             if not evaluation.ended:
                 self._finish(evaluation, "done")

@@ -65,7 +65,7 @@ class Image(ImageWork):
 
     def busy(self) -> bool:
         """Return whether something is at work or stopped, so that the hub must not end by itself."""
-        return bool(self.debuggers) or bool(self._followers) or self._starting is not None
+        return bool(self.debuggers or self._followers or self._unended) or self._starting is not None
 
     def questions(self) -> swank.SwankQuestions:
         """Return the questions to the running image as Swank calls. Errors: `LispNotRunning`."""

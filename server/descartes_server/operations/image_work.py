@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 AskClient = Callable[[str, str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 LISP = Principal(kind="service", id="lisp", name="Lisp")
+TURNS_OF_AN_ANSWER = 3
+"""Of the loop, from the end's being logged to the answer's being sent."""
 EVENT_NAMES = {"eval": "lisp.evaluated", "compile": "lisp.compiled", "load": "lisp.loaded"}
 
 
@@ -67,6 +69,8 @@ class ImageWork(ABC):
         self._recalled: dict[str, Event] = {}
         """The stops of an earlier hub, by evaluation."""
         self._followers: set[asyncio.Task[None]] = set()
+        self._unended: set[str] = set()
+        """The evaluations whose end is still to be logged."""
 
     @abstractmethod
     def running(self) -> swank.Lisp:
@@ -162,12 +166,13 @@ class ImageWork(ABC):
     def _follow(self, record: Record) -> None:
         """Log RECORD's end, once, after everything that came before it."""
 
-        async def follow() -> None:
-            assert record.live is not None
-            await record.live.settled()
-            self._orderly.post(lambda: self._finished(record))
+        def ended() -> None:
+            if not self._listener.deaf:
+                self._orderly.post(lambda: self._finished(record))
 
-        self.aside(follow())
+        assert record.live is not None
+        self._unended.add(record.id)
+        record.live.when_ended(ended)
 
     def _aside_done(self, task: asyncio.Task[None]) -> None:
         self._followers.discard(task)
@@ -188,9 +193,15 @@ class ImageWork(ABC):
             log.error("%s is not in the history: %s", record.id, error.message)
             record.unlogged = error
         record.logged.set()
+        self._unended.discard(record.id)
         self.debuggers.ended(record)
-        # Who asked gets the answer first.
-        asyncio.get_running_loop().call_soon(self._publish, "descartes/lisp/evaluated", evaluation)
+        self.aside(self._tell_ended(evaluation))
+
+    async def _tell_ended(self, evaluation: dict[str, Any]) -> None:
+        """Tell every client of the end of EVALUATION, after the answer to the one who asked for it."""
+        for _ in range(TURNS_OF_AN_ANSWER):
+            await asyncio.sleep(0)
+        self._publish("descartes/lisp/evaluated", evaluation)
 
     async def _append(self, name: str, data: Mapping[str, Any], record: Record | None) -> None:
         await self._post(name, data, record)

@@ -12,6 +12,7 @@
 (defvar *homedir* nil "Where the Lisp that saved this core keeps its contributed modules.")
 (defvar *ending* nil "A semaphore; signalled, it ends the image.")
 (defvar *record-file* nil "The file that names this image, or NIL.")
+(defvar *mailboxes* nil "By thread, weakly: its mailbox.")
 (defvar *init-problem* nil "Why the user's initialization file could not be loaded, or NIL.")
 
 ;;; What Swank does otherwise, in an image of ours
@@ -65,10 +66,20 @@ A thread whose client has gone is given to the newest one."
           (swank::with-connection (connection)
             (swank::debug-in-emacs condition))))))
 
+(defun thread-mailbox (thread)
+  "Return the mailbox of THREAD. Swank's own way keeps the thread of every request and searches them all."
+  (sb-ext:with-locked-hash-table (*mailboxes*)
+    (or (gethash thread *mailboxes*)
+        (setf (gethash thread *mailboxes*) (swank/sbcl::make-mailbox)))))
+
 (defun change-swank ()
+  ;; After every reply Swank would go through the symbols of a package, for a cache of Emacs'.
+  (setf swank::*configure-emacs-indentation* nil
+        *mailboxes* (make-hash-table :test 'eq :weakness :key :synchronized t))
   (sb-ext:without-package-locks
     (handler-bind ((warning #'muffle-warning))
-      (setf (fdefinition 'swank::slime-secret) (lambda () *secret*)
+      (setf (fdefinition 'swank/sbcl::mailbox) #'thread-mailbox
+            (fdefinition 'swank::slime-secret) (lambda () *secret*)
             (fdefinition 'swank::accept-connections) #'accept-clients
             (fdefinition 'swank::invoke-slime-debugger) #'debug-when-attended))))
 
