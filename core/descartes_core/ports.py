@@ -26,7 +26,7 @@ class SystemClock:
         return time.time_ns() // 1_000_000
 
 
-def new_id(kind: Literal["evt", "run", "int", "ses", "eval"]) -> str:
+def new_id(kind: Literal["evt", "run", "int", "ses", "eval", "ins"]) -> str:
     """Return a fresh id, KIND, an underscore and 32 hexadecimal digits: `run_0f3c…`."""
     return f"{kind}_{uuid.uuid4().hex}"
 

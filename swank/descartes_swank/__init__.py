@@ -3,6 +3,7 @@
 Start with `connect`; `Lisp` is an image, `Listener` hears what happens in it, `Connection` is the wire below.
 """
 
+from descartes_swank import inspector
 from descartes_swank.attachment import ImageInfo
 from descartes_swank.compilation import Note
 from descartes_swank.connection import Connection
@@ -41,6 +42,16 @@ from descartes_swank.errors import (
 )
 from descartes_swank.evaluation import Evaluation, Result
 from descartes_swank.image import ImageRecord, is_running, read_record, start_image, stop_image
+from descartes_swank.inspector import (
+    CallObject,
+    Expression,
+    Inspection,
+    Inspector,
+    LocalVariable,
+    Part,
+    ResultValue,
+    StopCondition,
+)
 from descartes_swank.listener import InputRequest, Listener
 from descartes_swank.locations import Location
 from descartes_swank.paths import Paths
@@ -57,6 +68,7 @@ from descartes_swank.systems import KnownSystem, SystemOperation, SystemReport, 
 
 __all__ = [
     "Aborted",
+    "CallObject",
     "Cancelled",
     "Candidate",
     "Condition",
@@ -64,12 +76,15 @@ __all__ = [
     "DebuggerStale",
     "Definition",
     "Evaluation",
+    "Expression",
     "Frame",
     "FrameDetail",
     "ImageInfo",
     "ImageRecord",
     "ImageSettings",
     "InputRequest",
+    "Inspection",
+    "Inspector",
     "InvalidParams",
     "KnownSystem",
     "Lisp",
@@ -78,10 +93,12 @@ __all__ = [
     "LispProgram",
     "Listener",
     "Local",
+    "LocalVariable",
     "Location",
     "Looked",
     "NotFound",
     "Note",
+    "Part",
     "Paths",
     "Questions",
     "ReaderError",
@@ -89,8 +106,10 @@ __all__ = [
     "Restart",
     "RestartArgument",
     "Result",
+    "ResultValue",
     "ServiceQuestions",
     "Stop",
+    "StopCondition",
     "StopId",
     "SwankError",
     "SwankQuestions",
@@ -103,6 +122,7 @@ __all__ = [
     "connect",
     "find_lisp",
     "find_swank",
+    "inspector",
     "is_running",
     "read_record",
     "search_report",

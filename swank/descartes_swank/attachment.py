@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,13 @@ from .errors import LispLost, NotSwank, ReaderError, SwankError
 from .forms import Form, Symbol, Value, plist
 from .ways import Way
 
-LISP_FILES: Final = ("output.lisp", "evaluate.lisp", "debugger.lisp")
+LISP_FILES: Final = (
+    "output.lisp",
+    "evaluate.lisp",
+    "debugger.lisp",
+    "objects.lisp",
+    "inspector.lisp",
+)
 """The files of `lisp/` that a session needs, in the order in which they are loaded."""
 
 GREETING_S: Final = 20.0
@@ -39,8 +46,9 @@ async def attach(connection: Connection) -> tuple[ImageInfo, int]:
     """
     info = await greet(connection)
     sources = await asyncio.to_thread(_read_sources)
-    if await connection.rex(_LOADED_VERSION) != _version(sources):
+    if await connection.rex(_LOADED_VERSION) != version(sources):
         await connection.rex(_load_form(sources))
+        await connection.rex(_set_version(version(sources)))
     first_id = int(await connection.rex([Symbol("descartes-boot:attach-session")]))
     connection.next_id = first_id
     return info, first_id
@@ -122,12 +130,18 @@ def _image_info(form: Value) -> ImageInfo:
     )
 
 
+def version(sources: str | None = None) -> str:
+    """Return what tells our code from another version of it; SOURCES: its text, where it is at hand."""
+    text = _read_sources() if sources is None else sources
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def _read_sources(files: Sequence[str] = LISP_FILES) -> str:
     folder = Path(__file__).parent / "lisp"
     return "\n".join((folder / name).read_text(encoding="utf-8") for name in files)
 
 
-def _version(sources: str, variable: str = "*evaluate-version*") -> str:
+def _version(sources: str, variable: str) -> str:
     match = re.search(rf'{re.escape(variable)} "([^"]+)"', sources)
     assert match is not None
     return match[1]
@@ -145,8 +159,8 @@ def _value_there(variable: str) -> Form:
 _LOADED_VERSION: Final = [
     Symbol("cl:and"),
     [Symbol("cl:find-package"), "DESCARTES-BOOT"],
-    [Symbol("cl:fboundp"), [Symbol("cl:or"), _symbol_there("DESCRIBE-STOP"), [Symbol("quote"), None]]],
-    [Symbol("cl:symbol-value"), _symbol_there("*EVALUATE-VERSION*")],
+    [Symbol("cl:boundp"), [Symbol("cl:or"), _symbol_there("*VERSION*"), [Symbol("quote"), None]]],
+    [Symbol("cl:symbol-value"), _symbol_there("*VERSION*")],
 ]
 
 
@@ -155,6 +169,11 @@ _SERVED_BY_SLYNK: Final = [
     [Symbol("cl:symbol-value"), [Symbol("cl:find-symbol"), "*EMACS-CONNECTION*", "SLYNK"]],
     Symbol("cl:t"),
 ]
+
+
+def _set_version(digest: str) -> Form:
+    """Return the form that says in the image which version of our code it has got."""
+    return [Symbol("cl:progn"), [Symbol("cl:set"), _symbol_there("*VERSION*"), digest], None]
 
 
 def _load_form(sources: str) -> Form:

@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
+from descartes_swank.attachment import version
 from descartes_swank.discovery import LispProgram, SwankSource
 
 _LISP = Path(__file__).parent / "lisp"
@@ -32,6 +33,8 @@ _OWN = (
     "evaluate",
     "debugger",
     "systems",
+    "objects",
+    "inspector",
     "boot",
 )
 _BUILD_SECONDS = 300
@@ -65,7 +68,7 @@ def build_command(program: LispProgram, swank: SwankSource, fasls: Path, core: P
     files = " ".join(map(_lisp_string, own_files()))
     settings = (
         f"(:loader {_lisp_string(swank.loader)} :fasls {_lisp_string(f'{fasls}/')} :files ({files})"
-        f" :core {_lisp_string(core) if core else 'nil'})"
+        f" :version {_lisp_string(version())} :core {_lisp_string(core) if core else 'nil'})"
     )
     return [
         *program.command,

@@ -23,6 +23,7 @@ from .debugger import Condition, Stop
 from .errors import Aborted, DebuggerStale, InvalidParams, LispLost, NotFound, SwankError
 from .evaluation import Evaluation, Queues, Result
 from .forms import Form, Symbol, Value
+from .inspector import Inspector
 from .listener import InputRequest, Listener
 from .paths import SAME, Paths
 from .stopped import StoppedThreads, checked
@@ -61,6 +62,7 @@ class Lisp(Compiling, Systems, StoppedThreads):
         super().__init__(listener or Listener(), paths)
         self.evaluations: dict[str, Evaluation] = {}
         """Those that have not ended, by id."""
+        self.inspector = Inspector(self)
         self._queues = Queues()
         self._compiled: dict[str, Compiled] = {}
         self._adopted: dict[str, Evaluation] = {}
@@ -171,6 +173,10 @@ class Lisp(Compiling, Systems, StoppedThreads):
         """
         answer = await self._ask("descartes-boot:inspect-text", expression, client, package)
         return str(checked(answer)[0])
+
+    async def forget_client(self, client: str) -> None:
+        """Drop what the image keeps for CLIENT, which is gone: inspections, results, variables, REPLs."""
+        await self._ask("descartes-boot:forget-client", client)
 
     async def start_evaluation_in_frame(
         self, thread: int, level: int, frame: int, code: str, *, id: str, client: str = ""

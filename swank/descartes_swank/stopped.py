@@ -15,7 +15,16 @@ from typing import Any, Final, Literal
 from . import debugger, messages
 from .connection import Connection
 from .debugger import Debugger, Effect, Frame, FrameDetail, Restart, Stop, StopId
-from .errors import Aborted, Cancelled, DebuggerStale, InvalidParams, LispLost, NotFound, SwankError
+from .errors import (
+    Aborted,
+    Cancelled,
+    DebuggerStale,
+    InvalidParams,
+    LispLost,
+    NotFound,
+    SwankError,
+    TimedOut,
+)
 from .forms import Form, Symbol, Value
 from .listener import Listener
 from .locations import SourceFiles
@@ -122,6 +131,14 @@ class StoppedThreads:
         await self._leave(thread, level, "call-frame-again", frame, given)
 
     # Requests
+
+    async def call(self, name: str, *arguments: Form) -> Value:
+        """Return the value of calling our function NAME, one that ends without a stop."""
+        return await self._ask(name, *arguments)
+
+    async def at_stop(self, thread: int, level: int, name: str, *arguments: Form) -> list[Value]:
+        """Return the answer of our function NAME, called in the stopped THREAD, without its `:ok`."""
+        return await self._at(thread, level, name, *arguments)
 
     async def _ask(self, name: str, *arguments: Form, thread: int | Literal[True] = True) -> Value:
         """Return the value of calling NAME; a stop in it is aborted silently, which raises `Aborted`."""
@@ -305,13 +322,17 @@ def quoted(items: Sequence[Form]) -> Form:
 def checked(answer: Value) -> list[Value]:
     """Return what follows `:ok` in ANSWER of one of our functions.
 
-    Errors: `DebuggerStale`, `InvalidParams`, `Cancelled`, as other answers say.
+    Errors: `DebuggerStale`, `InvalidParams`, `NotFound`, `TimedOut`, `Cancelled`, as other answers say.
     """
     match answer:
         case [":stale"]:
             raise DebuggerStale("The thread is not stopped at that level any more; look at the stops again")
         case [":invalid", str(why)]:
             raise InvalidParams(why[:1].upper() + why[1:].rstrip("."))
+        case [":missing", str(why)]:
+            raise NotFound(why[:1].upper() + why[1:].rstrip("."))
+        case [":late"]:
+            raise TimedOut("The code took too long; evaluate it with lisp.eval and open its value")
         case [":cancelled"]:
             raise Cancelled("The restart's question was given up; the thread is stopped as before")
         case [":ok", *rest]:

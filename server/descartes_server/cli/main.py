@@ -35,6 +35,7 @@ SUMMARIES = {
     "doctor": "Say what was found: Lisp, Swank, git, the log, the hub.",
     "history": "Show what happened, newest first.",
     "hub": "Show or end the background process of a workspace.",
+    "inspector": "Look into objects of the image and change them.",
     "intervention": "List and answer what runs ask.",
     "lease": "Take, show and give back leases on files.",
     "lisp": "Start the live image, evaluate, compile and load.",

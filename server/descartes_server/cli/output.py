@@ -29,6 +29,8 @@ def show(operation: str, result: Mapping[str, Any], *, as_json: bool) -> None:
         _show_compilation(result, loads=operation != "lisp.compileSystem")
     elif operation.startswith("debugger.") and {"debugger", "evaluation"} >= set(result):
         _show_leaving(result)
+    elif operation.startswith("inspector.") and "parts" in result:
+        _show_inspection(result)
     elif operation == "debugger.retryWithFix":
         _show_compilation(result["compilation"])
         _show_leaving(result)
@@ -159,6 +161,19 @@ def _show_leaving(result: Mapping[str, Any]) -> None:
         condition = stop["condition"]
         say(f"stopped at level {stop['level']}: {condition['type']}: {condition['message']}")
         say(f"`descartes debugger restart {words} --name NAME` goes on")
+
+
+def _show_inspection(result: Mapping[str, Any]) -> None:
+    """Print what an inspection shows: before each line the number that opens or sets it."""
+    click.echo(f"{result['title']}\n{result['type']}  {result['id']}")
+    for part in result["parts"]:
+        number = "" if part.get("part") is None else str(part["part"])
+        action = ""
+        if part.get("action") is not None:
+            action = f"  [action {part['action']}: {part.get('actionText') or part['text'].strip('[]')}]"
+        click.echo(f"{number:>6}  {part['text']}{action}")
+    if result.get("more"):
+        say(f"There is more: `descartes inspector more {result['id'][4:12]}`")
 
 
 def _show_object(result: Mapping[str, Any]) -> None:

@@ -104,6 +104,7 @@ class Session:
             run=run,
             token=token,
             notifications=notifications,
+            brief=True,
             environment=dict(os.environ),
         )
 

@@ -210,6 +210,12 @@ DEBUGGERS = [
     Column("restarts", lambda row: " ".join(each["name"] for each in row["restarts"]), short=False),
 ]
 
+INSPECTIONS = [
+    _id(),
+    _field("type", "type"),
+    _field("object", "title", short=False),
+]
+
 HUBS = [
     Column("pid", lambda row: str(row["pid"])),
     _field("workspace", "workspace", short=False),
@@ -240,6 +246,7 @@ def _shown_lease(result: Row) -> Sequence[Row]:
 VIEWS = {
     "debugger.list": View(DEBUGGERS, _listed("debuggers"), "Nothing is stopped."),
     "history.list": View(EVENTS, _listed("events"), "Nothing has happened."),
+    "inspector.list": View(INSPECTIONS, _listed("inspections"), "Nothing is inspected."),
     "intervention.list": View(INTERVENTIONS, _listed("interventions"), "No run asks anything."),
     "lease.acquire": View(LEASES, _one),
     "lease.list": View(LEASES, _listed("leases"), "No file is leased."),

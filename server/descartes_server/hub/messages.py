@@ -49,6 +49,8 @@ class ClientHello(Message, frozen=True):
     presence: bool = False
     """Whether the leases of this person taken through `client_name` live with this connection."""
     notifications: bool = False
+    brief: bool = False
+    """Whether the client lives for one command; see `Caller.brief`."""
     environment: dict[str, str] = {}
     settings: dict[str, Any] = {}
     """What the client's editor sets, nested as in `descartes.toml`."""

@@ -30,6 +30,8 @@ from descartes_server.operations.settings import Settings
 log = logging.getLogger(__name__)
 
 ANSWERS_KEPT = 256
+COMES_BACK_S = 30.0
+"""How long a client that went may take to attach again and find its inspections and REPLs."""
 HUB = Principal(kind="service", id="hub", name="the hub")
 
 
@@ -163,6 +165,7 @@ class Hub:
             editor_settings=hello.settings,
             run=principal.id if of_run else None,
             keeps_leases_as=hello.client_id if hello.presence and not of_run else None,
+            brief=hello.brief,
         )
 
     def is_trusted(self) -> bool:
@@ -196,6 +199,8 @@ class Hub:
             self._tell_presence()
         if attachment.caller is not None:
             self.editors.forget(attachment.caller.client_id)
+            if attachment.caller.owner == attachment.caller.client_id:
+                self.run(self._forget(attachment.caller.client_id))
 
     def remember(self, client_id: str, response: messages.OperationResponse) -> None:
         """Keep RESPONSE for a while, in case the client asks the same again."""
@@ -225,6 +230,12 @@ class Hub:
         for attachment in self._attachments:
             attachment.wake()
         await lease_requests.close_settled(self.services, events)
+
+    async def _forget(self, client_id: str) -> None:
+        """Have the image drop what it keeps for a client, unless that comes back soon."""
+        await asyncio.sleep(COMES_BACK_S)
+        if not any(each.caller and each.caller.client_id == client_id for each in self._attachments):
+            await self.services.image.forget_client(client_id)
 
     async def _note(self, name: str, data: dict[str, Any]) -> None:
         await self.services.store.append(

@@ -40,6 +40,7 @@ _VERBS = {
     ),
     "history": "list show statistics subscribe verify",
     "hub": "status stop",
+    "inspector": "action back close eval forward list more open part refresh set",
     "intervention": "answer list",
     "lease": "acquire list release renew request show steal",
     "lisp": (

@@ -100,6 +100,16 @@ class Caller:
     keeps_leases_as: str | None = None
     """The client with which leases taken here by a person live; None: they end by time alone."""
 
+    brief: bool = False
+    """Whether the client lives for one command: what it opens then belongs to its person's terminals."""
+
+    @property
+    def owner(self) -> str:
+        """Return whose inspections and REPLs are meant: those of the client, of the run, or of the person."""
+        if self.run is not None:
+            return f"run:{self.run}"
+        return f"{self.principal.kind}:{self.principal.id}" if self.brief else self.client_id
+
     @property
     def is_person(self) -> bool:
         return self.principal.kind == "human" and self.run is None

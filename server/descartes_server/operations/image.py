@@ -98,6 +98,11 @@ class Image(ImageWork):
         if self._lisp is None and self._settings().autostart:
             await self.start(environment)
 
+    @property
+    def is_running(self) -> bool:
+        """Return whether there is an image to ask."""
+        return self._lisp is not None
+
     def running(self) -> swank.Lisp:
         """Return the session of the running image. Errors: `LispNotRunning`."""
         if self._lisp is None:
@@ -219,6 +224,12 @@ class Image(ImageWork):
         record.live = await self.ask(ask(self.running()))
         self._follow(record)
         return record
+
+    async def forget_client(self, client: str) -> None:
+        """Drop what the image keeps for CLIENT, which is gone."""
+        if self._lisp is not None:
+            with contextlib.suppress(swank.SwankError):
+                await self._lisp.forget_client(client)
 
     async def serve_workspace(self, lisp: swank.Lisp) -> None:
         """Let LISP find the systems of the workspace first, and compile systems into our cache."""

@@ -36,6 +36,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "tracing",
     ),
     "debugger": ("debugger", "debugger_repairs"),
+    "inspector": ("inspector",),
 }
 """Which modules of this package declare the operations of each resource."""
 

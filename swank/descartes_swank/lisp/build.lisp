@@ -1,8 +1,8 @@
 ;;;; Loaded into a bare Lisp: brings in Swank and the rest of these files, for a core or to go on with.
 ;;;;
 ;;;; The caller has set CL-USER::*DESCARTES*, a plist: :LOADER, Swank's loader; :FASLS, an empty folder
-;;;; for compiled files, with a slash at its end; :FILES, our files in order; :CORE, the core to save,
-;;;; or NIL to start at once.
+;;;; for compiled files, with a slash at its end; :FILES, our files in order; :VERSION, that of the files for
+;;;; sessions; :CORE, the core to save, or NIL to start at once.
 
 (require "ASDF")
 (require "SB-INTROSPECT")
@@ -34,6 +34,8 @@
         (load (compile-file file :output-file (concatenate 'string (descartes-fasls "own")
                                                            (pathname-name file) ".fasl")
                                  :external-format :utf-8))))))
+
+(setf (symbol-value (find-symbol "*VERSION*" "DESCARTES-BOOT")) (getf *descartes* :version))
 
 (let ((core (getf *descartes* :core)))
   (makunbound '*descartes*)

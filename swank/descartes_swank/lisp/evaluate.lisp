@@ -5,10 +5,9 @@
 
 (eval-when (:compile-toplevel :load-toplevel :execute)
   (export '(evaluate compile-text compile-source-file load-source-file attach-session adopt-orphans
-            interrupt-evaluation interrupt-thread inspect-text)))
+            interrupt-evaluation interrupt-thread inspect-text forget-client)))
 
-(defparameter *evaluate-version* "2"
-  "What a client compares with its own copy of this file; to be changed with every change of an interface.")
+(defvar *version* nil "What a client compares with its own copy of these files, set when all are loaded.")
 
 ;;; Clients: each has its own *package*, *, ** and so on
 
@@ -40,6 +39,44 @@
   (shift-history client '(* ** ***) (first values))
   (shift-history client '(/ // ///) values)
   (shift-history client '(+ ++ +++) form))
+
+;;; The values of the last evaluations, to be looked at and referred to
+
+(defconstant +results-kept+ 100 "For each client, large ones too.")
+
+(defstruct result id values)
+
+(defvar *results* (make-hash-table :test 'equal :synchronized t)
+  "By client: its last results, the newest first.")
+
+(defun remember-result (client id values)
+  (sb-ext:with-locked-hash-table (*results*)
+    (let ((results (cons (make-result :id id :values values) (gethash client *results*))))
+      (setf (gethash client *results*) (subseq results 0 (min +results-kept+ (length results)))))))
+
+(defun evaluation-value (id index)
+  "Return the value INDEX of the evaluation ID, whoever asked for it, and whether it is kept."
+  (let ((result (sb-ext:with-locked-hash-table (*results*)
+                  (loop for results being the hash-values of *results*
+                        thereis (find id results :key #'result-id :test #'equal)))))
+    (if (and result (< -1 index (length (result-values result))))
+        (values (nth index (result-values result)) t)
+        (values nil nil))))
+
+(defun of-client-p (name client)
+  "True when NAME is CLIENT, or one of its REPLs."
+  (and (eql 0 (search client name))
+       (or (= (length name) (length client))
+           (char= #\# (char name (length client))))))
+
+(defun forget-client (client)
+  "Drop what is kept for CLIENT and its REPLs."
+  (flet ((gone-p (name) (of-client-p name client)))
+    (forget-inspections #'gone-p)
+    (dolist (table (list *results* *client-variables*) t)
+      (sb-ext:with-locked-hash-table (table)
+        (loop for name in (loop for name being the hash-keys of table collect name)
+              when (gone-p name) do (remhash name table))))))
 
 (defun named-package (name)
   "Return the package that NAME means, written as in a file; without a name, nil."
@@ -128,7 +165,9 @@
            (swank::*buffer-readtable* *readtable*)
            (swank::*sldb-initial-frames* 0))
        (multiple-value-bind (result values form) (call-with-retry function)
-         (when form (remember-values client form values))
+         (when form
+           (remember-values client form values)
+           (remember-result client (evaluation-id *evaluation*) values))
          (list :done (printed-values values) (package-name *package*) result))))))
 
 (defun call-abortable (function)
