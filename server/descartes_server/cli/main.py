@@ -17,6 +17,7 @@ from descartes_server import __version__
 OWN = {
     "config": "descartes_server.cli.config:config",
     "daemon": "descartes_server.cli.processes:daemon",
+    "dap": "descartes_server.cli.processes:dap",
     "demo": "descartes_server.cli.processes:demo",
     "doctor": "descartes_server.cli.doctor:doctor",
     "history": "descartes_server.cli.history:history",
@@ -30,6 +31,7 @@ OWN = {
 SUMMARIES = {
     "config": "Show the settings and where each comes from.",
     "daemon": "Run the hub of a workspace in this terminal.",
+    "dap": "Serve one debugger of an editor.",
     "debugger": "Look into stopped threads and leave them.",
     "demo": "Tell a true session on a real library.",
     "doctor": "Say what was found: Lisp, Swank, git, the log, the hub.",

@@ -1,4 +1,4 @@
-"""The commands that become something: a hub, a language server, the demo."""
+"""The commands that become something: a hub, a language server, a debug adapter, the demo."""
 
 from __future__ import annotations
 
@@ -14,6 +14,14 @@ def daemon(workspace: str | None, detached: bool) -> int:
     from descartes_server.hub import main as hub
 
     return hub.daemon(Session(workspace).workspace, detached=detached)
+
+
+@click.command("dap", epilog="Example: descartes dap")
+def dap() -> int:
+    """Serve one client of the Debug Adapter Protocol on standard input and output."""
+    from descartes_server.dap import adapter
+
+    return adapter.serve()
 
 
 @click.command("lsp", epilog="Example: descartes lsp --stdio")

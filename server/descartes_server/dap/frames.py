@@ -1,0 +1,174 @@
+"""Stopped threads looked into: the stack in pages, and what stands in a frame."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from descartes_core.errors import NotFound
+from descartes_server.dap import arguments, evaluation
+from descartes_server.dap.references import Container, Variable, page, read_only
+from descartes_server.dap.requests import request
+from descartes_server.dap.stops import Frame, Stop
+
+if TYPE_CHECKING:
+    from descartes_server.dap.adapter import Adapter
+
+LONGEST_NAME = 200
+READ_ONLY = {"attributes": ["readOnly"]}
+
+
+@request("threads", arguments.Nothing)
+async def threads(adapter: Adapter, _: arguments.Nothing) -> dict[str, Any]:
+    """Return the threads that are stopped."""
+    return {"threads": [{"id": stop.thread, "name": thread_name(stop)} for stop in adapter.stops.all()]}
+
+
+@request("stackTrace", arguments.StackTrace)
+async def stack_trace(adapter: Adapter, asked: arguments.StackTrace) -> dict[str, Any]:
+    """Return a page of a stopped thread's frames."""
+    stop = adapter.stops.of(asked.thread_id)
+    total = int(stop.debugger["frameCount"])
+    start = max(asked.start_frame or 0, 0)
+    end = min(start + asked.levels, total) if asked.levels else total
+    frames = await _frames(adapter, stop, start, max(start, end))
+    places = await asyncio.gather(*(adapter.places.of(frame.get("location")) for frame in frames))
+    shown = [
+        {
+            "id": adapter.stops.frame_id(stop, frame["index"]),
+            "name": _one_line(frame["description"]),
+            "canRestart": frame["restartable"],
+            # Of a frame without a file there is nothing to open.
+            **({} if frame.get("location") else {"presentationHint": "subtle"}),
+            **place,
+        }
+        for frame, place in zip(frames, places, strict=True)
+    ]
+    return {"stackFrames": shown, "totalFrames": total}
+
+
+@request("scopes", arguments.OfFrame)
+async def scopes(adapter: Adapter, asked: arguments.OfFrame) -> dict[str, Any]:
+    """Return the locals, the catch tags and the restarts of a frame."""
+    frame = adapter.stops.frame(asked.frame_id)
+    detail = await adapter.session.call("debugger.frame", frame.key)
+    tags = Fixed([("tag", tag) for tag in detail["catchTags"]])
+    restarts = Fixed(
+        [(f"{each['index']} {each['name']}", each["description"]) for each in frame.stop.restarts]
+    )
+    found: list[tuple[str, Container, int]] = [
+        ("Locals", Locals(adapter, frame), len(detail["locals"])),
+        ("Restarts", restarts, len(restarts.pairs)),
+    ]
+    if tags.pairs:
+        found.insert(1, ("Catch tags", tags, len(tags.pairs)))
+    return {"scopes": [_scope(adapter, frame.stop, *each) for each in found]}
+
+
+@request("variables", arguments.Variables)
+async def variables(adapter: Adapter, asked: arguments.Variables) -> dict[str, Any]:
+    """Return what is in a scope or an object."""
+    container = adapter.references.get(asked.variables_reference)
+    if asked.filter == "indexed":
+        return {"variables": []}
+    return {"variables": await container.variables(max(asked.start or 0, 0), asked.count)}
+
+
+@request("setVariable", arguments.SetVariable)
+async def set_variable(adapter: Adapter, asked: arguments.SetVariable) -> dict[str, Any]:
+    """Give a variable another value; returns it as it is then."""
+    container = adapter.references.get(asked.variables_reference)
+    variable = await container.set(asked.name, asked.value)
+    return {key: variable[key] for key in ("value", "type", "variablesReference") if key in variable}
+
+
+@request("exceptionInfo", arguments.OfThread)
+async def exception_info(adapter: Adapter, asked: arguments.OfThread) -> dict[str, Any]:
+    """Return the condition that a thread is stopped with, and the ways out of it."""
+    stop = adapter.stops.of(asked.thread_id)
+    condition = stop.debugger["condition"]
+    ways = "\n".join(f"{each['index']} [{each['name']}] {each['description']}" for each in stop.restarts)
+    return {
+        "exceptionId": condition["type"],
+        "description": f"{condition['message']}\n\nRestarts:\n{ways}",
+        "breakMode": "always" if evaluation.reason(stop) != "exception" else "unhandled",
+        "details": {"message": condition["message"], "fullTypeName": condition["type"]},
+    }
+
+
+@dataclass(frozen=True)
+class Locals:
+    """The local variables of a frame."""
+
+    adapter: Adapter
+    frame: Frame
+
+    async def variables(self, start: int, count: int | None) -> list[Variable]:
+        detail = await self.adapter.session.call("debugger.frame", self.frame.key)
+        return page([_local(each) for each in detail["locals"]], start, count)
+
+    async def set(self, name: str, value: str) -> Variable:
+        there = await self.variables(0, None)
+        if all(each["name"] != name for each in there):
+            names = ", ".join(each["name"] for each in there) or "none"
+            raise NotFound(f"expected a local variable of the frame, got {name!r}; there are {names}")
+        await evaluation.quietly(self.adapter, f"(cl:setf {name} {value}\n)", self.frame)
+        self.adapter.invalidated("variables")
+        # A variable may be a copy of what the code works with; what it is now says so.
+        return next(each for each in await self.variables(0, None) if each["name"] == name)
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Names and values that nobody can change."""
+
+    pairs: Sequence[tuple[str, str]]
+
+    async def variables(self, start: int, count: int | None) -> list[Variable]:
+        rows = [
+            {"name": name, "value": value, "variablesReference": 0, "presentationHint": READ_ONLY}
+            for name, value in self.pairs
+        ]
+        return page(rows, start, count)
+
+    async def set(self, name: str, value: str) -> Variable:
+        raise read_only(name)
+
+
+def thread_name(stop: Stop) -> str:
+    """Return how the thread of STOP is called: its number, whose it is, and how deep it is stopped."""
+    origin = stop.debugger["origin"]
+    whose = origin.get("name") or ("in the background" if origin["kind"] == "background" else origin["kind"])
+    level = f", level {stop.level}" if stop.level > 1 else ""
+    return f"thread {stop.thread} ({whose}){level}"
+
+
+def _scope(adapter: Adapter, stop: Stop, name: str, container: Container, size: int) -> dict[str, Any]:
+    scope = {
+        "name": name,
+        "variablesReference": adapter.references.add(container, stop),
+        "namedVariables": size,
+        "expensive": False,
+    }
+    return scope | ({"presentationHint": "locals"} if name == "Locals" else {})
+
+
+async def _frames(adapter: Adapter, stop: Stop, start: int, end: int) -> list[dict[str, Any]]:
+    known: list[dict[str, Any]] = stop.debugger["frames"]
+    if end <= len(known):
+        return known[start:end]
+    answer = await adapter.session.call("debugger.frames", {**stop.key, "start": start, "end": end})
+    frames: list[dict[str, Any]] = answer["frames"]
+    return frames
+
+
+def _local(local: dict[str, Any]) -> Variable:
+    name = local["name"]
+    return {"name": name, "value": local["value"], "evaluateName": name, "variablesReference": 0}
+
+
+def _one_line(description: str) -> str:
+    line = " ".join(description.split())
+    return line if len(line) <= LONGEST_NAME else f"{line[:LONGEST_NAME]}…"
