@@ -190,7 +190,12 @@ def settings_page() -> str:
         hints = typing.get_type_hints(struct)
         for field in msgspec.structs.fields(struct):
             name = f"{group.encode_name}.{field.encode_name}"
-            lines.append(f"| `{name}` | {type_name(hints[field.name])} | {shown(field.default)} |")
+            made = (
+                msgspec.to_builtins(field.default_factory())
+                if field.default is msgspec.NODEFAULT
+                else field.default
+            )
+            lines.append(f"| `{name}` | {type_name(hints[field.name])} | {shown(made)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -31,6 +31,7 @@ from descartes_swank.errors import (
     Cancelled,
     DebuggerStale,
     InvalidParams,
+    LispGone,
     LispLost,
     LispNotFound,
     NotFound,
@@ -54,7 +55,7 @@ from descartes_swank.inspector import (
 )
 from descartes_swank.listener import InputRequest, Listener
 from descartes_swank.locations import Location
-from descartes_swank.paths import Paths
+from descartes_swank.paths import PathRule, Paths
 from descartes_swank.service import (
     Candidate,
     Definition,
@@ -88,6 +89,7 @@ __all__ = [
     "InvalidParams",
     "KnownSystem",
     "Lisp",
+    "LispGone",
     "LispLost",
     "LispNotFound",
     "LispProgram",
@@ -99,6 +101,7 @@ __all__ = [
     "NotFound",
     "Note",
     "Part",
+    "PathRule",
     "Paths",
     "Questions",
     "ReaderError",

@@ -3,7 +3,8 @@
     SwankError
      ├── Aborted              aborted           the Lisp ended the request without a value
      ├── LispLost             lisp_lost         the connection or the process is gone
-     │    └── NotSwank        lisp_lost         what answers there is no Swank
+     │    ├── NotSwank        lisp_lost         what answers there is no Swank
+     │    └── LispGone        lisp_lost         the image has ended; trying again is no use
      ├── LispNotFound         lisp_not_found    no Lisp, or no Swank, to start
      ├── DebuggerStale        debugger_stale    that thread and level is not stopped any more
      │    └── RequestInvalid  debugger_stale    the request named a thread that has ended
@@ -52,6 +53,10 @@ class LispLost(SwankError):
 
 class NotSwank(LispLost):
     """Something answers, which is no Swank."""
+
+
+class LispGone(LispLost):
+    """The image has ended; there is nothing to go back to."""
 
 
 class LispNotFound(SwankError):

@@ -18,6 +18,7 @@ import msgspec
 from descartes_swank import sexp
 from descartes_swank.connection import Connection
 from descartes_swank.errors import InvalidParams, LispLost
+from descartes_swank.paths import SAME, Paths
 from descartes_swank.questions import (
     Asking,
     Candidate,
@@ -159,9 +160,10 @@ class SwankQuestions(Asking):
     The functions that answer are sent to the image with the first question; it must be an SBCL.
     """
 
-    def __init__(self, connection: Connection, deadline_ms: int = 2000) -> None:
+    def __init__(self, connection: Connection, deadline_ms: int = 2000, *, paths: Paths = SAME) -> None:
         super().__init__(deadline_ms)
         self._connection = connection
+        self._paths = paths
         self._owner = secrets.token_hex(8)
         self._ids = itertools.count(1)
         self._prepared: asyncio.Task[None] | None = None
@@ -181,7 +183,8 @@ class SwankQuestions(Asking):
         if self._prepared is None or (self._prepared.done() and self._prepared.exception()):
             self._prepared = asyncio.create_task(self._prepare())
         await asyncio.shield(self._prepared)
-        return await super()._ask(answer, request, deadline_ms)
+        answered = await super()._ask(answer, request, deadline_ms)
+        return answered if self._paths == SAME else _here(answered, self._paths)
 
     async def _call(self, function: str, text: str, number: int) -> str:
         try:
@@ -203,6 +206,21 @@ class SwankQuestions(Asking):
             if problem:
                 raise InvalidParams(f"The image could not load what answers questions: {problem}")
         await self._connection.rex(_set_form(digest))
+
+
+def _here(answer: Any, paths: Paths) -> Any:
+    """Return ANSWER with the files that it names as they are called here; places that are not here go."""
+    if not isinstance(answer, list):
+        return answer
+    moved = []
+    for item in answer:
+        plain = isinstance(item, dict)
+        named = item.get("file") if plain else getattr(item, "file", None)
+        if not isinstance(named, str):
+            moved.append(item)
+        elif (file := paths.here(named)) is not None:
+            moved.append({**item, "file": file} if plain else msgspec.structs.replace(item, file=file))
+    return moved
 
 
 # Whatever is called here must not fail: an error in a Swank call is no answer but a debugger.

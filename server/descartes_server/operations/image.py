@@ -22,8 +22,10 @@ from descartes_core.store import Store
 from descartes_server.operations import lisp_shapes as shapes
 from descartes_server.operations.debuggers import Publish
 from descartes_server.operations.evaluations import Record
-from descartes_server.operations.image_work import AskClient, ImageWork, Places, mapped
+from descartes_server.operations.image_return import TAKE_UP_S, Returning
+from descartes_server.operations.image_work import AskClient, Places, mapped
 from descartes_server.operations.lisp_settings import image_settings
+from descartes_server.operations.lisp_target import Target, configured, remember, remembered
 from descartes_server.operations.recall import recall
 from descartes_server.operations.settings import LispSettings
 
@@ -32,14 +34,11 @@ log = logging.getLogger(__name__)
 Environment = Mapping[str, str] | None
 ENDING_S = 2.0
 """How long a process that was killed may be seen after its connections have closed."""
-TAKE_UP_S = 3.0
-"""How long a new hub waits for the image of an earlier one, which may be one that answers nobody."""
-
 ANNOUNCING_S = 3.0
 """How long the stops of an earlier hub may take to be announced again."""
 
 
-class Image(ImageWork):
+class Image(Returning):
     """One image for the workspace. Used from the hub's loop only."""
 
     def __init__(
@@ -50,13 +49,11 @@ class Image(ImageWork):
         places: Places,
         settings: Callable[[], LispSettings],
     ) -> None:
-        super().__init__(store, publish, ask_client, places)
-        self._settings = settings
+        super().__init__(store, publish, ask_client, places, settings)
         self._lisp: swank.Lisp | None = None
         self._record: swank.ImageRecord | None = None
         self._questions: tuple[swank.Lisp, swank.SwankQuestions] | None = None
         self._service: tuple[swank.Lisp, swank.ServiceQuestions] | None = None
-        self._status = shapes.LispStatus(state="stopped")
         self._starting: asyncio.Task[None] | None = None
 
     def status(self) -> shapes.LispStatus:
@@ -71,7 +68,7 @@ class Image(ImageWork):
         """Return the questions to the running image as Swank calls. Errors: `LispNotRunning`."""
         lisp = self.running()
         if self._questions is None or self._questions[0] is not lisp:
-            self._questions = lisp, swank.SwankQuestions(lisp.connection)
+            self._questions = lisp, swank.SwankQuestions(lisp.connection, paths=lisp.paths)
         return self._questions[1]
 
     async def question(self, request: Mapping[str, Any], deadline_ms: int) -> Any:
@@ -96,6 +93,7 @@ class Image(ImageWork):
         """Start an image when none runs and that is wanted. Errors: those of `start`."""
         # The settings are files; they are read only where they decide something.
         if self._lisp is None and self._settings().autostart:
+            self._require_no_going_back()
             await self.start(environment)
 
     @property
@@ -106,6 +104,7 @@ class Image(ImageWork):
     def running(self) -> swank.Lisp:
         """Return the session of the running image. Errors: `LispNotRunning`."""
         if self._lisp is None:
+            self._require_no_going_back()
             reason = f" ({self._status.reason})" if self._status.reason else ""
             raise errors.LispNotRunning(
                 f"expected a running Lisp, there is none{reason}; start one with lisp.start"
@@ -122,17 +121,19 @@ class Image(ImageWork):
         if self._lisp is not None and self._lisp.connection.closed.done():
             await self._orderly.done()  # its end is known to the session and not taken in here yet
         if self._lisp is None:
+            await self._stay_away()
             if self._starting is None:
                 starting = self._start(environment, program)
                 self._starting = asyncio.create_task(starting, name="start the image")
             await asyncio.shield(self._starting)
         return self.status()
 
-    async def connect(self, host: str, port: int, secret: str | None) -> shapes.LispStatus:
+    async def connect(self, target: Target) -> shapes.LispStatus:
         """Attach to a Swank server somebody else started. Errors: `LispLost` when nobody answers."""
         if self._lisp is not None or self._starting is not None:
             raise errors.InvalidParams("expected no running Lisp, there is one; stop it with lisp.stop first")
-        await self.ask(self._attach(host, port, secret, None))
+        await self._stay_away()
+        await self.ask(self._attach_to(target))
         await self._log_start()
         return self.status()
 
@@ -148,8 +149,11 @@ class Image(ImageWork):
             for event in recalled.stops.values()
             if event.data.get("evaluation")
         }
-        reason = "it ended while no hub ran"
-        if (record := swank.read_record(self.places.runtime)) is not None:
+        reason, target = "it ended while no hub ran", remembered(self.places.runtime)
+        if recalled.running and target is not None:
+            await self._take_up_target(target)
+            reason = self._status.reason or reason
+        elif (record := swank.read_record(self.places.runtime)) is not None:
             try:
                 await self._attach_own(record)
             except swank.SwankError:
@@ -159,7 +163,10 @@ class Image(ImageWork):
             await self._announced_again(set(recalled.stops), self._lisp)
             await self.debuggers.forget_recalled()
         elif recalled.running:
-            await self._gone(shapes.LispStatus(state="lost", reason=reason), "lisp.lost", recalled.pid)
+            status = shapes.LispStatus(state="lost", reason=reason, reconnecting=self._target is not None)
+            await self._gone(status, "lisp.lost", recalled.pid)
+            if self._target is not None:
+                self._go_back()
 
     async def _announced_again(self, recalled: set[tuple[int, int]], lisp: swank.Lisp) -> None:
         """Answer when the stops RECALLED were announced by LISP, or it is clear that some are not there.
@@ -186,14 +193,18 @@ class Image(ImageWork):
         """End the image; one that we only attached to is left running."""
         if self._starting is not None:
             await asyncio.wait({self._starting})
-        lisp, record = self._lisp, self._record
-        if lisp is not None:
-            self._lisp, self._record = None, None
-            await lisp.close()
-            if record is not None:
-                await swank.stop_image(record)
+        lisp, record, target = self._lisp, self._record, self._target
+        if lisp is not None or self._going_back is not None:
+            await self._stay_away()
+            self._lisp, self._record, self._target = None, None, None
+            remember(self.places.runtime, None)
+            if lisp is not None:
+                await lisp.close()
+            reason = await self._end(record, target)
             await self._gone(
-                shapes.LispStatus(state="stopped"), "lisp.stopped", record.pid if record else None
+                shapes.LispStatus(state="stopped", reason=reason),
+                "lisp.stopped",
+                record.pid if record else None,
             )
         elif (unreachable := swank.read_record(self.places.runtime)) is not None:
             await swank.stop_image(unreachable)
@@ -204,6 +215,7 @@ class Image(ImageWork):
         """Leave the image as it is: the hub ends, the image stays."""
         # What the session reports of its own closing is nothing that happened in the image.
         self._listener.deaf = True
+        await self._stay_away()
         for follower in self._followers:
             follower.cancel()
         if self._lisp is not None:
@@ -237,20 +249,31 @@ class Image(ImageWork):
         await lisp.serve_workspace(self.places.workspace, fasls)
 
     async def lost(self, reason: str) -> None:
-        """Take note that the image died or its connection broke."""
+        """Take note that the image died or its connection broke; one that may be there is tried again."""
         if self._lisp is not None:
             record, self._lisp, self._record = self._record, None, None
-            status = shapes.LispStatus(state="lost", reason=reason)
+            there = self._target is not None or (record is not None and swank.is_running(record))
+            status = shapes.LispStatus(
+                state="lost",
+                reason=f"{reason}; reconnecting" if there else reason,
+                host=self._status.host,
+                port=self._status.port,
+                remote=self._status.remote,
+                attached=self._status.attached,
+                reconnecting=there,
+            )
             await self._gone(status, "lisp.lost", record.pid if record else None)
+            if there:
+                self._go_back()
 
     async def _start(self, environment: Environment, program: str | None) -> None:
         began = time.monotonic()
         self._set(shapes.LispStatus(state="starting"))
         place = self.places
         try:
-            if (attach := self._settings().attach) is not None and program is None:
-                host, _, port = attach.rpartition(":")
-                await self._attach(host, int(port), None, None)
+            target = None if program else configured(place.workspace, self._settings())
+            if target is not None:
+                await self._attach_to(target, environment, start=True)
             else:
                 # One that still runs although its connection was lost is the workspace's image.
                 record = swank.read_record(place.runtime)
@@ -259,9 +282,9 @@ class Image(ImageWork):
                     log_file = place.state / "log" / "lisp.log"
                     record = await swank.start_image(settings, place.runtime, place.cache, log_file)
                     await self._attach_own(record)
-        except swank.SwankError as error:
+        except (swank.SwankError, errors.DescartesError) as error:
             self._set(shapes.LispStatus(state="stopped", reason=str(error)))
-            raise mapped(error) from error
+            raise (mapped(error) if isinstance(error, swank.SwankError) else error) from error
         finally:
             self._starting = None
         started_in_ms = round((time.monotonic() - began) * 1000)
@@ -288,7 +311,10 @@ class Image(ImageWork):
         """Attach to the image of RECORD. Errors: `LispLost` when it does not answer in time."""
         try:
             async with asyncio.timeout(TAKE_UP_S):
-                await self._attach(record.host, record.port, record.secret, record)
+                lisp = await swank.Lisp.open(
+                    record.host, record.port, secret=record.secret, listener=self._listener
+                )
+                await self._attach(lisp, record, None)
         except TimeoutError:
             raise swank.LispLost(
                 f"The Lisp, process {record.pid}, runs and does not answer; end it with lisp.stop"
@@ -299,21 +325,22 @@ class Image(ImageWork):
         return settings if program is None else dataclasses.replace(settings, command=(program,))
 
     async def _attach(
-        self, host: str, port: int, secret: str | None, record: swank.ImageRecord | None
+        self, lisp: swank.Lisp, record: swank.ImageRecord | None, target: Target | None
     ) -> None:
-        lisp = await swank.Lisp.open(host, port, secret=secret, listener=self._listener)
-        self._lisp, self._record = lisp, record
-        info = lisp.info
+        self._lisp, self._record, self._target = lisp, record, target
+        info, place = lisp.info, record or target
+        assert place is not None
         self._set(
             shapes.LispStatus(
                 state="ready",
                 implementation=info.implementation,
                 version=info.version,
                 pid=info.pid,
-                host=host,
-                port=port,
+                host=place.host or None,
+                port=place.port or None,
                 package=info.package,
                 attached=record is None,
+                remote=target.remote if target else None,
             )
         )
         try:

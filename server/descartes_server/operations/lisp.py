@@ -17,6 +17,7 @@ from descartes_server.operations.context import Context
 from descartes_server.operations.evaluations import Kind, Record
 from descartes_server.operations.parsed import parsed
 from descartes_server.operations.registry import Empty, NoParams, Params, operation
+from descartes_server.operations.settings import PathPair
 
 Scope = Literal["last", "toplevel", "enclosing"]
 Load = Literal["always", "onSuccess", "never"]
@@ -42,11 +43,17 @@ class StartParams(Params, frozen=True, kw_only=True):
 
 
 class ConnectParams(Params, frozen=True, kw_only=True):
-    """The Swank server to attach to; without SECRET the first line of ~/.slime-secret, where there is one."""
+    """The Swank server to attach to; without SECRET the first line of ~/.slime-secret, where there is one.
+
+    SSH: the host from which HOST and PORT are reached. PATHS: folders that are called otherwise there,
+    instead of the setting `lisp.paths`.
+    """
 
     host: str
     port: int
     secret: str | None = None
+    ssh: str | None = None
+    paths: list[PathPair] | None = None
 
 
 class EvalParams(Params, frozen=True, kw_only=True):
@@ -138,7 +145,10 @@ async def start(context: Context, params: StartParams) -> shapes.LispStatus:
 @operation("lisp.connect", kind="effect", needs_trust=True, positional=("host", "port"))
 async def connect(context: Context, params: ConnectParams) -> shapes.LispStatus:
     """Attach to a Swank server that runs already."""
-    return await context.services.image.connect(params.host, params.port, params.secret)
+    image = context.services.image
+    return await image.connect(
+        image.server_at(params.host, params.port, params.secret, params.ssh, params.paths)
+    )
 
 
 @operation("lisp.stop", kind="effect")

@@ -55,7 +55,11 @@ class LispStatus(Shape, frozen=True, kw_only=True):
     started_in_ms: int | None = None
     stops: int = 0
     attached: bool = False
-    """Whether somebody else started it, so that it is not ours to end."""
+    """Whether somebody else started it, or it runs elsewhere; what editors ask of it goes through the hub."""
+    remote: str | None = None
+    """The command that leads to it, when that is not a connection from here."""
+    reconnecting: bool = False
+    """Whether it was lost and is tried again and again."""
     reason: str | None = None
     """Why the image was lost or did not start, one sentence."""
 

@@ -23,6 +23,13 @@ class _Group(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """Base of the groups of settings."""
 
 
+class PathPair(_Group, frozen=True):
+    """The folder LOCAL, relative to the workspace, is the folder REMOTE where the image runs."""
+
+    local: str
+    remote: str
+
+
 class LispSettings(_Group, frozen=True):
     command: list[str] | None = None
     """The one program that is tried, with its arguments; None: found by itself."""
@@ -30,6 +37,12 @@ class LispSettings(_Group, frozen=True):
     """Path of a Swank checkout."""
     attach: str | None = None
     """`host:port` of a Swank that is already running."""
+    remote: str | None = None
+    """The host on which the image is, or is started, as one would name it to ssh."""
+    ssh: list[str] = msgspec.field(default_factory=lambda: ["ssh"])
+    """The program that leads to that host, with its arguments."""
+    paths: list[PathPair] = []
+    """Folders that are called otherwise where the image runs."""
     autostart: bool = True
     """Whether the first request that needs the image starts it, in a trusted workspace."""
     init: bool = True
@@ -58,7 +71,7 @@ class Settings(_Group, frozen=True):
     hub: HubSettings = HubSettings()
 
 
-NAMES_PROGRAMS = frozenset({"lisp.command", "lisp.swank", "lisp.attach"})
+NAMES_PROGRAMS = frozenset({"lisp.command", "lisp.swank", "lisp.attach", "lisp.remote", "lisp.ssh"})
 """Settings that name programs, files to load or ports: a workspace that is not trusted cannot give them."""
 
 

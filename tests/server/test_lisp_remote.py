@@ -1,0 +1,300 @@
+"""An image elsewhere: reached over the network, by ssh or through a container, lost and found again.
+
+What stands for ssh here is a program that runs the command in other surroundings (`support.ssh_stand_in`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from descartes_core import errors
+from descartes_server.operations import reconnecting
+from descartes_server.operations.image import Image
+from descartes_server.operations.settings import LispSettings, PathPair, Settings
+from descartes_server.operations.texts import path_of, uri_of
+from support.desk import Desk, desk
+from support.ssh_stand_in import SshStandIn
+from support.stock_swank import StockSwank, run_stock_swank
+from support.until import until
+from support.wire import wire_to
+
+__all__ = ["desk"]
+
+
+@pytest.fixture(scope="module")
+def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StockSwank]:
+    with run_stock_swank(tmp_path_factory.mktemp("stock")) as swank:
+        yield swank
+
+
+@pytest.fixture
+def ssh(tmp_path: Path) -> SshStandIn:
+    return SshStandIn(tmp_path)
+
+
+def settings(desk: Desk, **lisp: Any) -> None:
+    desk.context.services.settings = Settings(lisp=LispSettings(**lisp))
+
+
+async def state(desk: Desk, wanted: str) -> dict[str, Any]:
+    image = desk.context.services.image
+    await until(lambda: image.status().state == wanted, f"the image is {wanted}")
+    return await desk.call("lisp.status")
+
+
+class TestReconnecting:
+    async def test_stops_and_running_evaluations_are_taken_up_again(
+        self, desk: Desk, stock: StockSwank
+    ) -> None:
+        async with wire_to(stock.port) as wire:
+            await desk.call("lisp.connect", host="127.0.0.1", port=wire.port)
+            code = '(restart-case (error "far away") (use-value (v) v))'
+            stopped = await desk.call("lisp.eval", code=code)
+            asleep = asyncio.create_task(desk.call("lisp.eval", code="(progn (sleep 1) :slept)"))
+            image = desk.context.services.image
+            await until(lambda: image.evaluations.newest_running("editor") is not None, "it runs")
+            wire.cut()
+            assert (await asleep)["state"] == "lost"
+            lost = await state(desk, "lost")
+            assert lost["reconnecting"] and "reconnecting" in lost["reason"] and lost["port"] == wire.port
+            for operation, params in (("lisp.eval", {"code": "1"}), ("lisp.interrupt", {"thread": 1})):
+                with pytest.raises(errors.LispLost, match=r"give it up with lisp\.stop"):
+                    await desk.call(operation, **params)
+            assert (await desk.call("debugger.list"))["debuggers"] == []
+            wire.mend()
+            await state(desk, "ready")
+            await until(lambda: bool(image.debuggers.all()), "the stop is announced again")
+            stop = stopped["debugger"]
+            left = await desk.call("debugger.restart", **stop, name="USE-VALUE", arguments=["7"])
+            assert left["evaluation"]["id"] == stopped["id"] and left["evaluation"]["values"] == ["7"]
+            slept = image.evaluations.find((await asleep)["id"])
+            await until(lambda: slept.wire().state == "done", "what went on meanwhile is heard")
+            assert slept.wire().values == [":SLEPT"]
+
+    async def test_it_is_tried_ever_less_often(self) -> None:
+        tried = list(reconnecting.delays())
+        assert tried[0] < 0.5 and tried[-1] == reconnecting.LONGEST_S and tried == sorted(tried)
+        assert sum(tried) >= reconnecting.IN_ALL_S
+
+    async def test_it_can_be_given_up(self, desk: Desk, stock: StockSwank) -> None:
+        async with wire_to(stock.port) as wire:
+            await desk.call("lisp.connect", host="127.0.0.1", port=wire.port)
+            wire.cut()
+            await state(desk, "lost")
+            await until(lambda: wire.attempts > 1, "it is tried again")
+            assert (await desk.call("lisp.stop"))["state"] == "stopped"
+            tried = wire.attempts
+            wire.mend()
+            assert (await desk.call("lisp.connect", host="127.0.0.1", port=wire.port))["state"] == "ready"
+            assert wire.attempts == tried + 1
+            assert (await desk.values("(+ 1 1)")) == ["2"]
+
+    async def test_a_dropped_connection_to_an_image_of_ours(self, desk: Desk) -> None:
+        started = await desk.call("lisp.start")
+        stopped = await desk.call("lisp.eval", code='(restart-case (error "here") (use-value (v) v))')
+        image = desk.context.services.image
+        image.running().connection._link.abort()
+        await state(desk, "lost")
+        await until(lambda: len(image.debuggers.all()) == 1 and image.status().state == "ready", "it is back")
+        assert (await desk.call("lisp.status"))["pid"] == started["pid"]
+        left = await desk.call("debugger.abort", **stopped["debugger"])
+        assert left["evaluation"]["state"] == "aborted"
+
+    async def test_an_image_of_ours_that_died_is_not_waited_for(self, desk: Desk) -> None:
+        pid = (await desk.call("lisp.start"))["pid"]
+        os.kill(pid, signal.SIGKILL)
+        image = desk.context.services.image
+        await until(lambda: image.status().state == "lost" and not image.status().reconnecting, "given up")
+        assert await desk.values("(+ 1 1)") == ["2"]
+        assert (await desk.call("lisp.status"))["pid"] != pid
+
+    async def test_the_next_hub_takes_up_what_was_attached_to(self, desk: Desk, stock: StockSwank) -> None:
+        services = desk.context.services
+        async with wire_to(stock.port) as wire:
+            await desk.call("lisp.connect", host="127.0.0.1", port=wire.port)
+            stopped = await desk.call("lisp.eval", code='(error "left behind")')
+            await services.image.detach()
+            services.image = _another(desk)
+            await services.image.take_up()
+            assert services.image.status().state == "ready" and services.image.status().port == wire.port
+            await until(lambda: bool(services.image.debuggers.all()), "the stop is announced again")
+            await desk.call("debugger.abort", **stopped["debugger"])
+            await services.image.detach()
+            wire.cut()
+            services.image = _another(desk)
+            await services.image.take_up()
+            assert services.image.status().reconnecting
+            wire.mend()
+            await state(desk, "ready")
+
+
+def _another(desk: Desk) -> Image:
+    services, published = desk.context.services, desk.published
+    return Image(
+        services.store,
+        lambda method, params: published.append((method, params)),
+        lambda client, method, params: asyncio.sleep(0, {}),
+        services.image.places,
+        lambda: services.settings.lisp,
+    )
+
+
+SOURCE = """;; é😀€
+(defun far-name (x)
+  (error "no ~a" x))
+
+(defun far-note (x)
+  (let ((far-unused x)) 1))
+"""
+
+
+class TestPaths:
+    @pytest.fixture
+    async def there(self, desk: Desk, stock: StockSwank, workspace: Path, tmp_path: Path) -> Path:
+        """Return the folder that the image knows as its own; the workspace is a copy of it."""
+        folder = tmp_path / "srv"
+        folder.mkdir()
+        for side in (folder, workspace):
+            (side / "far.lisp").write_text(SOURCE, encoding="utf-8")
+        settings(desk, paths=[PathPair(local=".", remote=str(folder))])
+        await desk.call("lisp.connect", host="127.0.0.1", port=stock.port)
+        return folder
+
+    async def test_a_file_is_compiled_under_its_name_there(
+        self, desk: Desk, workspace: Path, there: Path
+    ) -> None:
+        uri = uri_of(workspace / "far.lisp")
+        result = await desk.call("lisp.compileFile", uri=uri)
+        (note,) = [each for each in result["notes"] if "FAR-UNUSED" in each["message"]]
+        assert path_of(note["uri"]) == workspace / "far.lisp" and note["range"]["start"]["line"] == 6
+        (file,) = await desk.values(
+            "(sb-introspect:definition-source-pathname (sb-introspect:find-definition-source #'far-name))"
+        )
+        assert str(there) in file and str(workspace) not in file
+
+    async def test_definitions_and_frames_are_found_here(
+        self, desk: Desk, workspace: Path, there: Path
+    ) -> None:
+        await desk.call("lisp.loadFile", uri=uri_of(workspace / "far.lisp"))
+        request = {"question": "definitions", "name": "far-name", "package": "CL-USER"}
+        (found,) = (await desk.call("lisp.question", request=request))["answer"]
+        assert found["file"] == str(workspace / "far.lisp") and found["offset"] == SOURCE.index("(defun")
+        stopped = await desk.call("lisp.eval", code="(far-name 1)")
+        (debugger,) = (await desk.call("debugger.list"))["debuggers"]
+        location = next(frame["location"] for frame in debugger["frames"] if frame["location"])
+        assert path_of(location["uri"]) == workspace / "far.lisp" and location["range"]["start"]["line"] == 3
+        await desk.call("debugger.abort", **stopped["debugger"])
+
+    async def test_a_file_that_the_image_cannot_see_is_sent_as_text(
+        self, desk: Desk, there: Path, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "outside.lisp"
+        file.write_text("(defun outside-name () 5)\n(defun outside-note () outside-oops)\n")
+        for operation in ("lisp.compileFile", "lisp.loadFile"):
+            result = await desk.call(operation, uri=uri_of(file))
+            (note,) = [each for each in result["notes"] if "OUTSIDE-OOPS" in each["message"]]
+            assert path_of(note["uri"]) == file and note["range"]["start"]["line"] == 2
+        await desk.call("lisp.compileForm", uri=uri_of(file), position={"line": 1, "column": 1})
+        source = "(sb-introspect:find-definition-source #'outside-name)"
+        known = await desk.values(f"(let ((*print-readably* nil)) (prin1-to-string {source}))")
+        assert str(tmp_path) not in known[0]
+        assert await desk.values("(outside-name)") == ["5"]
+
+
+class TestSsh:
+    async def test_an_image_is_started_on_a_host_and_outlives_the_connection(
+        self, desk: Desk, ssh: SshStandIn, workspace: Path
+    ) -> None:
+        settings(
+            desk, remote="me@box", ssh=[str(ssh.program)], init=False,
+            paths=[PathPair(local=".", remote=str(ssh.root / "app"))],
+        )  # fmt: skip
+        (ssh.root / "app").mkdir()
+        started = await desk.call("lisp.start")
+        assert started["state"] == "ready" and started["remote"] == f"{ssh.program} me@box sbcl"
+        assert started["attached"] and ssh.calls == ["me@box sbcl --script"]
+        assert await desk.values("(sb-posix:getcwd)") == [f'"{ssh.root / "app"}"']
+        variables = (await desk.values('(list (sb-posix:getenv "HOME") sb-ext:*posix-argv*)'))[0]
+        assert str(ssh.root) in variables and str(workspace) not in variables
+        stopped = await desk.call("lisp.eval", code='(restart-case (error "away") (use-value (v) v))')
+        ssh.unplug()
+        image = desk.context.services.image
+        image.running().connection._link.abort()
+        await state(desk, "lost")
+        await until(lambda: len(ssh.calls) > 1, "it is tried again")
+        with pytest.raises(errors.LispLost, match="reconnecting"):
+            await desk.call("lisp.eval", code="1")
+        ssh.unplug(plugged=True)
+        assert (await state(desk, "ready"))["pid"] == started["pid"]
+        await until(lambda: bool(image.debuggers.all()), "the stop is announced again")
+        left = await desk.call("debugger.restart", **stopped["debugger"], name="USE-VALUE", arguments=["7"])
+        assert left["evaluation"]["values"] == ["7"]
+        assert (await desk.call("lisp.stop"))["state"] == "stopped"
+        await until(lambda: not Path(f"/proc/{started['pid']}/fd").exists(), "the image has ended")
+
+    async def test_an_image_that_died_there_is_started_anew(self, desk: Desk, ssh: SshStandIn) -> None:
+        settings(desk, command=[str(ssh.program), "box", "sbcl"], init=False)
+        pid = (await desk.call("lisp.start"))["pid"]
+        os.kill(pid, signal.SIGKILL)
+        image = desk.context.services.image
+        await until(lambda: image.status().state == "lost" and not image.status().reconnecting, "given up")
+        assert "has ended" in str((await desk.call("lisp.status"))["reason"])
+        assert await desk.values("(+ 1 1)") == ["2"]
+        assert (await desk.call("lisp.status"))["pid"] != pid
+
+    async def test_a_server_on_a_host_is_reached_through_ssh(
+        self, desk: Desk, ssh: SshStandIn, stock: StockSwank
+    ) -> None:
+        settings(desk, ssh=[str(ssh.program)])
+        await desk.call("lisp.connect", host="127.0.0.1", port=stock.port, ssh="box")
+        assert ssh.calls == [f"-W 127.0.0.1:{stock.port} box"]
+        assert await desk.values("(+ 20 22)") == ["42"]
+        flood = '(dotimes (i 20000) (format t "~a " i))'
+        result = await desk.call("lisp.eval", code=flood, onStop="wait")
+        assert result["outputBytes"] == len("".join(f"{i} " for i in range(20000)))
+
+    async def test_a_container_is_the_same_mechanism(self, desk: Desk, tmp_path: Path) -> None:
+        root, docker = tmp_path / "container", tmp_path / "docker"
+        root.mkdir()
+        docker.write_text(f'#!/bin/sh\n[ "$1 $2" = "exec -i" ] || exit 64\nshift 3\ncd {root}\nexec "$@"\n')
+        docker.chmod(0o755)
+        settings(desk, command=[str(docker), "exec", "-i", "app", "sbcl", "--dynamic-space-size", "700MB"])
+        await desk.call("lisp.start")
+        assert await desk.values("(sb-ext:dynamic-space-size)") == [str(700 * 1024 * 1024)]
+        await desk.call("lisp.stop")
+
+    @pytest.mark.parametrize(
+        ("changed", "expected"),
+        [
+            ({"command": ["{ssh}", "box", "/no/such/sbcl"]}, "/no/such/sbcl: not found"),
+            ({"remote": "box", "swank": "/no/such/swank"}, "no swank-loader.lisp on that side"),
+            ({"remote": "-oProxyCommand=evil"}, "expected a host for ssh"),
+            ({"remote": "box", "ssh": ["no-such-ssh"]}, "'no-such-ssh'"),
+            ({"attach": "box"}, "expected lisp.attach as HOST:PORT"),
+        ],
+    )
+    async def test_what_cannot_be_started_there_is_one_sentence(
+        self, desk: Desk, ssh: SshStandIn, changed: dict[str, Any], expected: str
+    ) -> None:
+        given: dict[str, Any] = {"ssh": [str(ssh.program)], **changed}
+        if "command" in given:
+            given["command"][0] = str(ssh.program)
+        settings(desk, **given)
+        with pytest.raises(errors.DescartesError) as caught:
+            await desk.call("lisp.start")
+        message = caught.value.message
+        assert expected in message and "\n" not in message and not message.endswith(".")
+        assert (await desk.call("lisp.status"))["state"] == "stopped"
+
+    async def test_a_host_out_of_reach_is_one_sentence(self, desk: Desk, ssh: SshStandIn) -> None:
+        ssh.unplug()
+        settings(desk, ssh=[str(ssh.program)])
+        with pytest.raises(errors.LispLost, match="port 22: No route to host"):
+            await desk.call("lisp.connect", host="127.0.0.1", port=4005, ssh="box")
