@@ -17,7 +17,6 @@ from descartes_server.operations.context import Context
 from descartes_server.operations.evaluations import Kind, Record
 from descartes_server.operations.parsed import parsed
 from descartes_server.operations.registry import Empty, NoParams, Params, operation
-from descartes_server.operations.settings import PathPair
 
 Scope = Literal["last", "toplevel", "enclosing"]
 Load = Literal["always", "onSuccess", "never"]
@@ -40,20 +39,6 @@ class StartParams(Params, frozen=True, kw_only=True):
     """IMPLEMENTATION is the command to start instead of the configured one, one word."""
 
     implementation: str | None = None
-
-
-class ConnectParams(Params, frozen=True, kw_only=True):
-    """The Swank server to attach to; without SECRET the first line of ~/.slime-secret, where there is one.
-
-    SSH: the host from which HOST and PORT are reached. PATHS: folders that are called otherwise there,
-    instead of the setting `lisp.paths`.
-    """
-
-    host: str
-    port: int
-    secret: str | None = None
-    ssh: str | None = None
-    paths: list[PathPair] | None = None
 
 
 class EvalParams(Params, frozen=True, kw_only=True):
@@ -140,15 +125,6 @@ async def _no_image(context: Context, params: EvaluationParams) -> shapes.Evalua
 async def start(context: Context, params: StartParams) -> shapes.LispStatus:
     """Start the image, or answer the status of the one that runs."""
     return await context.services.image.start(context.caller.environment, params.implementation)
-
-
-@operation("lisp.connect", kind="effect", needs_trust=True, positional=("host", "port"))
-async def connect(context: Context, params: ConnectParams) -> shapes.LispStatus:
-    """Attach to a Swank server that runs already."""
-    image = context.services.image
-    return await image.connect(
-        image.server_at(params.host, params.port, params.secret, params.ssh, params.paths)
-    )
 
 
 @operation("lisp.stop", kind="effect")

@@ -29,6 +29,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "hub": ("hub",),
     "lisp": (
         "lisp",
+        "lisp_connect",
         "lisp_questions",
         "lisp_systems",
         "exploring",
