@@ -166,7 +166,7 @@ class Image(Returning):
             status = shapes.LispStatus(state="lost", reason=reason, reconnecting=self._target is not None)
             await self._gone(status, "lisp.lost", recalled.pid)
             if self._target is not None:
-                self._go_back()
+                self._go_back(None)
 
     async def _announced_again(self, recalled: set[tuple[int, int]], lisp: swank.Lisp) -> None:
         """Answer when the stops RECALLED were announced by LISP, or it is clear that some are not there.
@@ -262,9 +262,13 @@ class Image(Returning):
                 attached=self._status.attached,
                 reconnecting=there,
             )
-            await self._gone(status, "lisp.lost", record.pid if record else None)
+            known = asyncio.Event()
             if there:
-                self._go_back()
+                self._go_back(known)  # from now on no other image is started in its place
+            try:
+                await self._gone(status, "lisp.lost", record.pid if record else None)
+            finally:
+                known.set()
 
     async def _start(self, environment: Environment, program: str | None) -> None:
         began = time.monotonic()

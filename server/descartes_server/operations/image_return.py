@@ -80,8 +80,9 @@ class Returning(ImageWork):
                 "ask again later, or give it up with lisp.stop"
             )
 
-    def _go_back(self) -> None:
-        self._going_back = asyncio.create_task(self._try_again(), name="reconnect to the image")
+    def _go_back(self, known: asyncio.Event | None) -> None:
+        """Try to attach again, beginning when the loss is KNOWN to everybody."""
+        self._going_back = asyncio.create_task(self._try_again(known), name="reconnect to the image")
         self._going_back.add_done_callback(_failed)
 
     async def _stay_away(self) -> None:
@@ -91,8 +92,10 @@ class Returning(ImageWork):
             task.cancel()
             await asyncio.wait({task})
 
-    async def _try_again(self) -> None:
+    async def _try_again(self, known: asyncio.Event | None) -> None:
         """Attach again, or say why that is given up."""
+        if known is not None:
+            await known.wait()
         problem = await until_it_works(self._attach_once_more)
         self._going_back = None
         if problem is None:
