@@ -39,6 +39,7 @@ FEATURES = (
     "code_action",
     "commands",
     "compiling",
+    "drift",
     "news",
     "refreshing",
     "workspace",

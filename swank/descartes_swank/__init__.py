@@ -55,6 +55,7 @@ from descartes_swank.inspector import (
 )
 from descartes_swank.listener import InputRequest, Listener
 from descartes_swank.locations import Location
+from descartes_swank.marks import FileState, LoadedFile, Marks, Unit, UnitState
 from descartes_swank.paths import PathRule, Paths
 from descartes_swank.service import (
     Candidate,
@@ -78,6 +79,7 @@ __all__ = [
     "Definition",
     "Evaluation",
     "Expression",
+    "FileState",
     "Frame",
     "FrameDetail",
     "ImageInfo",
@@ -94,10 +96,12 @@ __all__ = [
     "LispNotFound",
     "LispProgram",
     "Listener",
+    "LoadedFile",
     "Local",
     "LocalVariable",
     "Location",
     "Looked",
+    "Marks",
     "NotFound",
     "Note",
     "Part",
@@ -122,6 +126,8 @@ __all__ = [
     "SystemReport",
     "TimedOut",
     "TooLarge",
+    "Unit",
+    "UnitState",
     "connect",
     "find_lisp",
     "find_swank",

@@ -21,6 +21,7 @@ LISP_FILES: Final = (
     "debugger.lisp",
     "objects.lisp",
     "inspector.lisp",
+    "marks.lisp",
 )
 """The files of `lisp/` that a session needs, in the order in which they are loaded."""
 

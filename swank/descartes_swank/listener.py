@@ -7,6 +7,7 @@ from typing import Literal
 
 from .debugger import Stop
 from .evaluation import Evaluation
+from .marks import LoadedFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,9 @@ class Listener:
 
     def input_wanted(self, request: InputRequest) -> None:
         """A thread waits for an answer."""
+
+    def file_loaded(self, file: LoadedFile) -> None:
+        """ASDF has loaded FILE; told of the folder that `Marks.follow` names."""
 
     def lost(self, reason: str) -> None:
         """The image is gone or the connection to it was closed. Said once."""

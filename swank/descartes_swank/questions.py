@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from descartes_swank.errors import Cancelled, InvalidParams, NotFound, SwankError, TimedOut
+from descartes_swank.marks import FileState, Unit, read_states
 
 _Answer = TypeVar("_Answer")
 _GRACE_SECONDS = 1.0
@@ -106,6 +107,10 @@ class Questions(Protocol):
         """Return symbols with TEXT in their names that name something, of PACKAGE or of all packages."""
         ...
 
+    async def drift(self, file: str, units: Sequence[Unit]) -> FileState | None:
+        """Return what the image has of UNITS of FILE; None where no session ever evaluated."""
+        ...
+
 
 class Reply(msgspec.Struct):
     """One line of the image: the answer to the question `id`, or why there is none."""
@@ -160,6 +165,10 @@ class Asking(ABC):
         Errors: also `NotFound` and `InvalidParams`, from an image that knows why it refuses.
         """
         return await self._ask(_PLAIN, request, deadline_ms)
+
+    async def drift(self, file: str, units: Sequence[Unit]) -> FileState | None:
+        answer = await self._ask(_PLAIN, {"question": "drift", "file": file, "units": units})
+        return None if answer is None else read_states(answer)
 
     async def _ask(
         self,

@@ -35,6 +35,7 @@ _OWN = (
     "systems",
     "objects",
     "inspector",
+    "marks",
     "boot",
 )
 _BUILD_SECONDS = 300

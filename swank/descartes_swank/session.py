@@ -25,6 +25,7 @@ from .evaluation import Evaluation, Queues, Result
 from .forms import Form, Symbol, Value
 from .inspector import Inspector
 from .listener import InputRequest, Listener
+from .marks import LoadedFile, Marks
 from .paths import SAME, Paths
 from .stopped import StoppedThreads, checked
 from .systems import Systems
@@ -63,6 +64,7 @@ class Lisp(Compiling, Systems, StoppedThreads):
         self.evaluations: dict[str, Evaluation] = {}
         """Those that have not ended, by id."""
         self.inspector = Inspector(self)
+        self.marks = Marks(self._ask)
         self._queues = Queues()
         self._compiled: dict[str, Compiled] = {}
         self._adopted: dict[str, Evaluation] = {}
@@ -230,6 +232,7 @@ class Lisp(Compiling, Systems, StoppedThreads):
         evaluation = self._new(id, client)
         if compiled is not None:
             self._compiled[id] = compiled
+        form = self.marks.wrapped(id, form)
         self._queues.add(evaluation, lambda: self._send(evaluation, form, True))
         return evaluation
 
@@ -299,6 +302,8 @@ class Lisp(Compiling, Systems, StoppedThreads):
                 self._wants_input(InputRequest(tag, thread, prompt, _input_kind(prompt), evaluation))
             case [":input-ended", int(tag)]:
                 self._inputs.pop(tag, None)
+            case [":loaded", int(tick), str(path), str(text)]:
+                self._listener.file_loaded(LoadedFile(tick, path, text))
             case [":adopted", adopted]:
                 self._adopted.update({id: self._new(id, client) for id, client in adopted or []})
             case _:

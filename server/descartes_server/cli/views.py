@@ -12,12 +12,16 @@ Row = Mapping[str, Any]
 
 COLOURS = {
     "accepted": "green",
+    "changed": "yellow",
     "closed": "dim",
     "completed": "green",
     "failed": "red",
     "idle": "dim",
     "initializing": "cyan",
+    "loaded": "green",
+    "missing": "red",
     "open": "yellow",
+    "removed": "magenta",
     "paused": "yellow",
     "running": "cyan",
     "terminated": "magenta",
@@ -133,6 +137,20 @@ def summary(event: Row) -> str:
     return ""
 
 
+def place(row: Row) -> str:
+    """Return where ROW stands as editors take it: `/a/b.lisp:3:1`."""
+    if not row.get("uri"):
+        return ""
+    start = (row.get("range") or {}).get("start") or {}
+    return ":".join(
+        [unquote(urlsplit(row["uri"]).path), *(str(start[key]) for key in ("line", "column") if start)]
+    )
+
+
+def _drift(result: Row) -> list[Row]:
+    return [*result["forms"], *({**each, "state": "removed"} for each in result["removed"])]
+
+
 def _time(key: str) -> Column:
     return Column(
         key.removesuffix("At") or "time",
@@ -231,6 +249,14 @@ SYSTEMS = [
 ]
 
 
+DRIFT = [
+    _status("state", "state"),
+    Column("kind", lambda row: row["kind"]),
+    Column("name", lambda row: " ".join([row["name"], row.get("signature") or ""]).strip(), short=False),
+    Column("place", place, short=False),
+]
+
+
 def _one(result: Row) -> Sequence[Row]:
     return [result]
 
@@ -245,6 +271,7 @@ def _shown_lease(result: Row) -> Sequence[Row]:
 
 VIEWS = {
     "debugger.list": View(DEBUGGERS, _listed("debuggers"), "Nothing is stopped."),
+    "lisp.drift": View(DRIFT, _drift, "The image has nothing of the workspace's files."),
     "history.list": View(EVENTS, _listed("events"), "Nothing has happened."),
     "inspector.list": View(INSPECTIONS, _listed("inspections"), "Nothing is inspected."),
     "intervention.list": View(INTERVENTIONS, _listed("interventions"), "No run asks anything."),

@@ -16,6 +16,7 @@ from lsprotocol import types
 
 from descartes_core.errors import DescartesError, InvalidParams, WorkspaceNotTrusted
 from descartes_server.features import views
+from descartes_server.ide.index import is_lisp_file
 from descartes_server.lsp import convert, uris
 from descartes_server.lsp.positions import Positions
 from descartes_server.state import ServerState, Snapshot, notes
@@ -32,6 +33,7 @@ TITLES = {
     "lisp.loadSystem": "Loading",
     "lisp.compileSystem": "Compiling",
     "lisp.reloadSystem": "Loading",
+    "lisp.loadChanged": "Loading what changed",
 }
 """The operations that show progress."""
 _TRUST, _NOT_NOW = "Trust this workspace", "Not now"
@@ -152,6 +154,8 @@ class Calls:
                 raise InvalidParams(f"{operation.name} expects `uri`, and no document is open; name the file")
             params["uri"] = self._state.last_active
         uri = params.get("uri")
+        if uri is None and "documents" in fields and "documents" not in params:
+            params["documents"] = _sources(snapshot)
         opened = snapshot.documents.get(uri) if isinstance(uri, str) else None
         if not isinstance(uri, str) or (opened.path if opened else uris.path_of(uri)) is None:
             return params
@@ -195,6 +199,15 @@ class Calls:
         if error.code == "lisp_not_found" and not self._told_what_to_install:
             self._told_what_to_install = True
             self._state.client.show(error.message, types.MessageType.Error)
+
+
+def _sources(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Return the open Lisp texts, for an operation on all files."""
+    return [
+        {"uri": each.uri, "version": each.version, "text": each.text}
+        for each in snapshot.documents.values()
+        if each.path is not None and is_lisp_file(str(each.path))
+    ]
 
 
 @cache

@@ -9,7 +9,7 @@ from typing import Any
 from lsprotocol import types
 
 from descartes_server.dispatch import on_snapshot
-from descartes_server.ide import lease_diagnostics, stop_diagnostics
+from descartes_server.ide import drift_marks, lease_diagnostics, stop_diagnostics
 from descartes_server.ide.stops import Mark
 from descartes_server.ide.syntax import Syntax
 from descartes_server.lsp import to_proto, uris
@@ -80,12 +80,20 @@ class _Push:
             return
         document = document or await snapshot.document(uri)
         marks = [*_other_marks(snapshot, document)]
+        marks += await self._drift_marks(snapshot, document)
         if document.is_open and not snapshot.abilities.pulls_diagnostics:
             marks += syntax_marks(await snapshot.syntax(document))
         now = self._state.documents.get(uri)
         if document.is_open and not document.same_text(now):
             return  # a newer text has its own turn
         self._send(uri, document.version, [plain(to_proto.diagnostic(m, document.positions)) for m in marks])
+
+    async def _drift_marks(self, snapshot: Snapshot, document: Document) -> list[Mark]:
+        loaded = snapshot.workshop.loaded.get(document.real_path or "")
+        attachment = self._state.attachment
+        if loaded is None or attachment is None or not attachment.loaded.settings.diagnostics.drift:
+            return []
+        return list(drift_marks.marks(drift_marks.drifted(await snapshot.syntax(document), loaded)))
 
     def _send(self, uri: str, version: int | None, diagnostics: list[Any]) -> None:
         if self._sent.get(uri, None if uri in self._state.documents else []) == diagnostics:

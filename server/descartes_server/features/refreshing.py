@@ -27,11 +27,12 @@ class _Refresh:
         self._due: set[str] = set()
 
     def workshop_changed(self, before: Workshop, now: Workshop) -> None:
-        if (before.leases, before.runs, before.interventions, before.stops) != (
+        if (before.leases, before.runs, before.interventions, before.stops, before.loaded) != (
             now.leases,
             now.runs,
             now.interventions,
             now.stops,
+            now.loaded,
         ):
             self._ask("codeLens")
         if before.lisp.get("state") != now.lisp.get("state"):

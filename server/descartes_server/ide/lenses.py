@@ -60,11 +60,13 @@ class Scene:
     stops: Sequence[Stop] = ()
     forms: Sequence[tuple[str, int, int]] = ()
     """Name, start and end of the top-level definitions."""
+    drifted: Sequence[tuple[int, Mapping[str, int]]] = ()
+    """Offset and editor's position of the forms whose text the image does not have."""
 
 
 def lenses(scene: Scene) -> list[Lens]:
     """Return the lenses of SCENE: the file's first line, then the stopped forms."""
-    return [*_leases(scene), *_questions(scene), *_stops(scene)]
+    return [*_leases(scene), *_questions(scene), *_stops(scene), *_drifted(scene)]
 
 
 def _leases(scene: Scene) -> Iterator[Lens]:
@@ -159,6 +161,12 @@ def retry_command(stop: Stop, uri: str, line: int) -> Command:
     position = {"line": line, "character": 0}
     arguments = {**stop.key, "frame": stop.frame, "uri": uri, "position": position}
     return Command("retry with fix", "descartes.debugger.retryWithFix", arguments)
+
+
+def _drifted(scene: Scene) -> Iterator[Lens]:
+    for start, position in scene.drifted:
+        arguments = {"uri": scene.uri, "position": position}
+        yield Lens(start, start, Command("load", "descartes.lisp.loadChanged", arguments))
 
 
 def condition(stop: Stop) -> str:

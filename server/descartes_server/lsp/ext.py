@@ -44,9 +44,10 @@ _VERBS = {
     "intervention": "answer list",
     "lease": "acquire list release renew request show steal",
     "lisp": (
-        "apropos compileFile compileForm compileSystem connect describe disassemble eval evalForm evaluation "
-        "interrupt killThread loadFile loadSystem macroexpand question reloadSystem restart start status "
-        "stop systems threads trace traceTree undefine unintern untraceAll"
+        "apropos compileFile compileForm compileSystem connect describe disassemble drift eval "
+        "evalForm evaluation interrupt killThread loadChanged loadFile loadSystem macroexpand "
+        "question reloadSystem restart start status stop systems threads trace traceTree undefine "
+        "unintern untraceAll"
     ),
     "run": "kill list output pause resume send show spawn stop",
 }

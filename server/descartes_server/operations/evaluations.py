@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Literal
 import descartes_swank as swank
 from descartes_core.errors import DescartesError, InvalidParams, NotFound
 from descartes_core.model import Principal
+from descartes_server.ide.drift import Unit
 from descartes_server.operations import lisp_shapes as shapes
 from descartes_server.operations.output import Output
 from descartes_server.operations.texts import SourceText
@@ -40,6 +42,8 @@ class Record:
     """The text CODE was taken from, where it was."""
     span: tuple[int, int] | None = None
     """Where in SOURCE it stands, offsets."""
+    makes: Sequence[Unit] | None = None
+    """The definitions that it leaves in the image; None: those of its text."""
     values: list[str] = field(default_factory=list)
     logged: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when it has ended and its event is in the log, or could not be written there."""

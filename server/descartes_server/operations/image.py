@@ -223,6 +223,7 @@ class Image(Returning):
         if self._service is not None:
             await self._service[1].close()
         await self._orderly.close()
+        await self.texts.close()
         self.evaluations.close()
 
     async def begin(
@@ -233,6 +234,7 @@ class Image(Returning):
     ) -> Record:
         """Hand RECORD's work to the image by ASK, starting one when there is none."""
         await self.started(environment)
+        await self.texts.expect(record)
         record.live = await self.ask(ask(self.running()))
         self._follow(record)
         return record
@@ -351,6 +353,7 @@ class Image(Returning):
             found = await lisp.adopt()
             if record is not None:  # what somebody else started is changed when a system is asked for
                 await self.serve_workspace(lisp)
+            await self.texts.follow(lisp, self.places.workspace)
         except BaseException:
             # It died, or does not answer: the next request must not take it for one that works.
             if self._lisp is lisp:

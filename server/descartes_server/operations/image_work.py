@@ -22,6 +22,7 @@ from descartes_core.model import Event, NewEvent, Principal
 from descartes_core.store import Store
 from descartes_server.operations.debuggers import Debuggers, Publish
 from descartes_server.operations.evaluations import Evaluations, Record
+from descartes_server.operations.loaded_texts import LoadedTexts
 from descartes_server.operations.orderly import Orderly
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class ImageWork(ABC):
         self._ask_client = ask_client
         self._listener = Listener(self)
         self._orderly = Orderly("image")
+        self.texts = LoadedTexts(self.running)
         self._recalled: dict[str, Event] = {}
         """The stops of an earlier hub, by evaluation."""
         self._followers: set[asyncio.Task[None]] = set()
@@ -182,6 +184,7 @@ class ImageWork(ABC):
     async def _finished(self, record: Record) -> None:
         live = record.live
         assert live is not None
+        await self.texts.settled()
         record.values = record.output.values(list(live.values))
         record.output.close()
         evaluation = msgspec.to_builtins(record.wire())
@@ -240,6 +243,10 @@ class Listener(swank.Listener):
     def input_wanted(self, request: swank.InputRequest) -> None:
         if not self.deaf:
             self._image.aside(self._image.asked(request))
+
+    def file_loaded(self, file: swank.LoadedFile) -> None:
+        if not self.deaf:
+            self._image.texts.file_loaded(file)
 
     def lost(self, reason: str) -> None:
         self._hear(lambda: self._image.lost(reason))

@@ -35,6 +35,8 @@ MODULES: dict[str, tuple[str, ...]] = {
         "exploring",
         "threads",
         "tracing",
+        "drift",
+        "load_changed",
     ),
     "debugger": ("debugger", "debugger_repairs"),
     "inspector": ("inspector",),

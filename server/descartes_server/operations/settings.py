@@ -56,6 +56,8 @@ class LeaseSettings(_Group, frozen=True):
 
 class DiagnosticSettings(_Group, frozen=True):
     compile_on_save: bool = True
+    drift: bool = True
+    """Whether definitions are marked whose text the image does not have."""
 
 
 class HubSettings(_Group, frozen=True):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from descartes_server.ide import drift_marks
 from descartes_server.ide.index import WorkspaceIndex
 from descartes_server.ide.lenses import Scene, stopped_in
 from descartes_server.lsp.client import Abilities
@@ -56,4 +57,14 @@ class Snapshot:
             interventions=self.workshop.questions_about(document.uri, leases),
             stops=stopped_in(self.workshop.stops, document.real_path),
             forms=[(form.name, form.start, form.end) for form in forms if form.name],
+            drifted=self._drifted(document, syntax) if syntax is not None else (),
         )
+
+    def _drifted(self, document: Document, syntax: Syntax) -> list[tuple[int, dict[str, int]]]:
+        loaded = self.workshop.loaded.get(document.real_path or "")
+        starts = dict.fromkeys(unit.form[0] for unit, _ in drift_marks.drifted(syntax, loaded))
+        found = []
+        for start in starts:
+            position = document.positions.position(start)
+            found.append((start, {"line": position.line, "character": position.character}))
+        return found

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from descartes_core.model import Intervention, Lease, Principal, Run
 from descartes_server.ide import holding
+from descartes_server.ide.drift_marks import Loaded
 from descartes_server.ide.stops import Note, Stop
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Workshop:
     stops: tuple[Stop, ...] = ()
     notes: Mapping[str, Sequence[Note]] = field(default_factory=dict)
     """The compiler's notes by real path."""
+    loaded: Mapping[str, Loaded] = field(default_factory=dict)
+    """What the image has of the definitions of the open files, by real path."""
 
     def leases_on(self, uri: str) -> list[Lease]:
         """Return the live leases that cover the file URI, the strictest first."""
@@ -95,6 +98,13 @@ class Workshop:
         """Return the workshop with NOTES in place of what was known about the file PATH."""
         now = tuple(notes)
         return self if self.notes.get(path, ()) == now else replace(self, notes={**self.notes, path: now})
+
+    def with_loaded(self, path: str, loaded: Loaded | None) -> Workshop:
+        """Return the workshop with LOADED as what the image has of the file PATH."""
+        if self.loaded.get(path) == loaded:
+            return self
+        rest = {key: value for key, value in self.loaded.items() if key != path}
+        return replace(self, loaded={**rest, path: loaded} if loaded else rest)
 
 
 def lease_key(lease: Lease) -> tuple[str, str, str]:

@@ -107,6 +107,7 @@
    (began :initform (get-internal-real-time) :reader evaluation-began)
    (interrupted :initform nil :accessor evaluation-interrupted
                 :documentation "True when it is to stop as soon as it runs the user's code.")
+   (marks :initarg :marks :reader evaluation-marks :documentation "What it is expected to make.")
    (outcome :initform nil :accessor evaluation-outcome)))
 
 (defvar *evaluations* (make-hash-table :test 'equal :synchronized t)
@@ -129,15 +130,23 @@
            (deliver session :adopted (list (list id client)))))
     session))
 
-(defun begin-evaluation (id client)
+(defun begin-evaluation (id client package)
   (let* ((session (working-session id client))
          (port (make-instance 'port :session session :evaluation id)))
     (setf (gethash id *evaluations*)
-          (make-instance 'evaluation :id id :client client :session session :port port))))
+          (make-instance 'evaluation :id id :client client :session session :port port
+                                      :marks (due-marks (or package (client-variable client '*package*)))))))
+
+(defun successful-p (outcome)
+  "True when OUTCOME is that of code that ran to its end, and that the compiler, if asked, was content with."
+  (destructuring-bind (state values package result) outcome
+    (declare (ignore values package))
+    (and (eq state :done) (or (null result) (eq t (second result))))))
 
 (defun end-evaluation (evaluation outcome)
   "Tell the client OUTCOME, (STATE VALUES PACKAGE RESULT); keep it when there is no client."
   (flush-port (evaluation-port evaluation))
+  (settle-marks (evaluation-marks evaluation) (successful-p outcome))
   (let ((outcome (append outcome (list (milliseconds-since (evaluation-began evaluation))))))
     (setf (evaluation-outcome evaluation) outcome)
     (when (apply #'deliver (evaluation-session evaluation) :outcome (evaluation-id evaluation) outcome)
@@ -182,7 +191,7 @@
 
 (defun run-evaluation (id client package function)
   "Run FUNCTION as the evaluation ID of CLIENT; the answer is an :outcome message, on every path."
-  (let* ((evaluation (begin-evaluation id client))
+  (let* ((evaluation (begin-evaluation id client (named-package package)))
          (*evaluation* evaluation)
          (outcome nil))
     (with-streams ((evaluation-port evaluation))

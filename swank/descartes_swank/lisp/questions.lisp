@@ -44,6 +44,18 @@
   (error 'refusal :code code
                   :message (let ((*print-pretty* nil) (*print-length* 10) (*print-level* 3))
                              (bounded-text 1000 (lambda (out) (apply #'format out control arguments))))))
+(defun plain-data (value)
+  "Return VALUE, lists of texts, keywords and truth values, as PUT-JSON takes it."
+  (typecase value
+    (cons (map 'vector #'plain-data value))
+    (keyword (string-downcase value))
+    (t value)))
+
+(defun drift (file units)
+  "Return what the image has of UNITS of FILE, as MARK-STATES says it; nothing while nobody ever attached."
+  (let* ((package (find-package "DESCARTES-BOOT"))
+         (function (and package (find-symbol "MARK-STATES" package))))
+    (and function (fboundp function) (plain-data (funcall function file units)))))
 
 (defun answer-question (request)
   "Return the answer to REQUEST, a value for PUT-JSON."
@@ -59,6 +71,7 @@
                (completions (text-argument request "prefix") package (limit-argument request 200)))
               ((question-p "arglist") (named #'arglist))
               ((question-p "definitions") (definitions (text-argument request "name") package))
+              ((question-p "drift") (drift (text-argument request "file") (entry request "units")))
               ((question-p "classify") (classification (entry request "names") package))
               ((question-p "describe")
                (or (named (lambda (name) (if (consp name) nil (description name)))) ""))
