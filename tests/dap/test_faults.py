@@ -144,20 +144,23 @@ async def test_the_death_of_the_image_ends_the_session(debugger: DapClient, rati
     assert [m["event"] for m in debugger.messages if m["type"] == "event"].count("terminated") == 1
 
 
-async def test_the_death_of_the_hub_fails_what_was_asked_and_the_session_goes_on(debugger: DapClient) -> None:
+async def test_the_death_of_the_hub_fails_what_was_asked_and_the_session_goes_on(
+    debugger: DapClient, ratio: Path
+) -> None:
     await debugger.begin()
     await debugger.refused("evaluate", expression="(car 1)")
     thread = (await debugger.stopped())["threadId"]
     seq = debugger.send("evaluate", {"expression": "(progn (princ :busy) (loop (sleep 1)))"})
     await debugger.output("BUSY")
-    (hub,) = record.read_all()
+    hub = record.read(workspace.find(ratio.parent))
+    assert hub is not None
     # A hub that dies in its first second is not replaced by itself.
     await until(lambda: time.time() - psutil.Process(hub.pid).create_time() > 2, "the hub has lived")
     os.kill(hub.pid, signal.SIGKILL)
     await debugger.output("the hub went away")
     assert "hub went away" in str(await settled(debugger, seq))
     assert await debugger.evaluate("(+ 1 2)") == "3"
-    assert [each["id"] for each in (await debugger.request("threads"))["threads"]] == [thread]
+    assert thread in [each["id"] for each in (await debugger.request("threads"))["threads"]]
     assert (await debugger.frames(thread))[0]["name"].startswith("(CAR 1")
 
 

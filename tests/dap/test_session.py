@@ -252,3 +252,23 @@ async def test_what_only_some_clients_can_show_is_sent_to_those(
     frame = (await debugger.frames(thread))[0]["id"]
     await debugger.evaluate("(list 1 2)", frameId=frame)
     await debugger.event("invalidated")
+
+
+async def test_a_running_thread_is_paused_continued_and_ended(debugger: DapClient, ratio: Path) -> None:
+    await debugger.begin()
+
+    async def names() -> dict[str, int]:
+        return {each["name"]: each["id"] for each in (await debugger.request("threads"))["threads"]}
+
+    await debugger.evaluate('(sb-thread:make-thread (lambda () (loop (sleep 0.01))) :name "busy")')
+    thread = (await names())["busy"]
+    assert (await debugger.refused("stackTrace", threadId=thread)).message == "notStopped"
+    await debugger.request("pause", threadId=thread)
+    await debugger.stopped(threadId=thread, reason="pause")
+    assert await debugger.frames(thread)
+    assert thread in (await names()).values()
+    await debugger.request("continue", threadId=thread)
+    assert (await names())["busy"] == thread
+    await debugger.request("terminateThreads", threadIds=[thread])
+    assert thread not in (await names()).values()
+    assert "99999" in str(await debugger.refused("pause", threadId=99999))

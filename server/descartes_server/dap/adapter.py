@@ -10,7 +10,7 @@ from logging.handlers import RotatingFileHandler
 from typing import Any
 
 from descartes_core.errors import DescartesError
-from descartes_server.dap import arguments, evaluation, frames, leaving, lifecycle, sources
+from descartes_server.dap import arguments, evaluation, frames, leaving, lifecycle, sources, threads
 from descartes_server.dap.channel import Channel, Reply, Request
 from descartes_server.dap.places import Places
 from descartes_server.dap.questions import Questions
@@ -21,7 +21,7 @@ from descartes_server.dap.session import Session
 from descartes_server.dap.stops import Stop, Stops
 from descartes_server.lsp import transport
 
-__all__ = ["Adapter", "evaluation", "frames", "leaving", "lifecycle", "serve", "sources"]
+__all__ = ["Adapter", "evaluation", "frames", "leaving", "lifecycle", "serve", "sources", "threads"]
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +53,8 @@ class Adapter:
         """Whether the client was told that the session is over."""
         self._session: Session | None = None
         self._attached_again = asyncio.Event()
+        self._working: dict[str, int] = {}
+        """The threads that have left their stops, by the evaluation that they go on with."""
         self.ended = asyncio.Event()
 
     @property
@@ -165,6 +167,8 @@ class Adapter:
 
     def _gone(self, stop: Stop) -> None:
         self.references.forget(stop)
+        if stop.evaluation is not None:
+            self._working[stop.evaluation] = stop.thread
 
     def _heard(self, method: str, params: dict[str, Any]) -> None:
         match method:
@@ -183,6 +187,8 @@ class Adapter:
                 self.channel.spawn(self._learn())
 
     def _evaluated(self, done: Mapping[str, Any]) -> None:
+        if (thread := self._working.pop(done["id"], None)) is not None and not self.stops.is_stopped(thread):
+            self.channel.event("thread", {"reason": "exited", "threadId": thread})
         if done["id"] in self.awaited:
             self.awaited.discard(done["id"])
             evaluation.tell(self, done)

@@ -28,6 +28,8 @@ class Initialize(Arguments, frozen=True, kw_only=True):
     lines_start_at1: bool = True
     columns_start_at1: bool = True
     path_format: str = "path"
+    supports_variable_type: bool = False
+    supports_variable_paging: bool = False
     supports_progress_reporting: bool = False
     supports_invalidated_event: bool = False
 
@@ -108,6 +110,10 @@ class InvokeRestart(OfThread, frozen=True, kw_only=True):
     index: int | None = None
     arguments: list[str] = []
     frame_id: int | None = None
+
+
+class TerminateThreads(Arguments, frozen=True, kw_only=True):
+    thread_ids: list[int] = []
 
 
 class SourceOf(Arguments, frozen=True, kw_only=True):

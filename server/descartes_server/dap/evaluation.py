@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from descartes_core.errors import DebuggerStale, DescartesError, InvalidParams, NotFound
 from descartes_server.dap import arguments, console, texts
 from descartes_server.dap.channel import Reply
+from descartes_server.dap.objects import Node, is_structured
 from descartes_server.dap.requests import request
 from descartes_server.dap.stops import Frame, Stop
 
@@ -32,7 +33,7 @@ async def evaluate(adapter: Adapter, asked: arguments.Evaluate) -> Reply | dict[
     if asked.context in ("hover", "watch", "variables", "clipboard"):
         if asked.context == "hover" and not texts.is_name(asked.expression):
             raise InvalidParams(f"expected the name of a variable, got {asked.expression[:60]!r}")
-        return shown(await quietly(adapter, texts.form(asked.expression), frame))
+        return await shown(adapter, await quietly(adapter, texts.form(asked.expression), frame))
     if adapter.questions.waiting:
         return {"result": adapter.questions.answer(asked.expression), "variablesReference": 0}
     if console.is_command(asked.expression):
@@ -47,8 +48,8 @@ async def set_expression(adapter: Adapter, asked: arguments.SetExpression) -> di
     place, value = texts.form(asked.expression), texts.form(asked.value)
     done = await quietly(adapter, f"(cl:setf {place} {value})", frame)
     adapter.invalidated("variables")
-    answer = shown(done)
-    return {"value": answer["result"], "variablesReference": answer["variablesReference"]}
+    answer = await shown(adapter, done)
+    return {"value": answer.pop("result"), **answer}
 
 
 async def quietly(adapter: Adapter, form: str, frame: Frame | None) -> Evaluation:
@@ -95,9 +96,14 @@ def tell(adapter: Adapter, done: Evaluation) -> None:
         adapter.channel.output(_why(done), "stderr")
 
 
-def shown(done: Evaluation) -> dict[str, Any]:
-    """Return the body of a response with the values of the evaluation DONE."""
-    return {"result": "\n".join(done["values"]) or "; no values", "variablesReference": 0}
+async def shown(adapter: Adapter, done: Evaluation) -> dict[str, Any]:
+    """Return the body of a response with the values of the evaluation DONE, the first to be looked into."""
+    values = done["values"]
+    body = {"result": "\n".join(values) or "; no values", "variablesReference": 0}
+    if not values or not is_structured(values[0]):
+        return body
+    node = Node(adapter, {"evaluation": done["id"], "value": 0}, None)
+    return {**body, "variablesReference": adapter.references.add(node, None), **await node.sizes()}
 
 
 def reason(stop: Stop) -> str:
@@ -121,7 +127,7 @@ async def _aloud(adapter: Adapter, code: str, frame: Frame | None) -> Reply:
         adapter.evaluating -= 1
     succeeded = done["state"] == "done"
     return Reply(
-        shown(done) if succeeded else None,
+        await shown(adapter, done) if succeeded else None,
         # Code in a frame may have set its variables.
         None if frame is None else lambda: adapter.invalidated("variables"),
         None if succeeded else Failed(_why(done)),

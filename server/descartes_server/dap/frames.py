@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from descartes_core.errors import NotFound
-from descartes_server.dap import arguments, evaluation
+from descartes_server.dap import arguments, evaluation, texts
+from descartes_server.dap.objects import READ_ONLY, Node, is_structured
 from descartes_server.dap.references import Container, Variable, page, read_only
 from descartes_server.dap.requests import request
 from descartes_server.dap.stops import Frame, Stop
@@ -17,13 +18,6 @@ if TYPE_CHECKING:
     from descartes_server.dap.adapter import Adapter
 
 LONGEST_NAME = 200
-READ_ONLY = {"attributes": ["readOnly"]}
-
-
-@request("threads", arguments.Nothing)
-async def threads(adapter: Adapter, _: arguments.Nothing) -> dict[str, Any]:
-    """Return the threads that are stopped."""
-    return {"threads": [{"id": stop.thread, "name": thread_name(stop)} for stop in adapter.stops.all()]}
 
 
 @request("stackTrace", arguments.StackTrace)
@@ -58,8 +52,9 @@ async def scopes(adapter: Adapter, asked: arguments.OfFrame) -> dict[str, Any]:
     restarts = Fixed(
         [(f"{each['index']} {each['name']}", each["description"]) for each in frame.stop.restarts]
     )
-    found: list[tuple[str, Container, int]] = [
+    found: list[tuple[str, Container, int | None]] = [
         ("Locals", Locals(adapter, frame), len(detail["locals"])),
+        ("Condition", Node(adapter, frame.stop.key, frame.stop), None),
         ("Restarts", restarts, len(restarts.pairs)),
     ]
     if tags.pairs:
@@ -71,9 +66,8 @@ async def scopes(adapter: Adapter, asked: arguments.OfFrame) -> dict[str, Any]:
 async def variables(adapter: Adapter, asked: arguments.Variables) -> dict[str, Any]:
     """Return what is in a scope or an object."""
     container = adapter.references.get(asked.variables_reference)
-    if asked.filter == "indexed":
-        return {"variables": []}
-    return {"variables": await container.variables(max(asked.start or 0, 0), asked.count)}
+    start = max(asked.start or 0, 0)
+    return {"variables": await container.variables(start, asked.count or None, asked.filter)}
 
 
 @request("setVariable", arguments.SetVariable)
@@ -105,19 +99,29 @@ class Locals:
     adapter: Adapter
     frame: Frame
 
-    async def variables(self, start: int, count: int | None) -> list[Variable]:
+    async def variables(self, start: int, count: int | None, filter: str | None = None) -> list[Variable]:
         detail = await self.adapter.session.call("debugger.frame", self.frame.key)
-        return page([_local(each) for each in detail["locals"]], start, count)
+        shown = page(list(enumerate(detail["locals"])), start, count, filter)
+        return list(await asyncio.gather(*(self._variable(index, each) for index, each in shown)))
 
     async def set(self, name: str, value: str) -> Variable:
         there = await self.variables(0, None)
         if all(each["name"] != name for each in there):
             names = ", ".join(each["name"] for each in there) or "none"
             raise NotFound(f"expected a local variable of the frame, got {name!r}; there are {names}")
-        await evaluation.quietly(self.adapter, f"(cl:setf {name} {value}\n)", self.frame)
+        await evaluation.quietly(self.adapter, f"(cl:setf {name} {texts.form(value)})", self.frame)
         self.adapter.invalidated("variables")
         # A variable may be a copy of what the code works with; what it is now says so.
         return next(each for each in await self.variables(0, None) if each["name"] == name)
+
+    async def _variable(self, index: int, local: dict[str, Any]) -> Variable:
+        name, value = local["name"], local["value"]
+        variable = {"name": name, "value": value, "evaluateName": name, "variablesReference": 0}
+        if not is_structured(value):
+            return variable
+        node = Node(self.adapter, {**self.frame.key, "local": index}, self.frame.stop)
+        reference = self.adapter.references.add(node, self.frame.stop)
+        return {**variable, "variablesReference": reference, **await node.sizes()}
 
 
 @dataclass(frozen=True)
@@ -126,32 +130,26 @@ class Fixed:
 
     pairs: Sequence[tuple[str, str]]
 
-    async def variables(self, start: int, count: int | None) -> list[Variable]:
+    async def variables(self, start: int, count: int | None, filter: str | None = None) -> list[Variable]:
         rows = [
             {"name": name, "value": value, "variablesReference": 0, "presentationHint": READ_ONLY}
             for name, value in self.pairs
         ]
-        return page(rows, start, count)
+        return page(rows, start, count, filter)
 
     async def set(self, name: str, value: str) -> Variable:
         raise read_only(name)
 
 
-def thread_name(stop: Stop) -> str:
-    """Return how the thread of STOP is called: its number, whose it is, and how deep it is stopped."""
-    origin = stop.debugger["origin"]
-    whose = origin.get("name") or ("in the background" if origin["kind"] == "background" else origin["kind"])
-    level = f", level {stop.level}" if stop.level > 1 else ""
-    return f"thread {stop.thread} ({whose}){level}"
-
-
-def _scope(adapter: Adapter, stop: Stop, name: str, container: Container, size: int) -> dict[str, Any]:
-    scope = {
+def _scope(adapter: Adapter, stop: Stop, name: str, container: Container, size: int | None) -> dict[str, Any]:
+    scope: dict[str, Any] = {
         "name": name,
         "variablesReference": adapter.references.add(container, stop),
-        "namedVariables": size,
-        "expensive": False,
+        # Some clients unfold at once everything that is not expensive.
+        "expensive": name == "Condition",
     }
+    if size is not None:
+        scope["namedVariables"] = size
     return scope | ({"presentationHint": "locals"} if name == "Locals" else {})
 
 
@@ -162,11 +160,6 @@ async def _frames(adapter: Adapter, stop: Stop, start: int, end: int) -> list[di
     answer = await adapter.session.call("debugger.frames", {**stop.key, "start": start, "end": end})
     frames: list[dict[str, Any]] = answer["frames"]
     return frames
-
-
-def _local(local: dict[str, Any]) -> Variable:
-    name = local["name"]
-    return {"name": name, "value": local["value"], "evaluateName": name, "variablesReference": 0}
 
 
 def _one_line(description: str) -> str:

@@ -27,6 +27,7 @@ CAPABILITIES: dict[str, Any] = {
     "completionTriggerCharacters": [","],
     "supportsCancelRequest": True,
     "supportsTerminateRequest": True,
+    "supportsTerminateThreadsRequest": True,
     "supportsSingleThreadExecutionRequests": True,
 }
 

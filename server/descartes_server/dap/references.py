@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from itertools import count
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from descartes_core.errors import DebuggerStale, InvalidParams
 from descartes_server.dap.stops import Stop
 
 Variable = dict[str, Any]
+T = TypeVar("T")
 KEPT = 1000
 """How many containers that belong to no stop are kept; the oldest goes first."""
 
@@ -16,8 +17,11 @@ KEPT = 1000
 class Container(Protocol):
     """Something with variables in it."""
 
-    async def variables(self, start: int, count: int | None) -> list[Variable]:
-        """Return the variables from START on, COUNT of them; None: all."""
+    async def variables(self, start: int, count: int | None, filter: str | None = None) -> list[Variable]:
+        """Return the variables from START on, COUNT of them; None: all, or the first and a way to the rest.
+
+        FILTER: only those with numbers as names (`indexed`) or only the others (`named`).
+        """
         ...
 
     async def set(self, name: str, value: str) -> Variable:
@@ -59,8 +63,10 @@ class References:
             self._containers.pop(number, None)
 
 
-def page(variables: list[Variable], start: int, count: int | None) -> list[Variable]:
-    """Return COUNT of VARIABLES from START on; neither a missing count nor 0 is a limit."""
+def page(variables: list[T], start: int, count: int | None, filter: str | None) -> list[T]:
+    """Return COUNT of VARIABLES, none of which has a number, from START on; None and 0 are no limit."""
+    if filter == "indexed":
+        return []
     return variables[start : start + count if count else None]
 
 

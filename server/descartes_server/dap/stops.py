@@ -96,6 +96,10 @@ class Stops:
         """Return the stop of each stopped thread, the deepest where there are several."""
         return [self._shown[thread] for thread in sorted(self._shown)]
 
+    def is_stopped(self, thread: int) -> bool:
+        """Return whether THREAD is stopped."""
+        return thread in self._shown
+
     def of(self, thread: int, level: int | None = None) -> Stop:
         """Return the stop of THREAD. Errors: `NotStopped`; `DebuggerStale` when it is not at LEVEL."""
         found = self._shown.get(thread)
