@@ -25,6 +25,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PAYLOADS = {
     ext.LISP_STATUS: "LispStatus",
     ext.LISP_OUTPUT: "`{text, stream, thread?, evaluation?}`; at most 1 MiB for each evaluation",
+    ext.LISP_TESTED: (
+        "TestRun as `lisp.testSystem` gives it, with the `results` that are new since the last one;"
+        " `state: running` while it goes on"
+    ),
     ext.LISP_EVALUATED: "Evaluation, when one has ended",
     ext.DEBUGGER_CHANGED: "`{debuggers: [Debugger]}`: all that are stopped now",
     ext.LEASE_CHANGED: "`{lease: Lease, change: acquired | renewed | released | expired | stolen}`",

@@ -146,6 +146,7 @@ for, and a buffer is shown where the server would write a file."
   '((descartes/lisp/status . descartes--status-changed)
     (descartes/lisp/output . descartes--output)
     (descartes/lisp/evaluated . descartes--evaluated)
+    (descartes/lisp/tested . ignore)
     (descartes/debugger/changed . descartes--debuggers-changed)
     (descartes/lease/changed . descartes-lease-changed)
     (descartes/run/changed . descartes-runs-changed)

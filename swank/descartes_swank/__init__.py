@@ -66,7 +66,15 @@ from descartes_swank.service import (
     SymbolInfo,
 )
 from descartes_swank.session import Lisp, connect
-from descartes_swank.systems import KnownSystem, SystemOperation, SystemReport, system_report
+from descartes_swank.systems import (
+    KnownSystem,
+    RegisteredTest,
+    SystemOperation,
+    SystemReport,
+    TestOutcome,
+    system_report,
+    test_outcome,
+)
 
 __all__ = [
     "Aborted",
@@ -109,6 +117,7 @@ __all__ = [
     "Paths",
     "Questions",
     "ReaderError",
+    "RegisteredTest",
     "RequestInvalid",
     "Restart",
     "RestartArgument",
@@ -124,6 +133,7 @@ __all__ = [
     "SymbolInfo",
     "SystemOperation",
     "SystemReport",
+    "TestOutcome",
     "TimedOut",
     "TooLarge",
     "Unit",
@@ -138,4 +148,5 @@ __all__ = [
     "start_image",
     "stop_image",
     "system_report",
+    "test_outcome",
 ]

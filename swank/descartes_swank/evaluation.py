@@ -16,6 +16,8 @@ State: TypeAlias = Literal["running", "done", "stopped", "aborted", "lost"]
 
 OUTPUT_KEPT: Final = 1 << 20
 """Characters of output that an evaluation remembers; a listener gets all of it."""
+RECENT_KEPT: Final = 1 << 14
+"""Characters of output that are kept for the next report of what is done on the way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Evaluation:
     """Of a compilation: whether the compiler was content."""
     report: Value = None
     """What else the image said of the outcome; who asked knows how to read it."""
+    _recent: str = ""
     _pauses: list[asyncio.Future[None]] = field(default_factory=list)
     _ends: list[asyncio.Future[None]] = field(default_factory=list)
     _when_ended: list[Callable[[], None]] = field(default_factory=list)
@@ -81,8 +84,14 @@ class Evaluation:
     def write(self, text: str) -> None:
         """Take note of output."""
         self.output_bytes += len(text.encode("utf-8", "replace"))
+        self._recent = (self._recent + text)[-RECENT_KEPT:]
         if (room := OUTPUT_KEPT - len(self.output)) > 0:
             self.output += text[:room]
+
+    def take_recent(self) -> str:
+        """Return the end of what was written since this was last asked."""
+        recent, self._recent = self._recent, ""
+        return recent
 
     def paused(self, stop: StopId, condition: Condition) -> None:
         """Take note that it stopped."""

@@ -7,6 +7,7 @@ from typing import Literal
 
 from .debugger import Stop
 from .evaluation import Evaluation
+from .forms import Value
 from .marks import LoadedFile
 
 
@@ -35,6 +36,9 @@ class Listener:
 
     def evaluation_changed(self, evaluation: Evaluation) -> None:
         """EVALUATION stopped, went on or ended."""
+
+    def reported(self, evaluation: Evaluation, report: Value, output: str) -> None:
+        """EVALUATION said REPORT on its way, after it wrote OUTPUT (the end of it) since its last report."""
 
     def input_wanted(self, request: InputRequest) -> None:
         """A thread waits for an answer."""

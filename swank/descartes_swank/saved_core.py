@@ -33,6 +33,7 @@ _OWN = (
     "evaluate",
     "debugger",
     "systems",
+    "tests",
     "objects",
     "inspector",
     "marks",

@@ -167,6 +167,14 @@ class Lisp(Compiling, Systems, StoppedThreads):
             name = f"evaluation {evaluation!r}" if thread is None else f"thread {thread}"
             raise NotFound(f"There is no running {name} to interrupt")
 
+    async def abort_evaluation(self, evaluation: str) -> None:
+        """End EVALUATION, running or waiting, without a stop; one that has ended is left alone."""
+        known = self.evaluations.get(evaluation)
+        if known is not None and self._queues.withdraw(known):
+            self._finish(known, "aborted")
+        elif known is not None and known.state == "running":
+            await self._ask("descartes-boot:abort-evaluation", evaluation)
+
     async def inspect(self, expression: str, package: str | None = None, client: str = "") -> str:
         """Return the title, the type and the parts of the value of EXPRESSION as text.
 
@@ -300,6 +308,9 @@ class Lisp(Compiling, Systems, StoppedThreads):
                 self._on_outcome(id, state, values or [], package, result, duration)
             case [":input", evaluation, int(thread), int(tag), str(prompt)]:
                 self._wants_input(InputRequest(tag, thread, prompt, _input_kind(prompt), evaluation))
+            case [":report", str(id), value]:
+                if (known := self.evaluations.get(id)) is not None:
+                    self._listener.reported(known, value, known.take_recent())
             case [":input-ended", int(tag)]:
                 self._inputs.pop(tag, None)
             case [":loaded", int(tick), str(path), str(text)]:

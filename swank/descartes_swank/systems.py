@@ -13,12 +13,33 @@ from .compilation import Compiled
 from .evaluation import Evaluation
 from .forms import Form, Value, plist
 from .paths import SAME, Paths
-from .stopped import StoppedThreads
+from .stopped import StoppedThreads, quoted
 
-SystemOperation = Literal["load-op", "compile-op"]
+SystemOperation = Literal["load-op", "compile-op", "test-op"]
+"""`test-op` loads what testing the system is about, and tests nothing."""
 
 SYSTEMS: Final = ("systems.lisp",)
 """The files of `lisp/` that only systems need; `*systems-version*` is theirs."""
+TESTS: Final = ("tests.lisp",)
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredTest:
+    """A test that its framework has in the image, by the exact names of its package and itself."""
+
+    framework: str
+    package: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TestOutcome:
+    """What became of a test; STATUS is passed, failed, error or skipped."""
+
+    test: RegisteredTest
+    status: str
+    message: str | None
+    milliseconds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +63,8 @@ class SystemReport:
     offered: bool = False
     """Whether it could fetch what is missing."""
     ocicl: bool = False
+    tested: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Of `test-op`: the systems that testing is about, with their source files."""
 
 
 class Systems(StoppedThreads, ABC):
@@ -98,6 +121,42 @@ class Systems(StoppedThreads, ABC):
             KnownSystem(str(name), file and here(file), loaded is True) for name, file, loaded in answer or []
         ]
 
+    async def registered_tests(self, packages: Sequence[str]) -> list[RegisteredTest]:
+        """Return the tests that the frameworks in the image have in PACKAGES; `serve_workspace` first."""
+        await bring(self.connection, TESTS, "*tests-version*")
+        answer = await self._ask("descartes-boot:registered-tests", quoted(list(packages)))
+        return [RegisteredTest(str(each[0]), str(each[1]), str(each[2])) for each in answer or []]
+
+    async def run_tests(
+        self, tests: Sequence[RegisteredTest], *, id: str, client: str = "", debug: bool = False
+    ) -> Evaluation:
+        """Run TESTS one after the other; each one's outcome is reported as it is known (`test_outcome`).
+
+        DEBUG: what fails stops in the debugger instead of being recorded.
+        """
+        await bring(self.connection, TESTS, "*tests-version*")
+        groups: dict[tuple[str, str], list[Form]] = {}
+        for test in tests:
+            groups.setdefault((test.framework, test.package), []).append(test.name)
+        plan = quoted([[framework, package, names] for (framework, package), names in groups.items()])
+        return self._begin(id, client, ["descartes-boot:run-tests", id, client, plan, debug])
+
+    async def run_test_op(self, system: str, *, id: str, client: str = "", debug: bool = False) -> Evaluation:
+        """Do ASDF's `test-op` on SYSTEM; the one outcome, reported like a test's, is the system's."""
+        await bring(self.connection, TESTS, "*tests-version*")
+        return self._begin(id, client, ["descartes-boot:run-test-op", id, client, system, debug])
+
+
+def test_outcome(report: Value) -> TestOutcome:
+    """Return the REPORT of a run of tests."""
+    fields = plist(report)
+    test = RegisteredTest(
+        str(fields.get(":framework")), str(fields.get(":package") or ""), str(fields.get(":name"))
+    )
+    return TestOutcome(
+        test, str(fields.get(":status")), fields.get(":message"), int(fields.get(":milliseconds") or 0)
+    )
+
 
 def system_report(report: Value, paths: Paths = SAME) -> SystemReport:
     """Return the REPORT of work on a system, as an `Evaluation` has it; PATHS are those of its session."""
@@ -105,10 +164,15 @@ def system_report(report: Value, paths: Paths = SAME) -> SystemReport:
     files: Sequence[Value] = fields.get(":files") or ()
     quicklisp = fields.get(":quicklisp")
     return SystemReport(
-        files=tuple(here for file in files if (here := paths.here(str(file))) is not None),
+        files=_here(files, paths),
         missing=fields.get(":missing"),
         required_by=fields.get(":required-by"),
         quicklisp=quicklisp is not None,
         offered=str(quicklisp).lower() == ":offered",
         ocicl=fields.get(":ocicl") is True,
+        tested=tuple((str(name), _here(files, paths)) for name, files in fields.get(":tested") or ()),
     )
+
+
+def _here(files: Sequence[Value] | None, paths: Paths) -> tuple[str, ...]:
+    return tuple(here for file in files or () if (here := paths.here(str(file))) is not None)

@@ -151,6 +151,28 @@ export interface HistoryEvent {
 export const lispStatus = new NotificationType<LispStatus>('descartes/lisp/status');
 export const lispOutput = new NotificationType<Printed>('descartes/lisp/output');
 export const lispEvaluated = new NotificationType<Evaluation>('descartes/lisp/evaluated');
+export interface TestResult {
+  name: string;
+  status: 'passed' | 'failed' | 'error' | 'skipped';
+  message?: string | null;
+  location?: { uri: string; range: Range } | null;
+  durationMs: number;
+  output?: string | null;
+  system?: string | null;
+}
+export interface TestRun {
+  success: boolean;
+  system?: string | null;
+  framework?: string | null;
+  results: TestResult[];
+  counts: Record<TestResult['status'], number>;
+  output: string;
+  state: string;
+  evaluation?: string | null;
+  durationMs: number;
+  message?: string | null;
+}
+export const lispTested = new NotificationType<TestRun>('descartes/lisp/tested');
 export const debuggerChanged = new NotificationType<{ debuggers: Debugger[] }>('descartes/debugger/changed');
 export const leaseChanged = new NotificationType<{ lease: Lease; change: string }>('descartes/lease/changed');
 export const runChanged = new NotificationType<Run>('descartes/run/changed');

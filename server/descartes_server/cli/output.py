@@ -24,7 +24,11 @@ def show(operation: str, result: Mapping[str, Any], *, as_json: bool) -> None:
         return
     view = views.of(operation)
     if "values" in result and "state" in result:
-        _show_evaluation(result)
+        show_evaluation(result)
+    elif "counts" in result and "results" in result:
+        from descartes_server.cli import tests  # it prints with what is here
+
+        tests.show(result)
     elif "notes" in result:
         _show_compilation(result, loads=operation != "lisp.compileSystem")
     elif operation.startswith("debugger.") and {"debugger", "evaluation"} >= set(result):
@@ -118,7 +122,7 @@ def _lines(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> None
         click.echo("\t".join(" ".join(cell.split()) for cell in cells))
 
 
-def _show_evaluation(result: Mapping[str, Any]) -> None:
+def show_evaluation(result: Mapping[str, Any]) -> None:
     """Print what an evaluation wrote and returned, as a listener would; why it has not, to standard error."""
     text = str(result.get("output") or "")
     click.echo(text, nl=bool(text) and not text.endswith("\n"))
@@ -133,16 +137,21 @@ def _show_evaluation(result: Mapping[str, Any]) -> None:
         click.echo(f"`descartes debugger restart {words} --name NAME` goes on", err=True)
 
 
-def _show_compilation(result: Mapping[str, Any], *, loads: bool = True) -> None:
-    """Print the notes as compilers do, `file:line:column: severity: message`, and how it went."""
-    for note in result["notes"]:
+def show_notes(notes: Sequence[Mapping[str, Any]]) -> None:
+    """Print NOTES as compilers do, `file:line:column: severity: message`."""
+    for note in notes:
         place = ""
         if note.get("uri") and note.get("range"):
             start = note["range"]["start"]
             place = f"{unquote(urlsplit(note['uri']).path)}:{start['line']}:{start['column']}: "
         click.echo(f"{place}{note['severity']}: {' '.join(note['message'].split())}")
+
+
+def _show_compilation(result: Mapping[str, Any], *, loads: bool = True) -> None:
+    """Print the notes of a compilation and how it went."""
+    show_notes(result["notes"])
     if result["state"] == "stopped":
-        _show_evaluation({**result, "values": []})
+        show_evaluation({**result, "values": []})
     else:
         how = ("compiled and loaded" if loads else "compiled") if result["success"] else "failed"
         if count := len(result.get("files") or ()):
@@ -155,7 +164,7 @@ def _show_compilation(result: Mapping[str, Any], *, loads: bool = True) -> None:
 def _show_leaving(result: Mapping[str, Any]) -> None:
     """Print where leaving a stop has led: to the next stop, or to the evaluation's outcome."""
     if result.get("evaluation"):
-        _show_evaluation(result["evaluation"])
+        show_evaluation(result["evaluation"])
     if stop := result.get("debugger"):
         words = f"--thread {stop['thread']} --level {stop['level']}"
         condition = stop["condition"]

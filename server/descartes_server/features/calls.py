@@ -34,9 +34,13 @@ TITLES = {
     "lisp.compileSystem": "Compiling",
     "lisp.reloadSystem": "Loading",
     "lisp.loadChanged": "Loading what changed",
+    "lisp.testSystem": "Testing",
+    "lisp.runTest": "Testing",
 }
 """The operations that show progress."""
 _TRUST, _NOT_NOW = "Trust this workspace", "Not now"
+_ENDED_BY_CANCELLING = frozenset(["lisp.start", "lisp.testSystem", "lisp.runTest"])
+"""Of these nothing is left running that the person would have to look at."""
 _NAMES_A_FILE = frozenset(["acquire", "release", "renew", "request", "show", "steal"])
 
 
@@ -127,7 +131,7 @@ class Calls:
         except asyncio.CancelledError:
             outcome = "cancelled"
             work.cancel()
-            if name != "lisp.start":
+            if name not in _ENDED_BY_CANCELLING:
                 self._state.spawn(self._interrupt())
             raise
         finally:

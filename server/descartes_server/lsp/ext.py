@@ -8,6 +8,7 @@ from __future__ import annotations
 LISP_STATUS = "descartes/lisp/status"
 LISP_OUTPUT = "descartes/lisp/output"
 LISP_EVALUATED = "descartes/lisp/evaluated"
+LISP_TESTED = "descartes/lisp/tested"
 LISP_INPUT = "descartes/lisp/input"
 DEBUGGER_CHANGED = "descartes/debugger/changed"
 LEASE_CHANGED = "descartes/lease/changed"
@@ -20,6 +21,7 @@ NOTIFICATIONS = (
     LISP_STATUS,
     LISP_OUTPUT,
     LISP_EVALUATED,
+    LISP_TESTED,
     DEBUGGER_CHANGED,
     LEASE_CHANGED,
     RUN_CHANGED,
@@ -46,8 +48,9 @@ _VERBS = {
     "lisp": (
         "apropos compileFile compileForm compileSystem connect describe disassemble drift eval "
         "evalForm evaluation interrupt killThread loadChanged loadFile loadSystem macroexpand "
-        "question reloadSystem restart start status stop systems threads trace traceTree undefine "
-        "unintern untraceAll"
+        "question reloadSystem restart runTest start status stop systems testResults testSystem "
+        "tests threads trace traceTree "
+        "undefine unintern untraceAll"
     ),
     "run": "kill list output pause resume send show spawn stop",
 }

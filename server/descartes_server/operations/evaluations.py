@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import descartes_swank as swank
 from descartes_core.errors import DescartesError, InvalidParams, NotFound
@@ -23,7 +23,7 @@ from descartes_server.operations.texts import SourceText
 
 REMEMBERED = 1000
 
-Kind = Literal["eval", "compile", "load"]
+Kind = Literal["eval", "compile", "load", "test"]
 
 
 @dataclass
@@ -44,6 +44,8 @@ class Record:
     """Where in SOURCE it stands, offsets."""
     makes: Sequence[Unit] | None = None
     """The definitions that it leaves in the image; None: those of its text."""
+    on_report: Callable[[Any, str], None] | None = None
+    """Called with each report on the way, and what was printed before it."""
     values: list[str] = field(default_factory=list)
     logged: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when it has ended and its event is in the log, or could not be written there."""

@@ -24,6 +24,7 @@ from descartes_server.operations.debuggers import Debuggers, Publish
 from descartes_server.operations.evaluations import Evaluations, Record
 from descartes_server.operations.loaded_texts import LoadedTexts
 from descartes_server.operations.orderly import Orderly
+from descartes_server.operations.test_results import TestResults
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,9 @@ AskClient = Callable[[str, str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 LISP = Principal(kind="service", id="lisp", name="Lisp")
 TURNS_OF_AN_ANSWER = 3
 """Of the loop, from the end's being logged to the answer's being sent."""
-EVENT_NAMES = {"eval": "lisp.evaluated", "compile": "lisp.compiled", "load": "lisp.loaded"}
+EVENT_NAMES = {
+    "eval": "lisp.evaluated", "compile": "lisp.compiled", "load": "lisp.loaded", "test": "lisp.tested",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class ImageWork(ABC):
         self._store = store
         self._publish = publish
         self._ask_client = ask_client
+        self.test_results = TestResults()
         self._listener = Listener(self)
         self._orderly = Orderly("image")
         self.texts = LoadedTexts(self.running)
@@ -150,6 +154,10 @@ class ImageWork(ABC):
             self._known(stop.evaluation)
         await self.debuggers.entered(stop)
 
+    def tell(self, method: str, params: Mapping[str, Any]) -> None:
+        """Send the notification METHOD to every attached client."""
+        self._publish(method, params)
+
     def aside(self, work: Coroutine[Any, Any, None]) -> None:
         """Do WORK beside everything else; the image is busy until it is done."""
         task = asyncio.create_task(work)
@@ -233,6 +241,11 @@ class Listener(swank.Listener):
     def output(self, evaluation: str | None, text: str, stream: str) -> None:
         if not self.deaf:
             self._image.output(evaluation, text, stream)
+
+    def reported(self, evaluation: swank.Evaluation, report: Any, output: str) -> None:
+        record = self._image.evaluations.get(evaluation.id)
+        if record is not None and record.on_report is not None and not self.deaf:
+            record.on_report(report, output)
 
     def stopped(self, stop: swank.Stop) -> None:
         self._hear(lambda: self._image.stopped(stop))

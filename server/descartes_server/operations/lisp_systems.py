@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -117,25 +118,31 @@ async def reload_system(context: Context, params: ReloadParams) -> shapes.Compil
     return _together(done)
 
 
-async def load_for_tests(context: Context, name: str) -> tuple[Record, shapes.Compilation]:
-    """Load the system NAME for its tests. Errors: those of `lisp.loadSystem`."""
-    return await _operate(context, SystemParams(system=name), "load-op")
+@dataclass(frozen=True)
+class Operated:
+    """Work on a system that has ended or stopped."""
+
+    shape: shapes.Compilation
+    report: swank.SystemReport
+
+
+async def load_for_tests(context: Context, name: str) -> Operated:
+    """Load what testing the system NAME is about. Errors: those of `lisp.loadSystem`."""
+    return await _operate(context, SystemParams(system=name), "test-op")
 
 
 async def _operated(
     context: Context, params: SystemParams, verb: swank.SystemOperation
 ) -> shapes.Compilation:
-    return (await _operate(context, params, verb))[1]
+    return (await _operate(context, params, verb)).shape
 
 
-async def _operate(
-    context: Context, params: SystemParams, verb: swank.SystemOperation
-) -> tuple[Record, shapes.Compilation]:
+async def _operate(context: Context, params: SystemParams, verb: swank.SystemOperation) -> Operated:
     name = checked_name(params.system)
     root = context.services.workspace.root
     own = workspace_systems.named(await asyncio.to_thread(find_systems, root), name)
-    function = "load-system" if verb == "load-op" else "compile-system"
-    kind: Kind = "load" if verb == "load-op" else "compile"
+    function = "compile-system" if verb == "compile-op" else "load-system"
+    kind: Kind = "compile" if verb == "compile-op" else "load"
     record = add(context, kind, f'(asdf:{function} "{name}")')
     image, paths = context.services.image, swank.Paths()
 
@@ -156,17 +163,15 @@ async def _operate(
 
     await image.begin(record, ask, context.caller.environment)
     await image.paused_or_settled(record)
-    return record, await _outcome(record, name, root, own, paths)
-
-
-async def _outcome(
-    record: Record, name: str, root: Path, own: WorkspaceSystem | None, paths: swank.Paths
-) -> shapes.Compilation:
-    """Return how RECORD, work on the system NAME, went. Errors: `NotFound` when a system is missing."""
     assert record.live is not None
     report = swank.system_report(record.live.report, paths)
     if report.missing is not None:
         raise NotFound(await how_to_get(report, name), system=report.missing, required_by=report.required_by)
+    return Operated(await _outcome(record, report, own.name if own else name, root), report)
+
+
+async def _outcome(record: Record, report: swank.SystemReport, name: str, root: Path) -> shapes.Compilation:
+    """Return how RECORD, work on the system NAME that REPORT is about, went."""
     shape = await compilation_shape(record)
     notes = [note for note in shape.notes if not shape.success or _is_in(root, note)]
     message = None
@@ -176,9 +181,7 @@ async def _outcome(
             " correct it, or load it anyway with `load: always`"
         )
     files = [uri_of(file) for file in report.files]
-    return msgspec.structs.replace(
-        shape, notes=notes[:NOTE_LIMIT], files=files, system=own.name if own else name, message=message
-    )
+    return msgspec.structs.replace(shape, notes=notes[:NOTE_LIMIT], files=files, system=name, message=message)
 
 
 def _is_in(root: Path, note: shapes.Note) -> bool:

@@ -32,6 +32,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "lisp_connect",
         "lisp_questions",
         "lisp_systems",
+        "lisp_tests",
         "exploring",
         "threads",
         "tracing",

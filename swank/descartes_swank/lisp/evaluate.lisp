@@ -5,7 +5,7 @@
 
 (eval-when (:compile-toplevel :load-toplevel :execute)
   (export '(evaluate compile-text compile-source-file load-source-file attach-session adopt-orphans
-            interrupt-evaluation interrupt-thread inspect-text forget-client)))
+            interrupt-evaluation abort-evaluation interrupt-thread inspect-text forget-client)))
 
 (defvar *version* nil "What a client compares with its own copy of these files, set when all are loaded.")
 
@@ -157,7 +157,10 @@
 (defun call-user-code (function)
   "Call FUNCTION; the frame of this call is where a user's backtrace ends."
   (multiple-value-prog1 (let ((*user-code-depth* (1+ *user-code-depth*)))
-                          (when (shiftf (evaluation-interrupted *evaluation*) nil) (stop-here))
+                          (case (shiftf (evaluation-interrupted *evaluation*) nil)
+                            ((nil))
+                            (:abort (invoke-restart swank::*sldb-quit-restart*))
+                            (t (stop-here)))
                           (funcall function))
     (take-interrupts)))
 
@@ -305,6 +308,18 @@
          (cond ((not (eq *evaluation* evaluation)))
                ((plusp *user-code-depth*) (stop-here))
                (t (setf (evaluation-interrupted evaluation) t)))))
+      t)))
+
+(defun abort-evaluation (id)
+  "End the evaluation ID wherever it is, without a stop; nil when it has ended."
+  (let ((evaluation (await-evaluation id)))
+    (when (and evaluation (swank/backend:thread-alive-p (evaluation-thread evaluation)))
+      (swank::queue-thread-interrupt
+       (evaluation-thread evaluation)
+       (lambda ()
+         (cond ((not (eq *evaluation* evaluation)))
+               ((plusp *user-code-depth*) (invoke-restart swank::*sldb-quit-restart*))
+               (t (setf (evaluation-interrupted evaluation) :abort)))))
       t)))
 
 (defun interrupt-thread (thread-id)

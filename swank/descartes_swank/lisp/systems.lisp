@@ -9,7 +9,7 @@
 (eval-when (:compile-toplevel :load-toplevel :execute)
   (export '(serve-workspace operate-on-system known-systems)))
 
-(defparameter *systems-version* "1"
+(defparameter *systems-version* "2"
   "What a client compares with its own copy of this file; to be changed with every change of an interface.")
 
 ;;; The workspace comes first
@@ -202,12 +202,49 @@ Without FOLDER nothing comes first; without FASLS the compiled files lie where A
     (asdf:load-asd (sb-ext:parse-native-namestring definition)))
   (asdf:find-system name))
 
+(defun tested-systems (system &optional seen)
+  "Return the systems that testing SYSTEM is about, by its `in-order-to`: those it goes on to, and itself."
+  (unless (member system seen)
+    (let ((seen (cons system seen)))
+      (append
+       (loop for (operation . components) in (asdf:component-depends-on
+                                              (asdf:make-operation 'asdf:test-op) system)
+             when (typep (if (symbolp operation) (asdf:make-operation operation) operation) 'asdf:test-op)
+               append (loop for component in components
+                            for found = (asdf:find-system component nil)
+                            when found append (tested-systems found seen)))
+       (list system)))))
+
+(defun source-files (component)
+  "Return the native names of the source files of COMPONENT, and of the systems that its files are."
+  (append
+   (typecase component
+     (asdf:cl-source-file (list (sb-ext:native-namestring (asdf:component-pathname component))))
+     (asdf:parent-component (mapcan #'source-files (copy-list (asdf:component-children component)))))
+   (when (typep component (uiop:find-symbol* '#:package-inferred-system '#:asdf))
+     (loop with family = (asdf:primary-system-name component)
+           for name in (asdf:system-depends-on component)
+           when (and (or (stringp name) (symbolp name))
+                     (string= family (asdf:primary-system-name (asdf:coerce-name name)))
+                     (asdf:registered-system name))
+             append (source-files (asdf:registered-system name))))))
+
+(defun load-for-tests (name definition)
+  "Load what testing the system NAME is about; return whether that went well, and (SYSTEM FILES) of each."
+  (let* ((systems (remove-duplicates (tested-systems (system-to-operate-on name definition)) :from-end t))
+         (loaded (loop for system in systems
+                       always (operate "LOAD-OP" (asdf:component-name system) definition nil nil))))
+    (values loaded
+            (list :tested (loop for system in systems
+                                collect (list (asdf:component-name system)
+                                              (remove-duplicates (source-files system) :test #'string=)))))))
+
 (defun operate (operation name definition force load)
   (let ((uiop:*compile-file-failure-behaviour* (if load :warn uiop:*compile-file-failure-behaviour*)))
     (without-compiler-chatter
       (let ((system (system-to-operate-on name definition)))
         (handler-case (swank/backend:with-compilation-hooks ()
-                        (asdf:operate operation system :force (and force t))
+                        (asdf:operate (find-symbol operation "ASDF") system :force (and force t))
                         t)
           (uiop:compile-file-error () nil))))))
 
@@ -240,7 +277,10 @@ LOAD: also what the compiler found faulty. INSTALL: what is missing may be fetch
               (forget-outdated)
               (with-compiled-files-in-cache
                 (call-reporting-missing
-                 (lambda () (operate (find-symbol operation "ASDF") name definition force load))
+                 (lambda ()
+                   (if (string= operation "TEST-OP")
+                       (load-for-tests name definition)
+                       (operate operation name definition force load)))
                  install))))
          (destructuring-bind (success &optional missing) values
            (values (list notes success (list* :files (reverse (car *performed*)) missing)) '())))))))

@@ -89,6 +89,10 @@ function M.evaluated(params)
   vim.api.nvim_exec_autocmds('User', { pattern = 'DescartesEvaluated', data = params })
 end
 
+function M.tested(params)
+  vim.api.nvim_exec_autocmds('User', { pattern = 'DescartesTested', data = params })
+end
+
 local function ask_input()
   local request = table.remove(waiting_inputs, 1)
   if not request then

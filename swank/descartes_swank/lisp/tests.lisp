@@ -1,0 +1,234 @@
+;;;; Tests of a system, each run through the interface of its own framework, with one result for each.
+;;;;
+;;;; A framework is used by names looked up when it is there; none has to be loaded for this file.
+
+(in-package "DESCARTES-BOOT")
+
+(eval-when (:compile-toplevel :load-toplevel :execute)
+  (export '(registered-tests run-tests run-test-op)))
+
+(defparameter *tests-version* "1"
+  "What a client compares with its own copy of this file; to be changed with every change of an interface.")
+
+(defconstant +longest-message+ 4000)
+
+(defvar *debug-tests* nil "True when a failure stops in the debugger instead of being recorded.")
+
+;;; What frameworks have in common
+
+(defun api (package name)
+  "Return the symbol NAME of PACKAGE, nil when this version of the framework does not have it."
+  (in-package-named package name))
+
+(defun api-call (package name &rest arguments)
+  (apply (fdefinition (or (api package name) (error "~a has no ~a" package name))) arguments))
+
+(defun call-with-api (package bindings function)
+  "Call FUNCTION with the variables of PACKAGE bound as in BINDINGS, (NAME VALUE) each, where it has them."
+  (let ((known (loop for (name value) in bindings
+                     for symbol = (api package name)
+                     when (and symbol (boundp symbol)) collect (cons symbol value))))
+    (progv (mapcar #'car known) (mapcar #'cdr known) (funcall function))))
+
+(defun message-text (object)
+  (let ((text (handler-case (princ-to-string object)
+                (error () "a message that cannot be printed"))))
+    (subseq text 0 (min (length text) +longest-message+))))
+
+(defun typed-condition-text (condition)
+  (message-text (format nil "~s: ~a" (type-of condition) (message-text condition))))
+
+(defun joined (texts)
+  (format nil "~{~a~^~2%~}" (remove "" texts :test #'equal)))
+
+(defclass outcome ()
+  ((name :initarg :name :reader outcome-name)
+   (status :initarg :status :reader outcome-status)
+   (message :initarg :message :initform nil :reader outcome-message)
+   (milliseconds :initarg :milliseconds :initform nil :accessor outcome-milliseconds))
+  (:documentation "What became of the test NAME, a symbol or, in some frameworks, a string."))
+
+(defun outcome (name status &optional message milliseconds)
+  (make-instance 'outcome :name name :status status :message message :milliseconds milliseconds))
+
+;;; Fiveam
+
+(defun fiveam-tests ()
+  "Return (NAME PACKAGE) of each test."
+  (loop for name being the hash-keys of (symbol-value (api "FIVEAM" "*TEST*")) using (hash-value test)
+        when (and (typep test (api "FIVEAM" "TEST-CASE")) (symbol-package name))
+          collect (list name (symbol-package name))))
+
+(defun run-fiveam-test (name package)
+  (declare (ignore package))
+  (let* ((action (if *debug-tests* :debug nil))
+         (results (call-with-api "FIVEAM"
+                                 `(("*ON-ERROR*" ,action)
+                                   ("*ON-FAILURE*" ,action)
+                                   ("*PRINT-NAMES*" nil)
+                                   ("*TEST-DRIBBLE*" ,(make-broadcast-stream)))
+                                 (lambda () (api-call "FIVEAM" "RUN" name)))))
+    (list (fiveam-outcome name (remove name results :test-not #'eq :key #'fiveam-test-name)))))
+
+(defun fiveam-test-name (result)
+  (slot-value (slot-value result (api "FIVEAM" "TEST-CASE")) (api "FIVEAM" "NAME")))
+
+(defun fiveam-outcome (name results)
+  (flet ((those (class)
+           (reverse (remove-if-not (lambda (result) (typep result (api "FIVEAM" class))) results)))
+         (reasons (results)
+           (joined (mapcar #'fiveam-reason results))))
+    (let ((errors (those "UNEXPECTED-TEST-FAILURE"))
+          (failures (those "TEST-FAILURE"))
+          (skipped (those "TEST-SKIPPED")))
+      (cond (errors (outcome name "error" (reasons failures)))
+            (failures (outcome name "failed" (reasons failures)))
+            ((and skipped (= (length skipped) (length results)))
+             (outcome name "skipped" (reasons skipped)))
+            (t (outcome name "passed"))))))
+
+(defun fiveam-reason (result)
+  (let ((condition (api "FIVEAM" "ACTUAL-CONDITION")))
+    (if (and (typep result (api "FIVEAM" "UNEXPECTED-TEST-FAILURE"))
+             (slot-boundp result condition)
+             (typep (slot-value result condition) 'condition))
+        (typed-condition-text (slot-value result condition))
+        (message-text (slot-value result (api "FIVEAM" "REASON"))))))
+
+;;; All of them
+
+(defparameter *frameworks*
+  '(("fiveam" "FIVEAM" fiveam-tests run-fiveam-test nil))
+  "(NAME PACKAGE TESTS RUN SUITE): TESTS lists (NAME PACKAGE); RUN gives outcomes; SUITE calls around them.")
+
+(defun framework (name)
+  (or (assoc name *frameworks* :test #'equal) (error "No framework ~a" name)))
+
+(defun loaded-frameworks ()
+  (remove-if-not #'find-package *frameworks* :key #'second))
+
+(defun test-key (name)
+  (if (symbolp name) (symbol-name name) (princ-to-string name)))
+
+(defun registered-tests (packages)
+  "Return (FRAMEWORK PACKAGE NAME) of the tests that the frameworks have in PACKAGES, given by their names."
+  (let ((wanted (remove nil (mapcar #'named-package-or-nil packages))))
+    (loop for (framework nil tests) in (loaded-frameworks)
+          append (loop for (name package) in (funcall tests)
+                       when (member package wanted)
+                         collect (list framework (package-name package) (test-key name))))))
+
+(defun named-package-or-nil (name)
+  (or (find-package name) (find-package (string-upcase name))))
+
+(defun find-registered-test (framework package name)
+  "Return the test's own name and its package, nil when the framework does not have it."
+  (destructuring-bind (home tests &rest rest) (rest (framework framework))
+    (declare (ignore rest))
+    (and (find-package home)
+         (find-if (lambda (test)
+                    (and (string= name (test-key (first test)))
+                         (eq (second test) (find-package package))))
+                  (funcall tests)))))
+
+;;; Running
+
+(defun call-recording (name function)
+  "Return the outcomes that FUNCTION gives; what it does not handle itself is an error of the test NAME."
+  (block running
+    (restart-case
+        (handler-bind ((serious-condition
+                         (lambda (condition)
+                           (unless (or *debug-tests* (typep condition 'interrupt))
+                             (return-from running (list (outcome name "error" (typed-condition-text condition))))))))
+          (funcall function))
+      (next-test ()
+        :report "Leave this test, which counts as failed, and go on with the next one."
+        (list (outcome name "error" "It was left in the debugger."))))))
+
+(defun run-test (framework name package)
+  "Return the outcomes of the test NAME, those of tests that it ran as well; the first is its own."
+  (loop
+    (restart-case
+        (let* ((began (get-internal-real-time))
+               (outcomes (call-recording name (lambda () (funcall (fourth framework) name package)))))
+          (unless (outcome-milliseconds (first outcomes))
+            (setf (outcome-milliseconds (first outcomes)) (milliseconds-since began)))
+          (return outcomes))
+      (retry-test ()
+        :report "Run this test again from its start."))))
+
+(defun report-outcome (framework package outcome)
+  "Tell the client OUTCOME after all that the test has printed."
+  (flush-port (evaluation-port *evaluation*))
+  (deliver (evaluation-session *evaluation*) :report (evaluation-id *evaluation*)
+           (list :framework framework :package package
+                 :name (test-key (outcome-name outcome))
+                 :status (outcome-status outcome)
+                 :message (and (outcome-message outcome) (message-text (outcome-message outcome)))
+                 :milliseconds (outcome-milliseconds outcome))))
+
+(defun run-tests-in (framework package names)
+  "Run the tests NAMES, strings, of PACKAGE; what one of them ran already is not run again."
+  (let ((done '()))
+    (dolist (name names)
+      (unless (member name done :test #'string=)
+        (let ((test (find-registered-test (first framework) package name)))
+          (dolist (outcome (if test
+                               (run-test framework (first test) (second test))
+                               (list (outcome name "error" "The image has no such test."))))
+            (let ((key (test-key (outcome-name outcome))))
+              (when (and (member key names :test #'string=) (not (member key done :test #'string=)))
+                (push key done)
+                (report-outcome (first framework) package outcome)))))))))
+
+(defun call-in-suite (framework package function)
+  (let ((around (fifth framework)))
+    (if around
+        (funcall around package function)
+        (funcall function))))
+
+(defun run-tests (id client groups debug)
+  "Run the tests of GROUPS, (FRAMEWORK PACKAGE NAMES) each, as an evaluation; DEBUG: failures stop."
+  (run-evaluation
+   id client nil
+   (lambda ()
+     (let ((*debug-tests* debug))
+       (loop for (name package names) in groups
+             for framework = (framework name)
+             do (call-in-suite framework package
+                               (lambda () (run-tests-in framework package names)))))
+     (values nil '()))))
+
+;;; Systems whose tests no framework here can run one by one
+
+(defvar *exit-is-result* nil "True in a thread whose request to end the Lisp is the result of its tests.")
+
+(defun exit-of-tests (exit &rest arguments &key code abort &allow-other-keys)
+  "Around SB-EXT:EXIT: tests that end the Lisp with a code are told from a person who ends it."
+  (if *exit-is-result*
+      (throw 'exit-of-tests (or code (if abort 1 0)))
+      (apply exit arguments)))
+
+(sb-ext:unlock-package "SB-EXT")
+(sb-int:encapsulate 'sb-ext:exit 'descartes #'exit-of-tests)
+(sb-ext:lock-package "SB-EXT")
+
+(defun run-system-test (name package)
+  (declare (ignore package))
+  (let ((code (catch 'exit-of-tests
+                (let ((*exit-is-result* t))
+                  (with-compiled-files-in-cache (asdf:test-system name))
+                  0))))
+    (list (if (eql code 0)
+              (outcome name "passed" "TEST-OP ended without an error.")
+              (outcome name "failed" (format nil "TEST-OP ended the Lisp with code ~a." code))))))
+
+(defun run-test-op (id client name debug)
+  "Do ASDF's TEST-OP on the system NAME as an evaluation; its only outcome is the system's."
+  (run-evaluation
+   id client nil
+   (lambda ()
+     (let ((*debug-tests* debug))
+       (report-outcome "asdf" nil (first (run-test '("asdf" nil nil run-system-test nil) name nil))))
+     (values nil '()))))
