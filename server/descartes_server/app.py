@@ -32,6 +32,8 @@ FEATURES = (
     "completion",
     "signature",
     "definition",
+    "references",
+    "call_hierarchy",
     "outline",
     "semantic_tokens",
     "diagnostics",
@@ -47,8 +49,6 @@ FEATURES = (
 """The modules of `features/`, each with `register(state)`."""
 
 NOT_IMPLEMENTED = (
-    "callHierarchy/incomingCalls",
-    "callHierarchy/outgoingCalls",
     "codeAction/resolve",
     "codeLens/resolve",
     "documentLink/resolve",
@@ -60,7 +60,6 @@ NOT_IMPLEMENTED = (
     "textDocument/colorPresentation",
     "textDocument/declaration",
     "textDocument/documentColor",
-    "textDocument/documentHighlight",
     "textDocument/documentLink",
     "textDocument/formatting",
     "textDocument/implementation",
@@ -70,12 +69,10 @@ NOT_IMPLEMENTED = (
     "textDocument/linkedEditingRange",
     "textDocument/moniker",
     "textDocument/onTypeFormatting",
-    "textDocument/prepareCallHierarchy",
     "textDocument/prepareRename",
     "textDocument/prepareTypeHierarchy",
     "textDocument/rangeFormatting",
     "textDocument/rangesFormatting",
-    "textDocument/references",
     "textDocument/rename",
     "textDocument/selectionRange",
     "textDocument/typeDefinition",

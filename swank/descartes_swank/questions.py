@@ -111,6 +111,10 @@ class Questions(Protocol):
         """Return what the image has of UNITS of FILE; None where no session ever evaluated."""
         ...
 
+    async def relay(self, request: dict[str, Any], deadline_ms: int | None = None) -> Any:
+        """Return the answer to REQUEST, `{question, …}`, as plain JSON data; any question there is."""
+        ...
+
 
 class Reply(msgspec.Struct):
     """One line of the image: the answer to the question `id`, or why there is none."""

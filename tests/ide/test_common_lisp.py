@@ -35,3 +35,10 @@ def test_kinds_lambda_lists_and_documentation() -> None:
     assert common_lisp.symbols()["*print-base*"].kinds == ("variable",)
     assert common_lisp.symbols()["&key"].kinds == ("lambda-list-keyword",)
     assert common_lisp.symbols()["car"].documentation == "Return the 1st object in a list."
+
+
+def test_every_symbol_of_the_standard_has_its_page() -> None:
+    assert all(common_lisp.page(name) for name in common_lisp.symbols())
+    assert common_lisp.page("CAR", "file:///clhs") == "file:///clhs/Body/f_car_c.htm"
+    assert common_lisp.page("alexandria:flatten") is None
+    assert common_lisp.page("car", "") is None

@@ -407,7 +407,7 @@ class TestRelay:
 
     async def test_a_trace_on_either_image(self, asked: Asked) -> None:
         await asked.prepare.evaluate("(defun cl-user::traced-one (x) (list x))")
-        relay = asked.questions.relay  # type: ignore[attr-defined]
+        relay = asked.questions.relay
         traced = await relay({"question": "trace", "name": "traced-one", "package": USER})
         assert "common-lisp-user::traced-one" in traced["traced"]
         await asked.prepare.evaluate("(cl-user::traced-one 5)")
@@ -416,14 +416,14 @@ class TestRelay:
         assert (await relay({"question": "untraceAll", "forget": True}))["traced"] == []
 
     async def test_threads_and_an_expansion_on_either_image(self, asked: Asked) -> None:
-        relay = asked.questions.relay  # type: ignore[attr-defined]
+        relay = asked.questions.relay
         names = [each["name"] for each in await relay({"question": "threads"})]
         assert "main thread" in names
         expansion = await relay({"question": "expansion", "code": "(when a b)", "package": USER})
         assert expansion["expanded"] and expansion["text"].startswith("(if a")
 
     async def test_a_refusal_has_its_code(self, asked: Asked) -> None:
-        relay = asked.questions.relay  # type: ignore[attr-defined]
+        relay = asked.questions.relay
         with pytest.raises(NotFound, match="mapcar"):
             await relay({"question": "described", "name": "mapcra", "package": USER})
         with pytest.raises(InvalidParams):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
@@ -10,8 +9,8 @@ from lsprotocol import types
 from descartes_server.dispatch import on_snapshot
 from descartes_server.ide import definition as ide
 from descartes_server.ide.syntax import Syntax
-from descartes_server.lsp import to_proto, uris
-from descartes_server.state import Document, ServerState, Snapshot
+from descartes_server.lsp import to_proto
+from descartes_server.state import Document, ServerState, Snapshot, mentions
 
 if TYPE_CHECKING:
     from descartes_swank.service import Definition
@@ -41,14 +40,14 @@ async def _definition(snapshot: Snapshot, params: types.DefinitionParams) -> lis
 async def _location(snapshot: Snapshot, document: Document, target: ide.Target) -> types.Location:
     if target.path is None:
         return to_proto.location(document.uri, document.positions, target)
-    other = await snapshot.document(_open_uri(snapshot, target.path))
+    other = await snapshot.document(mentions.open_uri(snapshot, target.path))
     return to_proto.location(other.uri, other.positions, target)
 
 
 async def _place(snapshot: Snapshot, found: Definition) -> types.Location | None:
     """The image's offset counts in the file on disk; in a text that has changed its snippet is looked for."""
     try:
-        document = await snapshot.document(_open_uri(snapshot, found.file))
+        document = await snapshot.document(mentions.open_uri(snapshot, found.file))
     except Exception:  # a file that is gone or unreadable is no place to go to
         return None
     offset = _moved(document, found)
@@ -64,13 +63,6 @@ def _moved(document: Document, found: Definition) -> int:
         return found.offset
     near = document.text.rfind(snippet, 0, found.offset + len(snippet) + 2000)
     return near if near >= 0 else found.offset
-
-
-def _open_uri(snapshot: Snapshot, path: str) -> str:
-    """Return the URI under which the editor has PATH open, else its own."""
-    real = uris.real(path)
-    opened = (each.uri for each in snapshot.documents.values() if each.real_path == real)
-    return next(opened, uris.uri_of(Path(path)))
 
 
 def _each_once(locations: list[types.Location]) -> list[types.Location]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lsprotocol import types
 
 from descartes_server.dispatch import on_snapshot
-from descartes_server.ide import holding
+from descartes_server.ide import common_lisp, holding
 from descartes_server.ide import hover as ide
 from descartes_server.ide.lenses import Scene
 from descartes_server.ide.syntax import SymbolToken, Syntax
@@ -14,15 +14,21 @@ from descartes_server.state import ServerState, Snapshot
 
 
 def register(state: ServerState) -> None:
-    on_snapshot(state, types.TEXT_DOCUMENT_HOVER, _hover)
+    def hyperspec() -> str:
+        attachment = state.attachment
+        return attachment.loaded.settings.hover.hyperspec if attachment else common_lisp.HYPERSPEC
+
+    on_snapshot(
+        state, types.TEXT_DOCUMENT_HOVER, lambda snapshot, params: _hover(snapshot, params, hyperspec())
+    )
 
 
-async def _hover(snapshot: Snapshot, params: types.HoverParams) -> types.Hover | None:
+async def _hover(snapshot: Snapshot, params: types.HoverParams, hyperspec: str) -> types.Hover | None:
     document = await snapshot.document(params.text_document.uri)
     syntax = await snapshot.syntax(document)
     symbol = syntax.symbol_at(document.positions.offset(params.position))
     subject = await _subject(snapshot, syntax, symbol) if symbol else None
-    text = ide.markdown(subject, _remarks(snapshot.scene(document)))
+    text = ide.markdown(subject, _remarks(snapshot.scene(document)), hyperspec)
     if not text:
         return None
     span = (symbol.start, symbol.end) if symbol and subject else None

@@ -34,6 +34,26 @@ def symbols() -> MappingProxyType[str, StandardSymbol]:
     return MappingProxyType(found)
 
 
+HYPERSPEC = "https://www.lispworks.com/documentation/HyperSpec/"
+"""Where the standard's text can be read."""
+
+
+@cache
+def _pages() -> dict[str, str]:
+    table = resources.files("descartes_server.ide").joinpath("data", "clhs.tsv").read_text("utf-8")
+    return dict(line.split("\t") for line in table.splitlines())
+
+
+def page(name: str, root: str = HYPERSPEC) -> str | None:
+    """Return the URL of the page about the standard's symbol NAME in the HyperSpec below ROOT.
+
+    Example: page("car") -> "https://www.lispworks.com/documentation/HyperSpec/Body/f_car_c.htm"
+    Source: `data/clhs.tsv`, which page of the HyperSpec each symbol has; checked against the 978 symbols.
+    """
+    file = _pages().get(name.lower())
+    return f"{root.rstrip('/')}/Body/{file}" if file and root else None
+
+
 def lookup(name: str) -> StandardSymbol | None:
     """Return the standard's symbol NAME, with or without the package CL; None for any other.
 

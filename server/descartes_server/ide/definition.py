@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from descartes_server.ide.index import Entry, WorkspaceIndex
+from descartes_server.ide.references import binding_of
 from descartes_server.ide.roles import base_name
 from descartes_server.ide.symbols import Symbol, document_symbols
 from descartes_server.ide.syntax import SymbolToken, Syntax
@@ -54,16 +55,10 @@ def _bare(text: str) -> str:
 
 
 def _lexical(syntax: Syntax, symbol: SymbolToken) -> Target | None:
-    """A local function counts where the symbol is called or quoted with `#'`, a variable elsewhere."""
-    if ":" in symbol.text:
+    binding = binding_of(syntax, symbol)
+    if binding is None:
         return None
-    called = syntax.text[: symbol.start].endswith(("(", "#'"))
-    for binding in syntax.bindings_at(symbol.start):
-        if base_name(binding.name) == base_name(symbol.text):
-            at_binding = binding.start == symbol.start
-            if at_binding or (binding.kind in ("function", "macro")) == called:
-                return Target(None, binding.start, binding.end, binding.start, binding.end, binding.kind)
-    return None
+    return Target(None, binding.start, binding.end, binding.start, binding.end, binding.kind)
 
 
 def _matching(found: Symbol, text: str) -> list[Target]:

@@ -134,9 +134,17 @@ def _from_entries(entries: Sequence[Entry]) -> Subject:
     )
 
 
-def markdown(subject: Subject | None, remarks: Sequence[str] = ()) -> str:
-    """Return SUBJECT as Markdown, REMARKS (who holds the file) below it."""
+def markdown(
+    subject: Subject | None, remarks: Sequence[str] = (), hyperspec: str = common_lisp.HYPERSPEC
+) -> str:
+    """Return SUBJECT as Markdown, REMARKS (who holds the file) below it.
+
+    A symbol of the standard has a link to its page below HYPERSPEC, unless that is empty.
+    """
     blocks = _blocks(subject) if subject else []
+    page = common_lisp.page(subject.name, hyperspec) if subject and subject.package == "COMMON-LISP" else None
+    if subject is not None and page is not None:
+        blocks.append(f"[{subject.name} in the HyperSpec]({page})")
     if remarks:
         below = "\n\n".join(remarks)
         blocks.append(f"---\n\n{below}" if blocks else below)

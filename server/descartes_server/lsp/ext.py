@@ -50,7 +50,7 @@ _VERBS = {
         "evalForm evaluation interrupt killThread loadChanged loadFile loadSystem macroexpand "
         "question reloadSystem restart runTest start status stop systems testResults testSystem "
         "tests threads trace traceTree "
-        "undefine unintern untraceAll"
+        "undefine unintern untraceAll xref"
     ),
     "run": "kill list output pause resume send show spawn stop",
 }

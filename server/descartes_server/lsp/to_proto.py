@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -76,7 +77,8 @@ def hover(markdown: str, span: tuple[int, int] | None, positions: Positions, *, 
 
 def _without_marks(markdown: str) -> str:
     lines = (line for line in markdown.splitlines() if not line.startswith("```"))
-    return "\n".join(lines).replace("**", "").replace("`", "").replace("---", "")
+    text = re.sub(r"\[([^\]\n]+)\]\((https?://[^)\s]+)\)", r"\1: \2", "\n".join(lines))
+    return text.replace("**", "").replace("`", "").replace("---", "")
 
 
 def completion(

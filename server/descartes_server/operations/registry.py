@@ -38,6 +38,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "tracing",
         "drift",
         "load_changed",
+        "xref",
     ),
     "debugger": ("debugger", "debugger_repairs"),
     "inspector": ("inspector",),

@@ -64,6 +64,16 @@ class HubSettings(_Group, frozen=True):
     idle_minutes: float = 30
 
 
+class HoverSettings(_Group, frozen=True):
+    hyperspec: str = "https://www.lispworks.com/documentation/HyperSpec/"
+    """Where the pages lie that hovers of the standard's symbols link to; empty for no link."""
+
+
+class InlineResultSettings(_Group, frozen=True):
+    show: bool = True
+    """Whether the value of the last evaluation, or its error, is shown at the end of its form."""
+
+
 class Settings(_Group, frozen=True):
     """All settings, every one with its default."""
 
@@ -71,6 +81,8 @@ class Settings(_Group, frozen=True):
     leases: LeaseSettings = LeaseSettings()
     diagnostics: DiagnosticSettings = DiagnosticSettings()
     hub: HubSettings = HubSettings()
+    hover: HoverSettings = HoverSettings()
+    inline_results: InlineResultSettings = InlineResultSettings()
 
 
 NAMES_PROGRAMS = frozenset({"lisp.command", "lisp.swank", "lisp.attach", "lisp.remote", "lisp.ssh"})

@@ -64,49 +64,62 @@
           ((member (first name) '(macro-function compiler-macro-function)) (return (second name)))
           (t (return name)))))
 
-(defun shown-name (name)
-  "Return NAME, as the compiler gives it, as a list shows it."
-  (if (method-name-p name)
-      (let ((signature (cddr name)))
-        (format nil "~a ~a" (written (second name))
-                (string-downcase (let ((*print-pretty* nil))
-                                   (printed (append (butlast signature)
-                                                    (let ((specializers (first (last signature))))
-                                                      (if (listp specializers) specializers (list specializers))))
-                                            300)))))
-      (written (let ((outer (outer-name name)))
-                 (if (or (symbolp outer) (and (consp outer) (eq 'setf (first outer)))) outer name)))))
+(defun method-signature (name source)
+  "Return qualifiers and specializers of the method that NAME and SOURCE tell of."
+  (let ((signature (cddr name)))
+    (if (and signature (listp (first (last signature))))
+        (append (butlast signature) (first (last signature)))
+        (sb-introspect::definition-source-description source))))
 
-(defun own-source-p (source)
-  "True when SOURCE is of somebody's files, not of the Lisp's own, which are rarely there."
+(defun shown-name (name source)
+  "Return NAME, as the compiler gives it, as a list shows it: `draw (:around circle)` for a method."
+  (if (method-name-p name)
+      (format nil "~a ~a" (written (second name))
+              (let ((*print-pretty* nil))
+                (string-downcase (printed (or (method-signature name source) '(t)) 300))))
+      (let ((outer (outer-name name)))
+        (written (if (or (symbolp outer) (and (consp outer) (eq 'setf (first outer)))) outer name)))))
+
+(defun source-file (source)
+  "Return the file that SOURCE names, as text, or NIL when it is the Lisp's own, which is rarely there."
   (let ((pathname (sb-introspect:definition-source-pathname source)))
-    (and (or pathname (getf (sb-introspect:definition-source-plist source) :emacs-filename))
-         (not (and pathname (equal "SYS" (ignore-errors (host-namestring pathname))))))))
+    (or (getf (sb-introspect:definition-source-plist source) :emacs-filename)
+        (and pathname
+             (not (equal "SYS" (ignore-errors (host-namestring pathname))))
+             (ignore-errors (sb-ext:native-namestring pathname))))))
+
+(defun nearness (source root)
+  "Return 0 for a SOURCE below the folder ROOT, 1 for any other file of somebody, 2 for the Lisp's own."
+  (let ((file (source-file source)))
+    (cond ((null file) 2)
+          ((and root (starts-at-p root file 0)) 0)
+          (t 1))))
 
 (defun reference-object (entry)
   (destructuring-bind (name . source) entry
     (let* ((kind (place-kind name))
            (place (ignore-errors (source-place source kind (outer-name name)))))
       (list :object
-            "name" (shown-name name)
+            "name" (shown-name name source)
             "kind" (second kind)
             "file" (and place (place-file place))
             "offset" (and place (place-offset place))
             "snippet" (and place (place-snippet place))))))
 
-(defun same-reference-p (one other)
-  (and (equal (car one) (car other))
-       (equal (sb-introspect:definition-source-form-path (cdr one))
-              (sb-introspect:definition-source-form-path (cdr other)))
-       (equal (sb-introspect:definition-source-pathname (cdr one))
-              (sb-introspect:definition-source-pathname (cdr other)))))
+(defun without-repetitions (entries)
+  (let ((seen (make-hash-table :test #'equal)))
+    (remove-if (lambda (entry)
+                 (let ((key (list (car entry)
+                                  (sb-introspect:definition-source-form-path (cdr entry))
+                                  (source-file (cdr entry))
+                                  (sb-introspect::definition-source-description (cdr entry)))))
+                   (shiftf (gethash key seen) t)))
+               entries)))
 
-(defun cut-entries (entries limit)
-  "Return up to LIMIT of ENTRIES, those of somebody's own files first, and how many are left out."
-  (let* ((own (remove-if-not (lambda (entry) (own-source-p (cdr entry))) entries))
-         (own (if (< (length own) 2000) (remove-duplicates own :test #'same-reference-p :from-end t) own))
-         (others (remove-if (lambda (entry) (own-source-p (cdr entry))) entries))
-         (all (append own others)))
+(defun cut-entries (entries limit root)
+  "Return up to LIMIT of ENTRIES, the nearest to ROOT first, and how many are left out."
+  (let ((all (stable-sort (without-repetitions entries) #'<
+                          :key (lambda (entry) (nearness (cdr entry) root)))))
     (values (subseq all 0 (min limit (length all)))
             (max 0 (- (length all) limit)))))
 
@@ -119,7 +132,8 @@
          (*files* '()))
     (multiple-value-bind (entries more)
         (cut-entries (funcall finder (needed-name (text-argument request "name") package))
-                     (limit-argument request 200))
+                     (limit-argument request 200)
+                     (entry request "root"))
       (list :object
             "found" (map 'vector #'reference-object entries)
             "more" more))))

@@ -1,0 +1,165 @@
+"""Where a name stands in a text: the same lexical binding, or the same global name.
+
+Static: packages are told by prefixes and `in-package` alone, and by who defines a name of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from descartes_server.ide.bindings import Binding
+from descartes_server.ide.index import package_name
+from descartes_server.ide.paths import steps_at
+from descartes_server.ide.roles import base_name
+from descartes_server.ide.syntax import SymbolToken, Syntax, TopLevelForm
+
+Use = Literal["definition", "call", "function", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """A name from START to END; USE tells `(f …)` and `#'f` from everything else. FORM is around it."""
+
+    start: int
+    end: int
+    use: Use
+    form: TopLevelForm | None
+
+
+@dataclass(frozen=True)
+class Name:
+    """A global name: BASE in lower case and without package.
+
+    HOMES: the packages, in upper case, whose prefix it may have; empty for any.
+    OTHERS: packages that have another symbol of this name.
+    """
+
+    base: str
+    homes: frozenset[str] = frozenset()
+    others: frozenset[str] = frozenset()
+
+    def is_meant(self, token: str, package: str) -> bool:
+        """Return whether the symbol TOKEN in a file of PACKAGE, a designator, may be this one."""
+        if base_name(token) != self.base:
+            return False
+        prefix = token.rpartition(":")[0].rstrip(":")
+        if ":" in token:
+            return bool(prefix) and (not self.homes or package_name(prefix) in self.homes)
+        return package_name(package) not in self.others
+
+
+def binding_of(syntax: Syntax, symbol: SymbolToken) -> Binding | None:
+    """Return the lexical binding that SYMBOL means, if one does.
+
+    A local function counts where the symbol is called or quoted with `#'`, a variable elsewhere. What is
+    written `*so*` is bound dynamically, and is the same variable everywhere.
+    """
+    if ":" in symbol.text or (len(symbol.text) > 2 and symbol.text[0] == symbol.text[-1] == "*"):
+        return None
+    before = syntax.text[max(0, symbol.start - 2) : symbol.start]
+    if before.endswith("'") and before != "#'":
+        return None
+    called = before.endswith("(") or before == "#'"
+    for binding in syntax.bindings_at(symbol.start):
+        if base_name(binding.name) == base_name(symbol.text) and (
+            binding.start == symbol.start or (binding.kind in ("function", "macro")) == called
+        ):
+            return binding
+    return _bound_here(syntax, symbol)
+
+
+_BINDING_ROLES = frozenset(("lambda-list", "parameter", "bindings", "binding", "function", "names", "spec"))
+
+
+def _bound_here(syntax: Syntax, symbol: SymbolToken) -> Binding | None:
+    """Return the binding that SYMBOL itself makes, which is seen from the end of the form around it."""
+    for base, segment in syntax.around(symbol.start):
+        steps = steps_at(segment, symbol.start - base + 1)
+        if not steps or (steps[-1].role not in _BINDING_ROLES and steps[-1].operator not in _BINDERS):
+            continue
+        for step in reversed(steps):
+            for binding in syntax.bindings_at(base + step.node.end - 1):
+                if binding.start == symbol.start:
+                    return binding
+    return None
+
+
+_BINDERS = frozenset(("loop", "destructuring-bind", "multiple-value-bind"))
+
+
+def of_binding(syntax: Syntax, binding: Binding) -> list[Occurrence]:
+    """Return every place in SYNTAX that means BINDING, the binding itself first."""
+    found = [
+        _occurrence(syntax, symbol, None)
+        for symbol in symbols_named(syntax, base_name(binding.name), binding.start)
+        if (other := binding_of(syntax, symbol)) is not None and other.start == binding.start
+    ]
+    return sorted(found, key=lambda each: (each.start != binding.start, each.start))
+
+
+def of_name(syntax: Syntax, name: Name, within: tuple[int, int] | None = None) -> list[Occurrence]:
+    """Return every place in SYNTAX, or in the stretch WITHIN, that may mean the global NAME."""
+    found = []
+    forms = syntax.forms
+    for symbol in symbols_named(syntax, name.base):
+        if within is not None and not within[0] <= symbol.start < within[1]:
+            continue
+        if not name.is_meant(symbol.text, syntax.package_at(symbol.start)):
+            continue
+        if binding_of(syntax, symbol) is None:
+            form = next((each for each in forms if each.start <= symbol.start < each.end), None)
+            found.append(_occurrence(syntax, symbol, form))
+    return found
+
+
+def may_mention(text: str, base: str) -> bool:
+    """Return whether TEXT, not parsed yet, has BASE in it at all, so that it is worth parsing."""
+    return base in text or base in text.lower()
+
+
+def called_in(syntax: Syntax, start: int, end: int) -> list[tuple[SymbolToken, Use]]:
+    """Return the symbols between START and END that stand where functions are called or named."""
+    found: list[tuple[SymbolToken, Use]] = []
+    for symbol in _symbols(syntax):
+        if start <= symbol.start < end:
+            use = _use(syntax, symbol, None)
+            if use in ("call", "function") and binding_of(syntax, symbol) is None:
+                found.append((symbol, use))
+    return found
+
+
+def symbols_named(syntax: Syntax, base: str, near: int | None = None) -> Iterator[SymbolToken]:
+    """Yield the symbols whose name without package is BASE; NEAR: those of the top-level form there alone."""
+    tiles = zip(syntax.bases, syntax.segments, strict=True) if near is None else syntax.around(near)
+    for start, segment in tiles:
+        if may_mention(segment.text, base):
+            for kind, first, last in segment.lexemes:
+                if kind == "symbol" and base_name(segment.text[first:last]) == base:
+                    yield SymbolToken(segment.text[first:last], start + first, start + last)
+
+
+def _symbols(syntax: Syntax) -> Iterator[SymbolToken]:
+    for start, segment in zip(syntax.bases, syntax.segments, strict=True):
+        for kind, first, last in segment.lexemes:
+            if kind == "symbol":
+                yield SymbolToken(segment.text[first:last], start + first, start + last)
+
+
+def _occurrence(syntax: Syntax, symbol: SymbolToken, form: TopLevelForm | None) -> Occurrence:
+    return Occurrence(symbol.start, symbol.end, _use(syntax, symbol, form), form)
+
+
+def _use(syntax: Syntax, symbol: SymbolToken, form: TopLevelForm | None) -> Use:
+    before = syntax.text[max(0, symbol.start - 2) : symbol.start]
+    if form is not None and symbol.start > form.start + 1 and form.name_start <= symbol.start < form.name_end:
+        return "definition"
+    if before.endswith("(") and not before.endswith("'("):
+        return "call"
+    return "function" if before == "#'" else "other"
+
+
+def uses_for(kind: str) -> Collection[Use]:
+    """Return which uses in a text answer the cross-reference KIND."""
+    return ("call", "function") if kind in ("callers", "macroexpands") else ("call", "function", "other")
