@@ -18,6 +18,7 @@ from .ways import Way
 LISP_FILES: Final = (
     "output.lisp",
     "evaluate.lisp",
+    "offspring.lisp",
     "debugger.lisp",
     "objects.lisp",
     "inspector.lisp",

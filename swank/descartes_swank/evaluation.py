@@ -28,6 +28,11 @@ class Result:
     output: str
 
 
+def client_name(client: str, repl: str | None) -> str:
+    """Return the name that the image knows CLIENT by in its REPL, which is a client of its own there."""
+    return client if repl is None else f"{client}#{repl}"
+
+
 @dataclass(slots=True, eq=False)
 class Evaluation:
     """Something that the image was asked to do: evaluate, compile or load.
@@ -49,6 +54,8 @@ class Evaluation:
     """(thread, level) where it is stopped now."""
     duration_ms: int | None = None
     notes: tuple[Note, ...] = ()
+    number: int | None = None
+    """Of its result in its REPL, from 1."""
     success: bool | None = None
     """Of a compilation: whether the compiler was content."""
     report: Value = None

@@ -31,6 +31,7 @@ _OWN = (
     "service",
     "output",
     "evaluate",
+    "offspring",
     "debugger",
     "systems",
     "tests",

@@ -21,7 +21,7 @@ from .compiling import Compiling
 from .connection import Connection
 from .debugger import Condition, Stop
 from .errors import Aborted, DebuggerStale, InvalidParams, LispLost, NotFound, SwankError
-from .evaluation import Evaluation, Queues, Result
+from .evaluation import Evaluation, Queues, Result, client_name
 from .forms import Form, Symbol, Value
 from .inspector import Inspector
 from .listener import InputRequest, Listener
@@ -137,14 +137,20 @@ class Lisp(Compiling, Systems, StoppedThreads):
         return Result(evaluation.values, evaluation.output)
 
     async def start_evaluation(
-        self, code: str, *, id: str, client: str = "", package: str | None = None
+        self, code: str, *, id: str, client: str = "", package: str | None = None, repl: str | None = None
     ) -> Evaluation:
         """Start to evaluate the forms of CODE as the evaluation ID of CLIENT; return it before it has ended.
 
         PACKAGE: as it stands in the file (`"#:foo"`, `"FOO"`); None means the client's own, which only
-        evaluations without PACKAGE change.
+        evaluations without PACKAGE change. REPL: the client's REPL of that name, which has variables of its
+        own and numbers its results; `#v3:1` in CODE is the second value of its result 3.
         """
-        return self._begin(id, client, ["descartes-boot:evaluate", id, client, code, package])
+        name = client_name(client, repl)
+        return self._begin(id, name, ["descartes-boot:evaluate", id, name, code, package])
+
+    async def package_of(self, client: str, repl: str | None = None) -> str:
+        """Return the package that CLIENT, or its REPL, is in."""
+        return str(await self._ask("descartes-boot:client-package", client_name(client, repl)))
 
     async def interrupt(self, *, evaluation: str | None = None, thread: int | None = None) -> None:
         """Stop an EVALUATION or a THREAD in the debugger, with a condition of type `interrupt`.
@@ -304,7 +310,9 @@ class Lisp(Compiling, Systems, StoppedThreads):
                 if known is not None:
                     known.write(text)
                 self._listener.output(evaluation, text, stream.lstrip(":"))
-            case [":outcome", str(id), str(state), values, package, result, duration]:
+            case [":outcome", str(id), str(state), values, package, result, duration, number]:
+                if (known := self.evaluations.get(id)) is not None:
+                    known.number = number
                 self._on_outcome(id, state, values or [], package, result, duration)
             case [":input", evaluation, int(thread), int(tag), str(prompt)]:
                 self._wants_input(InputRequest(tag, thread, prompt, _input_kind(prompt), evaluation))

@@ -138,7 +138,9 @@ class Debuggers:
         inner = self.record_of(self.get(thread, level))
         # What a deeper level evaluates ends on the way to its parent; the thread's own is level 1's.
         record = self.record_of(self._stops.get((thread, 1)) or self.get(thread, level))
-        waiter = _Waiter(thread, level, record, asyncio.get_running_loop().create_future())
+        # The stop of a thread that the evaluation started may outlive it.
+        awaited = None if record is None or record.live is None or record.live.ended else record
+        waiter = _Waiter(thread, level, awaited, asyncio.get_running_loop().create_future())
         self._waiters.add(waiter)
         try:
             await action()

@@ -42,6 +42,8 @@ class Record:
     """The text CODE was taken from, where it was."""
     span: tuple[int, int] | None = None
     """Where in SOURCE it stands, offsets."""
+    repl: str | None = None
+    """The client's REPL that it was entered in."""
     makes: Sequence[Unit] | None = None
     """The definitions that it leaves in the image; None: those of its text."""
     on_report: Callable[[Any, str], None] | None = None
@@ -59,7 +61,7 @@ class Record:
     def wire(self) -> shapes.Evaluation:
         """Return it as every door shows it."""
         if self.live is None:
-            return shapes.Evaluation(id=self.id, state="running")
+            return shapes.Evaluation(id=self.id, state="running", repl=self.repl)
         return shapes.Evaluation(
             id=self.id,
             state=self.live.state,
@@ -71,6 +73,8 @@ class Record:
             duration_ms=self.live.duration_ms or 0,
             output_bytes=self.output.n_bytes,
             output_file=self.output.file,
+            repl=self.repl,
+            number=self.live.number,
         )
 
 
@@ -126,9 +130,13 @@ class Evaluations:
             )
         return self._records.get(wanted, found[0])
 
-    def newest_running(self, client: str) -> Record | None:
-        """Return the newest evaluation of CLIENT that is at work."""
-        own = (record for record in reversed(self._records.values()) if record.client == client)
+    def newest_running(self, client: str, repl: str | None = None) -> Record | None:
+        """Return the newest evaluation of CLIENT, or of its REPL, that is at work."""
+        own = (
+            record
+            for record in reversed(self._records.values())
+            if record.client == client and repl in (None, record.repl)
+        )
         return next((record for record in own if record.running()), None)
 
     def close(self) -> None:

@@ -166,12 +166,15 @@ class ImageWork(ABC):
 
     def _known(self, id: str, client: str = "") -> Record:
         """Return the record of the evaluation ID, made anew from the log when an earlier hub had it."""
+        owner, _, repl = client.partition("#")
         if (record := self.evaluations.get(id)) is not None:
-            record.client = record.client or client
+            record.client = record.client or owner
             return record
         event = self._recalled.get(id)
         by, run = (event.actor, event.run) if event else (LISP, None)
-        return self.evaluations.add("eval", id, "", client, by, run)
+        record = self.evaluations.add("eval", id, "", owner, by, run)
+        record.repl = repl or None
+        return record
 
     def _follow(self, record: Record) -> None:
         """Log RECORD's end, once, after everything that came before it."""

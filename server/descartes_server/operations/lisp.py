@@ -42,10 +42,14 @@ class StartParams(Params, frozen=True, kw_only=True):
 
 
 class EvalParams(Params, frozen=True, kw_only=True):
-    """CODE to evaluate, in PACKAGE, else in the package of the file URI at POSITION."""
+    """CODE to evaluate, in PACKAGE, else in the package of the file URI at POSITION.
+
+    REPL: the name of one of this client's REPLs, which has a package, `*` and numbered results of its own.
+    """
 
     code: str
     package: str | None = None
+    repl: str | None = None
     uri: str | None = None
     position: shapes.Position | None = None
     document: shapes.Document | None = None
@@ -96,9 +100,10 @@ class EvaluationParams(Params, frozen=True, kw_only=True):
 
 
 class InterruptParams(Params, frozen=True, kw_only=True):
-    """An evaluation or a thread; neither: this client's newest running evaluation."""
+    """An evaluation or a thread; neither: this client's newest running evaluation, or its REPL's."""
 
     evaluation: str | None = None
+    repl: str | None = None
     thread: int | None = None
 
 
@@ -157,11 +162,14 @@ async def evaluate(context: Context, params: EvalParams) -> shapes.Evaluation:
     if package is None and source is not None:
         package = (await parsed(source)).package_at(at)
     record = add(context, "eval", params.code)
-    record.source = source
+    record.source, record.repl = source, params.repl
+    client = record.client if params.repl is None else context.caller.owner
     image = context.services.image
     await image.begin(
         record,
-        lambda lisp: lisp.start_evaluation(params.code, id=record.id, client=record.client, package=package),
+        lambda lisp: lisp.start_evaluation(
+            params.code, id=record.id, client=client, package=package, repl=params.repl
+        ),
         context.caller.environment,
     )
     wait = image.settled if params.on_stop == "wait" else image.paused_or_settled
@@ -208,7 +216,7 @@ async def interrupt(context: Context, params: InterruptParams) -> Empty:
     if params.evaluation is not None:
         record = image.evaluations.find(params.evaluation)
     else:
-        newest = image.evaluations.newest_running(context.caller.client_id)
+        newest = image.evaluations.newest_running(context.caller.client_id, params.repl)
         if newest is None:
             raise NotFound("expected a running evaluation of yours, there is none; name one, or a thread")
         record = newest

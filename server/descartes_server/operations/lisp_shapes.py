@@ -140,6 +140,9 @@ class Evaluation(Shape, frozen=True, kw_only=True):
     duration_ms: int = 0
     output_bytes: int = 0
     output_file: str | None = None
+    repl: str | None = None
+    number: int | None = None
+    """Of its result in its REPL: `#v3` there is the first value of result 3."""
 
 
 class Note(Shape, frozen=True, kw_only=True):

@@ -36,6 +36,7 @@ class Output:
         self._pieces: list[str] = []
         self._file: FileIO | None = None
         self._kept = False
+        self._written = False
         self.n_bytes = 0
         self.notified_bytes = 0
 
@@ -98,7 +99,9 @@ class Output:
     def _write(self, data: bytes) -> None:
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = FileIO(self._path, "w")
+            # A thread that the evaluation started may write after its end.
+            self._file = FileIO(self._path, "a" if self._written else "w")
+            self._written = True
         self._file.write(data)
 
     def _close(self) -> None:

@@ -31,6 +31,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "lisp",
         "lisp_connect",
         "lisp_questions",
+        "repl",
         "lisp_systems",
         "lisp_tests",
         "exploring",

@@ -5,7 +5,8 @@
 
 (eval-when (:compile-toplevel :load-toplevel :execute)
   (export '(evaluate compile-text compile-source-file load-source-file attach-session adopt-orphans
-            interrupt-evaluation abort-evaluation interrupt-thread inspect-text forget-client)))
+            interrupt-evaluation abort-evaluation interrupt-thread inspect-text forget-client
+            client-package)))
 
 (defvar *version* nil "What a client compares with its own copy of these files, set when all are loaded.")
 
@@ -42,17 +43,73 @@
 
 ;;; The values of the last evaluations, to be looked at and referred to
 
-(defconstant +results-kept+ 100 "For each client, large ones too.")
+(defconstant +results-kept+ 100 "For each REPL, large ones too.")
+(defconstant +values-kept+ 20 "For each client's evaluations that belong to no REPL.")
 
-(defstruct result id values)
+(defstruct result id number values)
 
 (defvar *results* (make-hash-table :test 'equal :synchronized t)
   "By client: its last results, the newest first.")
 
+(defun repl-p (client)
+  "True when CLIENT is the name of a REPL, which is its owner's, # and its own."
+  (find #\# client))
+
 (defun remember-result (client id values)
+  "Keep VALUES of the evaluation ID; return the number that they have in the REPL CLIENT, or nil."
   (sb-ext:with-locked-hash-table (*results*)
-    (let ((results (cons (make-result :id id :values values) (gethash client *results*))))
-      (setf (gethash client *results*) (subseq results 0 (min +results-kept+ (length results)))))))
+    (let* ((old (gethash client *results*))
+           (number (and (repl-p client) (if old (1+ (result-number (first old))) 1)))
+           (results (cons (make-result :id id :number number :values values) old))
+           (limit (if number +results-kept+ +values-kept+)))
+      (setf (gethash client *results*) (subseq results 0 (min limit (length results))))
+      number)))
+
+(defun numbered-value (client number index)
+  "Return the value INDEX of the result NUMBER of the REPL CLIENT."
+  (let* ((results (gethash client *results*))
+         (result (find number results :key #'result-number)))
+    (cond ((null result)
+           (error "There is no result ~d in this REPL~@[; the newest is ~d, and ~d are kept~]"
+                  number (and results (result-number (first results))) +results-kept+))
+          ((>= index (max 1 (length (result-values result))))
+           (error "Result ~d has ~d value~:p, counted from 0; there is no ~d"
+                  number (length (result-values result)) index))
+          (t (nth index (result-values result))))))
+
+;;; #v3 is the first value of result 3, #v3:1 its second. The user's own readtables are never changed
+
+(defvar *repl* nil "The REPL that forms are read for, or nil.")
+
+(defun read-digits (stream)
+  (loop for char = (peek-char nil stream nil nil t)
+        while (and char (digit-char-p char))
+        collect (read-char stream t nil t) into digits
+        finally (return (and digits (parse-integer (coerce digits 'string))))))
+
+(defun read-result (stream char argument)
+  (declare (ignore char argument))
+  (let ((number (or (read-digits stream) (error "Expected the number of a result after #v"))))
+    (list 'quote
+          (numbered-value *repl* number
+                          (cond ((eql #\: (peek-char nil stream nil nil t))
+                                 (read-char stream t nil t)
+                                 (or (read-digits stream) (error "Expected a number after #v~d:" number)))
+                                (t 0))))))
+
+(defun reading-table ()
+  "Return the readtable for the next form of a REPL: as the user's, which may have a #v of its own."
+  (or (ignore-errors
+       (unless (get-dispatch-macro-character #\# #\v)
+         (let ((table (copy-readtable)))
+           (set-dispatch-macro-character #\# #\v #'read-result table)
+           table)))
+      *readtable*))
+
+(defun read-form (stream)
+  "Return the next form on STREAM, or STREAM at its end."
+  (let ((*readtable* (if *repl* (reading-table) *readtable*)))
+    (read stream nil stream)))
 
 (defun evaluation-value (id index)
   "Return the value INDEX of the evaluation ID, whoever asked for it, and whether it is kept."
@@ -108,6 +165,7 @@
    (interrupted :initform nil :accessor evaluation-interrupted
                 :documentation "True when it is to stop as soon as it runs the user's code.")
    (marks :initarg :marks :reader evaluation-marks :documentation "What it is expected to make.")
+   (number :initform nil :accessor evaluation-number :documentation "Of its result in its REPL.")
    (outcome :initform nil :accessor evaluation-outcome)))
 
 (defvar *evaluations* (make-hash-table :test 'equal :synchronized t)
@@ -147,7 +205,8 @@
   "Tell the client OUTCOME, (STATE VALUES PACKAGE RESULT); keep it when there is no client."
   (flush-port (evaluation-port evaluation))
   (settle-marks (evaluation-marks evaluation) (successful-p outcome))
-  (let ((outcome (append outcome (list (milliseconds-since (evaluation-began evaluation))))))
+  (let ((outcome (append outcome (list (milliseconds-since (evaluation-began evaluation))
+                                       (evaluation-number evaluation)))))
     (setf (evaluation-outcome evaluation) outcome)
     (when (apply #'deliver (evaluation-session evaluation) :outcome (evaluation-id evaluation) outcome)
       (remhash (evaluation-id evaluation) *evaluations*))))
@@ -179,7 +238,8 @@
        (multiple-value-bind (result values form) (call-with-retry function)
          (when form
            (remember-values client form values)
-           (remember-result client (evaluation-id *evaluation*) values))
+           (setf (evaluation-number *evaluation*)
+                 (remember-result client (evaluation-id *evaluation*) values)))
          (list :done (printed-values values) (package-name *package*) result))))))
 
 (defun call-abortable (function)
@@ -209,7 +269,7 @@
   (let ((values '())
         (last nil))
     (with-input-from-string (in text)
-      (loop for form = (read in nil in)
+      (loop for form = (read-form in)
             until (eq form in)
             do (setf - form
                      last form
@@ -218,7 +278,14 @@
 
 (defun evaluate (id client text package)
   "Evaluate TEXT for CLIENT in PACKAGE, a name as in a file, or in the client's own."
-  (run-evaluation id client package (lambda () (evaluate-forms text))))
+  (run-evaluation id client package
+                  (lambda ()
+                    (let ((*repl* (and (repl-p client) client)))
+                      (evaluate-forms text)))))
+
+(defun client-package (client)
+  "Return the name of the package that CLIENT is in."
+  (package-name (client-variable client '*package*)))
 
 ;;; Compiling
 
@@ -438,6 +505,7 @@ A message :adopted with that list comes before what was missed."
     (setf *heir* session)
     (deliver session :adopted adopted)
     (dolist (evaluation orphans) (adopt-evaluation evaluation session))
+    (adopt-offspring session)
     (adopt-threads (session-connection session))
     adopted))
 
