@@ -47,14 +47,15 @@ async def test_nested_levels_and_other_threads_are_taken_over(stock_swank: Stock
     _, outer = await gone.stop('(error "outer")')
     nested = await gone.lisp.start_evaluation_in_frame(*outer.id, 0, '(error "inner")', id=new_id())
     await gone.next(nested)
-    await gone.run('(sb-thread:make-thread (lambda () (error "background")) :name "alone")', client="b")
+    thread = '(sb-thread:make-thread (lambda () (error "background")) :name "alone")'
+    started = await gone.run(thread, client="b")
     background = await gone.recorder.until("stopped", lambda stop: stop.condition.message == "background")
     _vanish(gone)
     await gone.recorder.until("lost")
     async with session(stock_swank.port) as here:
         await here.lisp.adopt()
         assert set(here.lisp.stops) == {(outer.thread, 2), background.id}
-        assert here.lisp.stops[background.id].evaluation is None
+        assert here.lisp.stops[background.id].evaluation == started.id
         await here.lisp.abort(outer.thread, 2)
         stop = await here.recorder.until("stopped", lambda stop: stop.id == outer.id)
         assert stop.condition.message == "outer"

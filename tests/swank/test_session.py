@@ -315,9 +315,11 @@ async def test_errors_of_other_threads_come_here_though_another_client_came_late
             f"(loop until (and (> (length swank::*connections*) {before})"
             " (eq swank::*emacs-connection* (first swank::*connections*))) do (sleep 1/100))"
         )
-        await here.run('(sb-thread:make-thread (lambda () (error "in the background")) :name "worker bee")')
+        started = await here.run(
+            '(sb-thread:make-thread (lambda () (error "in the background")) :name "worker bee")'
+        )
         stop = await here.recorder.until("stopped")
-        assert (stop.condition.message, stop.evaluation) == ("in the background", None)
+        assert (stop.condition.message, stop.evaluation) == ("in the background", started.id)
         await here.lisp.abort(*stop.id)
         await here.recorder.until("left")
     finally:
