@@ -12,6 +12,8 @@ These use a bare socket that acknowledges at once. Evaluation, compilation and r
 that does not, which is what SLIME's socket does: about 44 ms, from Nagle's algorithm and delayed
 acknowledgement. The gain over it is one socket option; the rest is what the server adds, with the event on
 disk before the answer.
+
+A second table has the same calls as SLIME makes them in a real Emacs, on the same image, in the same run.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.clients import BareEditor, BareSwank
+from benchmarks.slime import slime_times
 from benchmarks.table import Row, median, show, tail
 from descartes_server.cli.demo.story import EDITOR
 from descartes_server.operations.texts import uri_of
@@ -48,6 +51,7 @@ TEXT = LOADED + "(multiple-value-b)\n(m)\n"
 DEFUN = sexp.write("(defun twice (list)\n  (mapcar #'identity list))")
 TYPED = '("defun" "twice" ("list") ("mapcar" "#\'identity" swank::%cursor-marker%))'
 FUZZY = '(swank:fuzzy-completions "{}" "CL-USER" :limit 300 :time-limit-in-msec 1500)'
+ACTING = ("evaluation", "compile a form", "restart")
 STOPPING = '(restart-case (error "x") (go-on () 42))'
 
 
@@ -121,6 +125,29 @@ def actions(editor: BareEditor, uri: str, slow: BareSwank) -> list[Row]:
     return rows
 
 
+def beside_slime(rows: list[Row], port: int, file: Path) -> list[Row]:
+    """Return ROWS compared with the same calls of SLIME in Emacs."""
+    compiling = f'(swank:compile-string-for-emacs {DEFUN} "b" (quote ((:position 1))) nil nil)'
+    forms = {
+        "hover": ("t", '(swank:documentation-symbol "mapcar")'),
+        "definition": ("t", '(swank:find-definitions-for-emacs "twice")'),
+        "signature help": ("t", f"(swank:autodoc (quote {TYPED}) :print-right-margin 80)"),
+        "completion of `multiple-value-b`": ("t", FUZZY.format("multiple-value-b")),
+        "completion of `m`": ("t", FUZZY.format("m")),
+        "evaluation": (":repl-thread", '(swank-repl:listener-eval "(+ 1 2)\n")'),
+        "compile a form": ("t", compiling),
+    }
+    slime = slime_times(port, file, forms, STOPPING, ACTIONS * 2)
+    found = []
+    for row in rows:
+        ours, theirs = median(row.times), median(slime[row.what])
+        acting = row.what in ACTING
+        goal = "at least 15 × faster" if acting else "+ 0.5 ms"
+        met = ours * 15 <= theirs if acting else ours <= theirs + 0.5
+        found.append(Row(row.what, row.times, slime[row.what], goal, met))
+    return found
+
+
 def restart(editor: BareEditor) -> float:
     """Return the milliseconds from choosing a restart to the evaluation's end, through the server."""
     stop = editor.command("lisp.eval", code=STOPPING)["debugger"]
@@ -187,7 +214,10 @@ def main() -> int:
         os.environ["DESCARTES_HOME"] = str(folder.parent / "home")
         with run_stock_swank(folder.parent) as stock:
             rows = measure(folder, stock.port)
-    return show("requests", "bare socket", rows)
+            slime = beside_slime(rows, stock.port, folder / "bench.lisp")
+    missed = show("requests", "bare socket", rows)
+    print()
+    return missed + show("slime", "SLIME in Emacs", slime)
 
 
 if __name__ == "__main__":
