@@ -7,11 +7,19 @@
 ;; One buffer for all stopped threads, with SLDB's keys.  It is displayed
 ;; without being selected; nothing but a key or button in it invokes a restart.
 ;;
-;;   RET  invoke the restart, show variables   v  show the source
-;;   0-9  invoke a restart by its number       e  evaluate in the frame
-;;   a    abort to the level above             r  call the frame's function again
-;;   c    continue                             R  return a value from the frame
-;;   q    leave every level                    m  show more frames
+;;   RET  invoke the restart, show variables,  v  show the source
+;;        inspect the variable                 e  evaluate in the frame
+;;   0-9  invoke a restart by its number       i  inspect a value of the frame
+;;   a    abort to the level above             r  call the frame's function again;
+;;   c    continue                                C-u r with other arguments
+;;   q    leave every level                    R  return a value from the frame
+;;   s    step into                            D  compile the frame's function
+;;   x    step over                               again with full debug
+;;   o    step out                             m  show more frames
+;;   S    stop on signals, or not any more
+;;
+;; `descartes-retry-with-fix', C-c C-f in the code, compiles the corrected form
+;; at point and calls its stopped frame again.
 
 ;;; Code:
 
@@ -40,6 +48,12 @@
     (define-key map (kbd "RET") #'descartes-debugger-act)
     (define-key map "t" #'descartes-debugger-toggle-locals)
     (define-key map "m" #'descartes-debugger-more-frames)
+    (define-key map "i" #'descartes-debugger-inspect)
+    (define-key map "s" #'descartes-debugger-step-into)
+    (define-key map "x" #'descartes-debugger-step-over)
+    (define-key map "o" #'descartes-debugger-step-out)
+    (define-key map "D" #'descartes-debugger-recompile)
+    (define-key map "S" #'descartes-break-on-signals)
     (define-key map "v" #'descartes-debugger-show-source)
     (define-key map "e" #'descartes-debugger-eval-in-frame)
     (define-key map "r" #'descartes-debugger-restart-frame)
@@ -120,14 +134,16 @@ Without FRAME, what names the further frames of STOP."
    (format "%3d %s" (plist-get frame :index) (plist-get frame :description))
    (if (plist-get frame :location) 'descartes-frame-known 'descartes-frame)
    'descartes-frame frame)
-  (let ((locals (gethash (descartes-debugger--key stop frame) descartes-debugger--locals)))
-    (when (and locals (seq-empty-p locals))
+  (when-let ((detail (gethash (descartes-debugger--key stop frame) descartes-debugger--locals)))
+    (when (seq-empty-p (plist-get detail :locals))
       (descartes-debugger--insert "      no variables" 'shadow 'descartes-frame frame))
-    (seq-doseq (each locals)
+    (seq-doseq (each (plist-get detail :locals))
       (descartes-debugger--insert
        (concat "      " (propertize (downcase (plist-get each :name)) 'face 'font-lock-variable-name-face)
                " = " (plist-get each :value))
-       nil 'descartes-frame frame))))
+       nil 'descartes-frame frame 'descartes-local each))
+    (seq-doseq (tag (plist-get detail :catchTags))
+      (descartes-debugger--insert (concat "      catch " tag) 'shadow 'descartes-frame frame))))
 
 (defun descartes-debugger--insert-frames (stop)
   "Insert the frames of STOP that are known, and how many are not."
@@ -284,6 +300,8 @@ The arguments that it needs and PARAMS lack are asked for."
   "Invoke the restart at point, or show or hide the variables of its frame."
   (interactive)
   (cond ((button-at (point)) (push-button))
+        ((get-text-property (point) 'descartes-local)
+         (descartes-debugger--inspect :local (plist-get (get-text-property (point) 'descartes-local) :name)))
         ((get-text-property (point) 'descartes-frame) (descartes-debugger-toggle-locals))
         ((save-excursion (beginning-of-line) (forward-button 1 nil nil t)
                          (and (button-at (point)) (<= (point) (line-end-position))))
@@ -294,8 +312,7 @@ The arguments that it needs and PARAMS lack are asked for."
   (descartes-call "debugger.frame"
                   (append (descartes-debugger--stop stop) (list :frame (plist-get frame :index)))
                   (lambda (detail)
-                    (puthash (descartes-debugger--key stop frame) (plist-get detail :locals)
-                             descartes-debugger--locals)
+                    (puthash (descartes-debugger--key stop frame) detail descartes-debugger--locals)
                     (descartes-debugger--render))))
 
 (defun descartes-debugger-toggle-locals ()
@@ -340,10 +357,123 @@ The arguments that it needs and PARAMS lack are asked for."
   (descartes-call "debugger.returnFromFrame" (append (descartes-debugger--frame-params) (list :code code))
                   #'descartes-debugger--left))
 
-(defun descartes-debugger-restart-frame ()
-  "Call the function of the frame at point again."
+(defun descartes-debugger--arguments (description)
+  "Return the texts of the arguments that the person gives for a frame.
+DESCRIPTION is its call as it is shown."
+  (let* ((form (condition-case nil (read description) (error nil)))
+         (before (and (consp form) (proper-list-p form)
+                      (mapconcat #'prin1-to-string (cdr form) " ")))
+         (text (read-string (format "Arguments of %s: " (if (consp form) (car form) "the call")) before)))
+    (with-temp-buffer
+      (set-syntax-table lisp-mode-syntax-table)
+      (insert text)
+      (goto-char (point-min))
+      (let (found start)
+        (while (progn (skip-chars-forward " \t\n") (not (eobp)))
+          (setq start (point))
+          (forward-sexp)
+          (push (buffer-substring-no-properties start (point)) found))
+        (vconcat (nreverse found))))))
+
+(defun descartes-debugger-restart-frame (edit)
+  "Call the function of the frame at point again; with EDIT, ask for its arguments."
+  (interactive "P")
+  (descartes-call "debugger.restartFrame"
+                  (append (descartes-debugger--frame-params)
+                          (when edit
+                            (list :arguments (descartes-debugger--arguments
+                                              (plist-get (descartes-debugger--frame) :description)))))
+                  #'descartes-debugger--left))
+
+(defun descartes-retry-with-fix ()
+  "Compile the form at point as it is now, and call its stopped frame again.
+When it does not compile, the thread stays stopped."
   (interactive)
-  (descartes-call "debugger.restartFrame" (descartes-debugger--frame-params) #'descartes-debugger--left))
+  (descartes-call "debugger.retryWithFix"
+                  (append (descartes-debugger--stop (or (car (last descartes-debuggers))
+                                                        (user-error "No thread is stopped")))
+                          (descartes--here))
+                  #'descartes-debugger--left))
+
+(defun descartes-debugger-recompile ()
+  "Compile the function of the frame at point again with full debug."
+  (interactive)
+  (descartes-call "debugger.recompile" (descartes-debugger--frame-params) #'descartes--show-compilation))
+
+(defun descartes-debugger--step (kind)
+  "Step in the manner of KIND."
+  (descartes-call "debugger.step"
+                  (append (descartes-debugger--stop (descartes-debugger--debugger)) (list :kind kind))
+                  #'descartes-debugger--left))
+
+(defun descartes-debugger-step-into ()
+  "Go on to the next form evaluated."
+  (interactive)
+  (descartes-debugger--step "into"))
+
+(defun descartes-debugger-step-over ()
+  "Go on to the next form of this function."
+  (interactive)
+  (descartes-debugger--step "next"))
+
+(defun descartes-debugger-step-out ()
+  "Go on until the end of this function."
+  (interactive)
+  (descartes-debugger--step "out"))
+
+(defun descartes-break-on-signals (type)
+  "Stop whenever a condition of TYPE is signalled; an empty line ends that."
+  (interactive (list (read-string "Stop on signals of the type (empty: off): ")))
+  (descartes-call "debugger.breakOnSignals" (unless (string-blank-p type) (list :type type))
+                  (lambda (answer)
+                    (message "Stops on %s" (or (plist-get answer :type) "errors alone")))))
+
+(defun descartes-break (symbol)
+  "Stop at every call of the function SYMBOL."
+  (interactive (descartes--read-symbol "Stop at calls of"))
+  (descartes-call "debugger.breakpoints.set" (descartes--of-symbol symbol)
+                  (lambda (answer)
+                    (message "%s" (or (plist-get answer :message) (format "Stops at calls of %s" symbol))))))
+
+(defun descartes-break-here ()
+  "Stop at the form at point."
+  (interactive)
+  (descartes-call "debugger.breakpoints.set" (descartes--here)
+                  (lambda (answer)
+                    (message "%s" (or (plist-get answer :message) "Stops here")))))
+
+(defun descartes-clear-breakpoint ()
+  "Take a breakpoint away, after asking which."
+  (interactive)
+  (let* ((all (append (plist-get (descartes-await "debugger.breakpoints.list" nil) :breakpoints) nil))
+         (titles (mapcar (lambda (each)
+                           (cons (format "%s (%d hits)" (or (plist-get each :symbol)
+                                                            (file-name-nondirectory (plist-get each :uri)))
+                                         (plist-get each :hits))
+                                 each))
+                         all)))
+    (unless titles
+      (user-error "There is no breakpoint"))
+    (let ((chosen (cdr (assoc (completing-read "Breakpoint: " titles nil t) titles))))
+      (descartes-call "debugger.breakpoints.clear" (list :id (plist-get chosen :id))
+                      (lambda (_) (message "It is gone"))))))
+
+(declare-function descartes-inspector--open "descartes-inspector")
+(declare-function descartes--read-symbol "descartes-explore")
+(declare-function descartes--of-symbol "descartes-explore")
+
+(defun descartes-debugger--inspect (key value)
+  "Inspect what KEY and VALUE name in the frame at point."
+  (descartes-inspector--open (append (descartes-debugger--frame-params) (list key value))))
+
+(defun descartes-debugger-inspect (code)
+  "Inspect the value of CODE, evaluated in the frame at point."
+  (interactive "sInspect in frame: ")
+  (descartes-debugger--inspect :expression code))
+
+(define-key descartes-mode-map (kbd "C-c C-f") #'descartes-retry-with-fix)
+(define-key descartes-mode-map (kbd "C-c M-b") #'descartes-break)
+(define-key descartes-mode-map (kbd "C-c B") #'descartes-break-here)
 
 (defun descartes-debugger--go-to (location)
   "Show LOCATION in another window."

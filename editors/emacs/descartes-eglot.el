@@ -53,7 +53,7 @@
   (jsonrpc-async-request
    server method params
    :success-fn done
-   :error-fn (lambda (problem) (funcall failed (plist-get problem :message)))
+   :error-fn (lambda (problem) (funcall failed (plist-get problem :message) (plist-get problem :data)))
    :timeout 3600))
 
 (cl-defmethod descartes-place ((_server descartes-eglot-server))

@@ -47,7 +47,9 @@ Where lsp-mode was built with property lists, they stay as they are."
     (lsp-request-async (substring (symbol-name method) 1) params
                        (lambda (result) (funcall done (descartes-lsp-mode--plist result)))
                        :error-handler (lambda (problem)
-                                        (funcall failed (plist-get (descartes-lsp-mode--plist problem) :message)))
+                                        (let ((problem (descartes-lsp-mode--plist problem)))
+                                          (funcall failed (plist-get problem :message)
+                                                   (plist-get problem :data))))
                        :mode 'detached)))
 
 (cl-defmethod descartes-place ((_workspace lsp--workspace))

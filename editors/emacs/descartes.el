@@ -24,6 +24,10 @@
 ;;   C-c C-b  interrupt                        C-c C-d  the debugger
 ;;   C-c C-v  run a code lens of this line     C-c C-q  answer a run's question
 ;;   C-c C-i  give the image what it reads     C-c C-o  what the image printed
+;;   C-c C-z  the REPL                         C-c I    inspect
+;;   C-c RET  expand the form once             C-c <    who calls
+;;   C-c C-h  describe     C-c C-a  apropos    C-c M-t  trace     C-c T  the calls
+;;   C-c C-y  load what has changed            C-c C-t  run the tests
 ;;
 ;; This file knows no LSP client: what it needs of one are the functions in
 ;; `descartes-connection-functions' and the three generic functions below,
@@ -83,6 +87,7 @@ Otherwise the server asks once for each."
 (declare-function descartes-lease-changed "descartes-runs")
 (declare-function descartes-answer "descartes-runs")
 (declare-function descartes-lens-run-here "descartes-lens")
+(declare-function descartes-tests-progress "descartes-tests")
 
 ;;; What is needed of an LSP client
 
@@ -91,7 +96,8 @@ Otherwise the server asks once for each."
 
 (cl-defgeneric descartes-request (connection method params done failed)
   "Send METHOD with PARAMS over CONNECTION.
-DONE gets the result as property lists, FAILED the message of an error.")
+DONE gets the result as property lists, FAILED the message and the data of
+an error.")
 
 (cl-defgeneric descartes-place (connection)
   "Return this buffer and point as `:uri' and `:position' for CONNECTION.
@@ -107,18 +113,34 @@ The server has seen all changes of the text when this returns.")
 
 ;;; Asking the server
 
-(defun descartes-call (operation arguments &optional done)
+(defun descartes-call (operation arguments &optional done failed)
   "Ask for OPERATION with the property list ARGUMENTS; DONE gets the result.
-An error is shown as a message."
-  (let ((buffer (current-buffer)))
+FAILED gets the message and the data of an error, which is else shown as a
+message.  Both are called in this buffer, if it is still there."
+  (let* ((buffer (current-buffer))
+         (back (lambda (function)
+                 (lambda (&rest answer)
+                   (when (and function (buffer-live-p buffer))
+                     (with-current-buffer buffer (apply function answer)))))))
     (descartes-request
      (descartes-connection) :workspace/executeCommand
      (list :command (concat "descartes." operation)
            :arguments (vector (or arguments (make-hash-table))))
-     (lambda (result)
-       (when (and done (buffer-live-p buffer))
-         (with-current-buffer buffer (funcall done result))))
-     (lambda (text) (message "Descartes: %s" text)))))
+     (funcall back done)
+     (funcall back (or failed (lambda (text &rest _) (message "Descartes: %s" text)))))))
+
+(defun descartes-await (operation arguments &optional seconds)
+  "Return the result of OPERATION with ARGUMENTS, or nil after SECONDS.
+An error and the typing of the person give nil as well."
+  (let ((end (+ (float-time) (or seconds 2)))
+        (waiting t)
+        result)
+    (descartes-call operation arguments
+                    (lambda (answer) (setq result answer waiting nil))
+                    (lambda (&rest _) (setq waiting nil)))
+    (while (and waiting (< (float-time) end) (not (input-pending-p)))
+      (accept-process-output nil 0.02))
+    result))
 
 (defun descartes--here ()
   "Return this buffer's file and point as parameters."
@@ -146,7 +168,7 @@ for, and a buffer is shown where the server would write a file."
   '((descartes/lisp/status . descartes--status-changed)
     (descartes/lisp/output . descartes--output)
     (descartes/lisp/evaluated . descartes--evaluated)
-    (descartes/lisp/tested . ignore)
+    (descartes/lisp/tested . descartes-tests-progress)
     (descartes/debugger/changed . descartes--debuggers-changed)
     (descartes/lease/changed . descartes-lease-changed)
     (descartes/run/changed . descartes-runs-changed)
@@ -165,7 +187,16 @@ request descartes/lisp/input is `descartes-input-wanted'.")
   (setq descartes-status status)
   (force-mode-line-update t))
 
+(defvar descartes-output-functions nil
+  "Functions called with each descartes/lisp/output.
+One that returns non-nil has shown it.")
+
 (defun descartes--output (params)
+  "Show the text of PARAMS: in the REPL it belongs to, else in the output buffer."
+  (unless (run-hook-with-args-until-success 'descartes-output-functions params)
+    (descartes--append-output params)))
+
+(defun descartes--append-output (params)
   "Append the text of PARAMS to the output buffer."
   (with-current-buffer (get-buffer-create "*descartes-output*")
     (let ((following (= (point) (point-max))))
@@ -179,9 +210,13 @@ request descartes/lisp/input is `descartes-input-wanted'.")
         (dolist (window (get-buffer-window-list nil nil t))
           (set-window-point window (point-max)))))))
 
+(defvar descartes-evaluated-functions nil
+  "Functions called with each evaluation that ended.")
+
 (defun descartes--evaluated (evaluation)
   "Keep EVALUATION; show it when its outcome was awaited here."
   (setq descartes-last-evaluation evaluation)
+  (run-hook-with-args 'descartes-evaluated-functions evaluation)
   (when (member (plist-get evaluation :id) descartes--awaited)
     (descartes-show-evaluation evaluation)))
 
@@ -357,6 +392,10 @@ One that has not ended is shown when it has."
 
 (require 'descartes-debugger)
 (require 'descartes-runs)
+(require 'descartes-repl)
+(require 'descartes-inspector)
+(require 'descartes-explore)
+(require 'descartes-tests)
 (unless (featurep 'descartes-lsp-mode)
   (require 'descartes-eglot))
 

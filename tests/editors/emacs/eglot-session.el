@@ -58,6 +58,10 @@
   (test-restart-by-lens)
   (test-restart-by-code-action)
   (test-read-a-line)
+  (test-inspector)
+  (test-explore)
+  (test-tests)
+  (test-repl)
   (test-agent #'test-hover #'test-lenses
               (lambda ()
                 (goto-char (point-min))

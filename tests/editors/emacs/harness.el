@@ -203,5 +203,110 @@ buffer; TAKE-OVER takes the file over."
   (test-see "the history" (with-current-buffer (get-buffer-create "*descartes-history*")
                             (string-match-p "lease.stolen" (buffer-string)))))
 
+;;; The image looked at
+
+(defun test-buffer-text (name)
+  "Return the text of the buffer NAME, or nothing."
+  (let ((buffer (get-buffer name)))
+    (if buffer (with-current-buffer buffer (buffer-string)) "")))
+
+(defun test-repl ()
+  "A REPL: values, references to them, output, several lines, an error, a package."
+  (save-window-excursion
+    (descartes-repl)
+    (let ((type (lambda (text) (goto-char (point-max)) (insert text) (descartes-repl-return)))
+          (seen (lambda (text)
+                  (test-see text (and (not descartes-repl--running) (string-match-p text (buffer-string)))))))
+      (funcall type "(list 1")
+      (funcall type "2)")
+      (funcall seen "#v1 ⇒ (1 2)")
+      (funcall type "(values (first *) (cons #v1 #v1))")
+      (funcall seen "#v2 ⇒ 1\n#v2:1 ⇒ ((1 2) 1 2)")
+      (funcall type "(progn (format t \"here ~a\" 7) (sleep 0.5) (format t \" and there~%\") :said)")
+      (funcall seen "here 7 and there\n#v3 ⇒ :SAID")
+      (funcall type "(in-package :keyword)")
+      (funcall seen "^KEYWORD> ")
+      (funcall type "(cl:in-package :cl-user)")
+      (funcall seen "^COMMON-LISP-USER> \\'")
+      (goto-char (point-max))
+      (insert "(multiple-value-bi")
+      (should (member "multiple-value-bind" (nth 2 (descartes-repl-complete))))
+      (comint-kill-input)
+      (funcall type "(car 7)")
+      (funcall seen "; stopped: ")
+      (test-see "the debugger" (string-match-p "TYPE-ERROR" (test-debugger-text)))
+      (test-in-debugger (goto-char (point-min)) (descartes-debugger-abort))
+      (test-see "the end" (string-match-p "; aborted" (buffer-string)))
+      (test-see "the debugger to close" (string-empty-p (test-debugger-text)))
+      (comint-previous-input 1)
+      (should (string-suffix-p "(car 7)" (buffer-string)))
+      (comint-kill-input)
+      (test-go-to "((1 2) 1 2)" 2)
+      (call-interactively (key-binding (kbd "RET")))
+      (test-see "the inspector" (string-match-p "0 = (1 2)" (test-buffer-text "*descartes-inspector*")))
+      (kill-buffer "*descartes-inspector*"))))
+
+(defun test-inspector ()
+  "An object is looked into, changed, and left."
+  (save-window-excursion
+    (descartes-inspect "(let ((table (make-hash-table))) (setf (gethash :one table) (list 10 20)) table)")
+    (with-current-buffer (test-see "the inspector" (get-buffer "*descartes-inspector*"))
+      (test-see "its entry" (string-match-p ":ONE → (10 20)" (buffer-string)))
+      (test-go-to ":ONE → ")
+      (descartes-inspector-enter)
+      (test-see "the list" (string-match-p "1 = 20" (buffer-string)))
+      (test-go-to "1 = 20")
+      (descartes-inspector-set "(* 6 7)")
+      (test-see "the new element" (string-match-p "1 = 42" (buffer-string)))
+      (descartes-inspector-eval "(reduce #'+ *)")
+      (test-see "the sum" (string-match-p "52" (buffer-substring (point-min) (line-end-position))))
+      (descartes-inspector-back)
+      (test-see "the list again" (string-match-p "1 = 42" (buffer-string)))
+      (kill-buffer))))
+
+(defun test-explore ()
+  "Expansion, description, threads, a trace as a tree."
+  (save-window-excursion
+    (descartes--expand '(:code "(when t (unless nil 1))") "1")
+    (with-current-buffer (test-see "the expansion" (get-buffer "*descartes-expansion*"))
+      (test-go-to "(unless")
+      (descartes-expand-here)
+      (test-see "the form inside" (not (string-match-p "unless" (buffer-string)))))
+    (descartes-describe "mapcar")
+    (test-see "the description" (string-match-p "MAPCAR" (test-buffer-text "*descartes-description*")))
+    (descartes-threads)
+    (test-see "the threads" (string-match-p "main thread" (test-buffer-text "*descartes-threads*")))
+    (descartes-trace "shapes::area")
+    (test-see-message "Traced: ")
+    (descartes-eval "(shapes::area 6 7)")
+    (test-see-message "⇒ 42")
+    (descartes-trace-tree)
+    (test-see "the call" (string-match-p "AREA 6 7) ⇒ 42" (test-buffer-text "*descartes-trace*")))
+    (descartes-untrace-all)
+    (test-see-message "Traced: nothing")))
+
+(defun test-write (name text)
+  "Write TEXT into the file NAME of the workspace."
+  (with-temp-file (concat test-workspace name) (insert text)))
+
+(defun test-tests ()
+  "Tests of a system: a failure with its message, run again after a correction, and its place."
+  (test-write "checks.asd" "(defsystem \"checks\" :depends-on (\"fiveam\") :components ((:file \"checks\")))")
+  (test-write "checks.lisp" "(defpackage :checks (:use :cl :fiveam)) (in-package :checks)
+(test adds (is (= 4 (+ 2 2))))
+(test fails (is (= 5 (+ 2 2))))
+")
+  (save-window-excursion
+    (descartes-test-system "checks")
+    (test-see "a failure" (string-match-p "failed +checks::fails" (test-buffer-text "*descartes-tests*")))
+    (with-current-buffer "*descartes-tests*"
+      (should (string-match-p "passed +checks::adds" (buffer-string)))
+      (should (string-match-p "1 passed · 1 failed" (buffer-string)))
+      (test-go-to "checks::fails")
+      (descartes-tests-visit)
+      (setq test-messages nil)
+      (descartes-tests-failed-again)
+      (test-see-message "Tests: 0 passed · 1 failed"))))
+
 (provide 'harness)
 ;;; harness.el ends here
