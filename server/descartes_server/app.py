@@ -41,6 +41,7 @@ FEATURES = (
     "code_action",
     "commands",
     "compiling",
+    "testing",
     "drift",
     "news",
     "refreshing",

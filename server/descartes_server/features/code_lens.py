@@ -1,4 +1,5 @@
-"""`textDocument/codeLens`: who holds the file, what runs do in it, the restarts of a stopped form."""
+"""`textDocument/codeLens`: who holds the file, what runs do in it, the restarts of a stopped form,
+tests to run."""
 
 from __future__ import annotations
 
@@ -17,5 +18,6 @@ def register(state: ServerState) -> None:
 
 async def _code_lens(snapshot: Snapshot, params: types.CodeLensParams) -> list[types.CodeLens]:
     document = await snapshot.document(params.text_document.uri)
-    scene = snapshot.scene(document, await snapshot.syntax(document))
+    syntax = await snapshot.syntax(document)
+    scene = snapshot.scene(document, syntax, await snapshot.tests(syntax))
     return [to_proto.lens(each, document.positions) for each in lenses.lenses(scene)]

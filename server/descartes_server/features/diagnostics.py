@@ -9,7 +9,7 @@ from typing import Any
 from lsprotocol import types
 
 from descartes_server.dispatch import on_snapshot
-from descartes_server.ide import drift_marks, lease_diagnostics, stop_diagnostics
+from descartes_server.ide import drift_marks, lease_diagnostics, stop_diagnostics, test_marks
 from descartes_server.ide.stops import Mark
 from descartes_server.ide.syntax import Syntax
 from descartes_server.lsp import to_proto, uris
@@ -81,12 +81,20 @@ class _Push:
         document = document or await snapshot.document(uri)
         marks = [*_other_marks(snapshot, document)]
         marks += await self._drift_marks(snapshot, document)
+        marks += await self._test_marks(snapshot, document)
         if document.is_open and not snapshot.abilities.pulls_diagnostics:
             marks += syntax_marks(await snapshot.syntax(document))
         now = self._state.documents.get(uri)
         if document.is_open and not document.same_text(now):
             return  # a newer text has its own turn
         self._send(uri, document.version, [plain(to_proto.diagnostic(m, document.positions)) for m in marks])
+
+    async def _test_marks(self, snapshot: Snapshot, document: Document) -> list[Mark]:
+        tested = snapshot.workshop.tested
+        if document.real_path not in test_marks.failing(tested):
+            return []
+        syntax = await snapshot.syntax(document)
+        return list(test_marks.marks(await snapshot.tests(syntax), tested))
 
     async def _drift_marks(self, snapshot: Snapshot, document: Document) -> list[Mark]:
         loaded = snapshot.workshop.loaded.get(document.real_path or "")
@@ -131,4 +139,5 @@ def _uris_of(workshop: Workshop) -> set[str]:
     """Return the files with stops or notes, open or not."""
     paths = {path for path, notes in workshop.notes.items() if notes}
     paths |= {stop.path for stop in workshop.stops if stop.path}
+    paths |= test_marks.failing(workshop.tested)
     return {uris.uri_of(path) for path in paths}

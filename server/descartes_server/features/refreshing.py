@@ -27,12 +27,13 @@ class _Refresh:
         self._due: set[str] = set()
 
     def workshop_changed(self, before: Workshop, now: Workshop) -> None:
-        if (before.leases, before.runs, before.interventions, before.stops, before.loaded) != (
+        if (before.leases, before.runs, before.interventions, before.stops, before.loaded, before.tested) != (
             now.leases,
             now.runs,
             now.interventions,
             now.stops,
             now.loaded,
+            now.tested,
         ):
             self._ask("codeLens")
         if before.lisp.get("state") != now.lisp.get("state"):

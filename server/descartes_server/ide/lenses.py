@@ -13,6 +13,8 @@ from typing import Any
 from descartes_core.model import Intervention, Lease, Principal, Run
 from descartes_server.ide import holding
 from descartes_server.ide.stops import Restart, Stop
+from descartes_server.ide.test_marks import SIGNS, TestState, state_of
+from descartes_server.ide.tests import RUNNABLE, TestForm
 from descartes_server.ide.text import LineIndex
 
 RUN_ENDED = frozenset({"completed", "failed", "terminated"})
@@ -60,13 +62,16 @@ class Scene:
     stops: Sequence[Stop] = ()
     forms: Sequence[tuple[str, int, int]] = ()
     """Name, start and end of the top-level definitions."""
+    tests: Sequence[TestForm] = ()
+    tested: Mapping[str, TestState] = field(default_factory=dict)
+    """What became of tests, by their names."""
     drifted: Sequence[tuple[int, Mapping[str, int]]] = ()
     """Offset and editor's position of the forms whose text the image does not have."""
 
 
 def lenses(scene: Scene) -> list[Lens]:
     """Return the lenses of SCENE: the file's first line, then the stopped forms."""
-    return [*_leases(scene), *_questions(scene), *_stops(scene), *_drifted(scene)]
+    return [*_leases(scene), *_questions(scene), *_stops(scene), *_drifted(scene), *_tests(scene)]
 
 
 def _leases(scene: Scene) -> Iterator[Lens]:
@@ -167,6 +172,17 @@ def _drifted(scene: Scene) -> Iterator[Lens]:
     for start, position in scene.drifted:
         arguments = {"uri": scene.uri, "position": position}
         yield Lens(start, start, Command("load", "descartes.lisp.loadChanged", arguments))
+
+
+def _tests(scene: Scene) -> Iterator[Lens]:
+    for test in scene.tests:
+        if test.framework in RUNNABLE:
+            state = state_of(test, scene.tested)
+            sign = SIGNS.get(state.status, "▶") if state else "▶"
+            given = {"uri": scene.uri, "name": test.name}
+            yield Lens(test.start, test.start, Command(f"{sign} run", "descartes.lisp.runTest", given))
+            debug = Command("debug", "descartes.lisp.runTest", {**given, "debug": True})
+            yield Lens(test.start, test.start, debug)
 
 
 def condition(stop: Stop) -> str:

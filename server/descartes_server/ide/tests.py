@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from weakref import WeakKeyDictionary
 
 from descartes_server.ide.index import package_name
 from descartes_server.ide.roles import base_name
@@ -86,10 +87,10 @@ def may_define(text: str) -> bool:
     return MAY_DEFINE.search(text) is not None
 
 
-def tests_in(syntax: Syntax, used: Collection[str] = ()) -> tuple[TestForm, ...]:
+def find_tests(syntax: Syntax, used: Collection[str] = ()) -> tuple[TestForm, ...]:
     """Return the tests that SYNTAX defines; USED are the frameworks that its system is known to use.
 
-    Example: tests_in(parse("(in-package :a) (5am:test b)"))[0].name -> "a::b"
+    Example: find_tests(parse("(in-package :a) (5am:test b)"))[0].name -> "a::b"
     """
     if not may_define(syntax.text):
         return ()
@@ -98,7 +99,8 @@ def tests_in(syntax: Syntax, used: Collection[str] = ()) -> tuple[TestForm, ...]
     suite: str | None = None
     for base, segment in zip(syntax.bases, syntax.segments, strict=True):
         root = tree(segment)
-        for form, operator in _forms(segment, root) if root is not None else ():
+        quoted = root is not None and segment.text[max(0, root.start - 1) : root.start] in ("'", "`")
+        for form, operator in _forms(segment, root) if root is not None and not quoted else ():
             name = base_name(operator)
             if name in ("in-suite", "in-suite*"):
                 suite = _suite_named(segment, form)
@@ -110,7 +112,19 @@ def tests_in(syntax: Syntax, used: Collection[str] = ()) -> tuple[TestForm, ...]
     return tuple(found)
 
 
-def test_at(tests: Collection[TestForm], offset: int) -> TestForm | None:
+def known_tests(syntax: Syntax, used: Collection[str] = ()) -> tuple[TestForm, ...]:
+    """Return what `find_tests` does; looked for once for each state of the text."""
+    known = _OF_TEXTS.setdefault(syntax, {})
+    key = frozenset(used)
+    if key not in known:
+        known[key] = find_tests(syntax, used)
+    return known[key]
+
+
+_OF_TEXTS: WeakKeyDictionary[Syntax, dict[frozenset[str], tuple[TestForm, ...]]] = WeakKeyDictionary()
+
+
+def innermost(tests: Collection[TestForm], offset: int) -> TestForm | None:
     """Return the innermost of TESTS at OFFSET."""
     around = [test for test in tests if test.start <= offset <= test.end]
     return min(around, key=lambda test: test.end - test.start, default=None)

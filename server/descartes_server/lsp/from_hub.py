@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from descartes_server.ide.stops import Note, Restart, Stop, place
+from descartes_server.ide.test_marks import TestState
 from descartes_server.lsp import uris
 
 
@@ -49,3 +50,15 @@ def note(note_: Mapping[str, Any]) -> Note:
         end=place(where["end"]) if where else (0, 0),
         references=tuple(note_.get("references") or ()),
     )
+
+
+def test_states(results: Iterable[Mapping[str, Any]]) -> dict[str, TestState]:
+    """Return the TestResults of the wire by name."""
+    return {each["name"]: _test_state(each) for each in results}
+
+
+def _test_state(result: Mapping[str, Any]) -> TestState:
+    location = result.get("location")
+    path = uris.path_of(location["uri"]) if location else None
+    real = uris.real(path) if path else None
+    return TestState(result["status"], result.get("message") or "", real, result.get("formDigest"))

@@ -177,6 +177,9 @@ def _place(positions: Positions, offset: int) -> dict[str, int]:
     return {"line": line, "character": positions.character(line, column)}
 
 
+_SOURCES = {"test": "descartes test"}
+
+
 def diagnostic(mark: Mark, positions: Positions) -> types.Diagnostic:
     """Return MARK as a diagnostic."""
     return types.Diagnostic(
@@ -184,7 +187,7 @@ def diagnostic(mark: Mark, positions: Positions) -> types.Diagnostic:
         message=mark.message,
         severity=_SEVERITIES[mark.severity],
         code=mark.code,
-        source="descartes",
+        source=_SOURCES.get(mark.code, "descartes"),
         data=dict(mark.data) or None,
     )
 

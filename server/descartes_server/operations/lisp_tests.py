@@ -11,7 +11,7 @@ import msgspec
 import descartes_swank as swank
 from descartes_core.errors import InvalidParams, NotFound
 from descartes_core.model import Shape
-from descartes_server.ide.tests import RUNNABLE, full_name, test_at
+from descartes_server.ide.tests import RUNNABLE, full_name, innermost
 from descartes_server.operations import lisp_shapes as shapes
 from descartes_server.operations import texts, workspace_systems
 from descartes_server.operations.context import Context
@@ -225,7 +225,7 @@ def _named_or_at(found: list[FoundTest], source: SourceText, params: RunTestPara
         raise NotFound(f"expected a test of {source.path.name}, there is none named {params.name[:100]!r}")
     if params.position is None:
         raise InvalidParams("lisp.runTest expects `position` or `name`, got neither")
-    form = test_at([each.form for each in found], source.offset(params.position))
+    form = innermost([each.form for each in found], source.offset(params.position))
     if form is None:
         raise NotFound(f"expected a test at line {params.position.line} of {source.path.name}, there is none")
     return next(each for each in found if each.form is form)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from descartes_server.ide.index import FILE_LIMIT, SIZE_LIMIT, package_name
 from descartes_server.ide.syntax import parse
-from descartes_server.ide.tests import TestForm, may_define, tests_in
+from descartes_server.ide.tests import TestForm, find_tests, may_define
 from descartes_server.operations.texts import SourceText
 from descartes_server.operations.workspace_systems import SKIPPED, WorkspaceSystem, system_of
 
@@ -28,7 +28,7 @@ def tests_of_text(source: SourceText, systems: list[WorkspaceSystem]) -> list[Fo
     if not may_define(source.text):
         return []
     system = system_of(systems, source.path)
-    forms = tests_in(parse(source.text), frameworks_used(systems, system))
+    forms = find_tests(parse(source.text), frameworks_used(systems, system))
     return [FoundTest(form, source, system) for form in forms]
 
 

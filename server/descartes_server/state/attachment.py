@@ -178,6 +178,7 @@ class Attachment:
         attached = self.door.client.attached
         stops = (await self.call("debugger.list"))["debuggers"] if attached else []
         lisp = await self.call("lisp.status") if attached else {}
+        results = (await self.call("lisp.testResults"))["results"] if attached else []
         self._find_image(lisp)
         workshop = replace(
             self._state.workshop.with_leases(leases),
@@ -187,6 +188,7 @@ class Attachment:
             interventions=msgspec.convert(questions, tuple[Intervention, ...]),
             stops=tuple(from_hub.stop(each) for each in stops),
             lisp=lisp,
+            tested=from_hub.test_states(results),
         )
         for method, params in told:
             workshop = _after(workshop, method, params)
@@ -292,6 +294,8 @@ def _after(workshop: Workshop, method: str, params: Mapping[str, Any]) -> Worksh
             return replace(workshop, interventions=questions)
         case ext.DEBUGGER_CHANGED:
             return replace(workshop, stops=tuple(from_hub.stop(each) for each in params["debuggers"]))
+        case ext.LISP_TESTED:
+            return workshop.with_tests(from_hub.test_states(params["results"]))
         case ext.LISP_STATUS:
             return replace(workshop, lisp=params)
     return workshop

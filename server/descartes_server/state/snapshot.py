@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING
 from descartes_server.ide import drift_marks
 from descartes_server.ide.index import WorkspaceIndex
 from descartes_server.ide.lenses import Scene, stopped_in
+from descartes_server.ide.tests import TestForm, known_tests, may_define
 from descartes_server.lsp.client import Abilities
 from descartes_server.lsp.positions import Encoding
 from descartes_server.state.documents import Document, Documents, from_disk
@@ -43,7 +46,16 @@ class Snapshot:
         """Return DOCUMENT's parsed text."""
         return await document.parsed(self.executor)
 
-    def scene(self, document: Document, syntax: Syntax | None = None) -> Scene:
+    async def tests(self, syntax: Syntax) -> tuple[TestForm, ...]:
+        """Return the tests that SYNTAX defines."""
+        if not may_define(syntax.text):
+            return ()
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.executor, known_tests, syntax, self.workshop.frameworks)
+
+    def scene(
+        self, document: Document, syntax: Syntax | None = None, tests: Sequence[TestForm] = ()
+    ) -> Scene:
         """Return what is going on in DOCUMENT; with SYNTAX its forms are known by name."""
         leases = self.workshop.leases_on(document.uri)
         forms = syntax.forms if syntax is not None else ()
@@ -57,6 +69,8 @@ class Snapshot:
             interventions=self.workshop.questions_about(document.uri, leases),
             stops=stopped_in(self.workshop.stops, document.real_path),
             forms=[(form.name, form.start, form.end) for form in forms if form.name],
+            tests=tests,
+            tested=self.workshop.tested,
             drifted=self._drifted(document, syntax) if syntax is not None else (),
         )
 

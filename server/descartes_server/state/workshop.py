@@ -16,6 +16,7 @@ from descartes_core.model import Intervention, Lease, Principal, Run
 from descartes_server.ide import holding
 from descartes_server.ide.drift_marks import Loaded
 from descartes_server.ide.stops import Note, Stop
+from descartes_server.ide.test_marks import TestState
 
 if TYPE_CHECKING:
     from descartes_core.leases.paths import LeasePath, Paths
@@ -40,6 +41,10 @@ class Workshop:
     stops: tuple[Stop, ...] = ()
     notes: Mapping[str, Sequence[Note]] = field(default_factory=dict)
     """The compiler's notes by real path."""
+    tested: Mapping[str, TestState] = field(default_factory=dict)
+    """What became of each test, by name."""
+    frameworks: frozenset[str] = frozenset()
+    """The test frameworks that the workspace's systems use."""
     loaded: Mapping[str, Loaded] = field(default_factory=dict)
     """What the image has of the definitions of the open files, by real path."""
 
@@ -93,6 +98,10 @@ class Workshop:
     def with_run(self, run: Run) -> Workshop:
         """Return the workshop with RUN as it is now."""
         return replace(self, runs={**self.runs, run.id: run})
+
+    def with_tests(self, states: Mapping[str, TestState]) -> Workshop:
+        """Return the workshop with STATES in place of what was known of those tests."""
+        return replace(self, tested={**self.tested, **states}) if states else self
 
     def with_notes(self, path: str, notes: Iterable[Note]) -> Workshop:
         """Return the workshop with NOTES in place of what was known about the file PATH."""
