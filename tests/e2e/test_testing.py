@@ -56,12 +56,14 @@ async def test_a_test_is_run_by_its_lens_and_marked_where_it_stands(tests: Path)
     async with lsp(tests.parent, initializationOptions=TRUSTED, capabilities=NOTIFIED) as client:
         uri = client.open(tests)
         while "▶ run" not in await titles(client, uri, 3):
-            await client.notification("workspace/codeLens/refresh", seconds=20)
+            await client.notification("workspace/codeLens/refresh", seconds=60)
         assert (await titles(client, uri, 2))[-2:] == ["▶ run", "debug"]
         lenses = await client.of("codeLens", uri)
         command = next(each for each in lenses if each["range"]["start"]["line"] == 3)["command"]
         ran = await client.request(
-            "workspace/executeCommand", {"command": command["command"], "arguments": command["arguments"]}
+            "workspace/executeCommand",
+            {"command": command["command"], "arguments": command["arguments"]},
+            seconds=60,
         )
         (result,) = ran["results"]
         # Places are counted from 0 and in UTF-16 here.
@@ -95,7 +97,7 @@ async def test_a_test_is_run_by_its_lens_and_marked_where_it_stands(tests: Path)
 async def test_a_system_is_loaded_with_progress_and_marks_in_its_files(tests: Path) -> None:
     capabilities = NOTIFIED | PROGRESS
     async with lsp(tests.parent, initializationOptions=TRUSTED, capabilities=capabilities) as client:
-        loaded = await client.execute("lisp.loadSystem", {"system": "shapes"})
+        loaded = await client.execute("lisp.loadSystem", {"system": "shapes"}, seconds=60)
         assert loaded["success"]
         steps = [m["params"]["value"] for m in client.messages if m.get("method") == "$/progress"]
         assert [step["kind"] for step in steps] == ["begin", "end"]
@@ -105,7 +107,7 @@ async def test_a_system_is_loaded_with_progress_and_marks_in_its_files(tests: Pa
         assert unused["diagnostics"][0]["range"]["start"] == {"line": 2, "character": 17}
         seen = len(client.messages)
         (tests.parent / "area.lisp").write_text(AREA.replace("(* w h)", "(* w h x)"))
-        reloaded = await client.execute("lisp.reloadSystem", {})
+        reloaded = await client.execute("lisp.reloadSystem", {}, seconds=60)
         assert [uri.rpartition("/")[2] for uri in reloaded["files"]] == ["area.lisp"]
         await marked(client, area, [], after=seen)
         listed = await client.execute("lisp.systems", {})
@@ -115,6 +117,7 @@ async def test_a_system_is_loaded_with_progress_and_marks_in_its_files(tests: Pa
 async def test_bad_questions_are_answered_with_what_was_expected(tests: Path) -> None:
     async with lsp(tests.parent, initializationOptions=TRUSTED, capabilities=NOTIFIED) as client:
         uri = client.open(tests)
+        await client.execute("lisp.loadSystem", {"system": "shapes"}, seconds=60)
         for command, given, code in (
             ("lisp.loadSystem", {"system": "no-such-system"}, "not_found"),
             ("lisp.testSystem", {"system": "no-such-system"}, "not_found"),
