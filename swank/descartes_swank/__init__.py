@@ -41,7 +41,7 @@ from descartes_swank.errors import (
     TimedOut,
     TooLarge,
 )
-from descartes_swank.evaluation import Evaluation, Result
+from descartes_swank.evaluation import Evaluation, Result, client_name
 from descartes_swank.image import ImageRecord, is_running, read_record, start_image, stop_image
 from descartes_swank.inspector import (
     CallObject,
@@ -138,6 +138,7 @@ __all__ = [
     "TooLarge",
     "Unit",
     "UnitState",
+    "client_name",
     "connect",
     "find_lisp",
     "find_swank",

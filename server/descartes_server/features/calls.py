@@ -62,6 +62,8 @@ class Calls:
     ) -> Any:
         """Return the result of operation NAME as the editor counts; `show: true` also shows it."""
         given = {key: value for key, value in arguments.items() if key != "show"}
+        if name == "lisp.complete":
+            return await self._complete(snapshot, given)
         result = await self._with_progress(snapshot, name, given, token, cancels)
         answer = await self.as_editor_counts(snapshot, result)
         if arguments.get("show") is True:
@@ -98,6 +100,11 @@ class Calls:
             except DescartesError:
                 continue
         return convert.result(result, texts.get)
+
+    async def _complete(self, snapshot: Snapshot, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what may stand at an offset of an input, which the editor counts in its own units."""
+        answer = await self.call(snapshot, "lisp.complete", convert.input_params(given, snapshot.encoding))
+        return convert.input_result(answer, str(given.get("text")), snapshot.encoding)
 
     async def trust(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Change the workspace's trust as the person says; returns `{trusted}`."""

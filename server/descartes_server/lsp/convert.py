@@ -12,7 +12,7 @@ from typing import Any
 from lsprotocol import types
 
 from descartes_core.errors import InvalidParams
-from descartes_server.lsp.positions import Positions
+from descartes_server.lsp.positions import Encoding, Positions
 
 TextOf = Callable[[str], Positions | None]
 """The places of the text of a URI, None where there is no such text."""
@@ -42,6 +42,33 @@ def _to_hub(position: Any, positions: Positions) -> dict[str, int]:
     offset = positions.offset(types.Position(line=line, character=character))
     line, column = positions.lines.position(offset)
     return {"line": line + 1, "column": column + 1}
+
+
+def input_params(given: Mapping[str, Any], encoding: Encoding) -> dict[str, Any]:
+    """Return GIVEN, with an `offset` in its `text` in units of ENCODING, as the hub counts.
+
+    Errors: `InvalidParams` when the offset lies outside the text.
+    """
+    text, offset = given.get("text"), given.get("offset")
+    if not isinstance(text, str) or type(offset) is not int:
+        return dict(given)
+    units = text.encode(_CODECS[encoding], "surrogatepass")
+    size = _UNIT_BYTES[encoding]
+    if not 0 <= offset * size <= len(units):
+        raise InvalidParams(
+            f"expected an offset from 0 to {len(units) // size}, the text's end, got {offset}"
+        )
+    return {**given, "offset": len(units[: offset * size].decode(_CODECS[encoding], "ignore"))}
+
+
+def input_result(value: dict[str, Any], text: str, encoding: Encoding) -> dict[str, Any]:
+    """Return VALUE with its `start`, an offset in TEXT, in units of ENCODING."""
+    before = text[: value["start"]].encode(_CODECS[encoding], "surrogatepass")
+    return {**value, "start": len(before) // _UNIT_BYTES[encoding]}
+
+
+_CODECS: dict[Encoding, str] = {"utf-8": "utf-8", "utf-16": "utf-16-le", "utf-32": "utf-32-le"}
+_UNIT_BYTES: dict[Encoding, int] = {"utf-8": 1, "utf-16": 2, "utf-32": 4}
 
 
 def uris(value: Any) -> set[str]:

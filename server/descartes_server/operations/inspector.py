@@ -59,6 +59,7 @@ class OpenParams(Params, frozen=True, kw_only=True):
 
     expression: str | None = None
     package: str | None = None
+    repl: str | None = None
     thread: int | None = None
     level: int | None = None
     frame: int = 0
@@ -113,7 +114,9 @@ class SetParams(PartParams, frozen=True, kw_only=True):
 async def open_(context: Context, params: OpenParams) -> Inspection:
     """Look into an object: of an expression, a stopped frame, an evaluation or a traced call."""
     image, owner, id = context.services.image, context.caller.owner, new_id("ins")
-    client = context.caller.client_id
+    client = swank.client_name(
+        context.caller.client_id if params.repl is None else context.caller.owner, params.repl
+    )
     if params.thread is not None or params.level is not None:
         thread, level, stopped = _stopped(params)
         image.debuggers.get(thread, level)

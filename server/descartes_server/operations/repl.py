@@ -69,9 +69,10 @@ class Inputs(Shape, frozen=True, kw_only=True):
 
 
 class InputParams(Params, frozen=True, kw_only=True):
-    """TEXT of the input so far."""
+    """TEXT of the input so far; CODE is another word for it."""
 
-    text: str
+    text: str | None = None
+    code: str | None = None
 
 
 class InputState(Shape, frozen=True, kw_only=True):
@@ -118,7 +119,10 @@ async def history(context: Context, params: HistoryParams) -> Inputs:
 @operation("lisp.inputComplete", kind="read", positional=("text",))
 async def input_complete(context: Context, params: InputParams) -> InputState:
     """Answer whether an input is whole or goes on in the next line; needs no image."""
-    count = await asyncio.to_thread(complete_input.open_parts, params.text)
+    text = params.code if params.text is None else params.text
+    if text is None:
+        raise InvalidParams("expected the input as `text`, got none")
+    count = await asyncio.to_thread(complete_input.open_parts, text)
     return InputState(complete=count == 0, open=count)
 
 

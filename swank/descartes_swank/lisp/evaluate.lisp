@@ -276,6 +276,11 @@
                      values (multiple-value-list (eval form)))))
     (values nil values last)))
 
+(defun values-of (client text)
+  "Return the values of TEXT, read as in CLIENT, which may be a REPL."
+  (let ((*repl* (and (repl-p client) client)))
+    (nth-value 1 (evaluate-forms text))))
+
 (defun evaluate (id client text package)
   "Evaluate TEXT for CLIENT in PACKAGE, a name as in a file, or in the client's own."
   (run-evaluation id client package

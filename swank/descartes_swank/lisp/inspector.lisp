@@ -206,7 +206,7 @@ OUTPUT is bound to a function that returns what was printed meanwhile. Reading f
     (call-with-client (inspection-client inspection) (inspection-package inspection)
                       (lambda ()
                         (let ((* star) (** star-star))
-                          (nth-value 1 (evaluate-forms text)))))))
+                          (values-of (inspection-client inspection) text))))))
 
 ;;; Opening
 
@@ -240,7 +240,7 @@ OUTPUT is bound to a function that returns what was printed meanwhile. Reading f
   "Return the object that SOURCE, (:expression TEXT) or (KIND KEY INDEX), means."
   (if (eq (first source) :expression)
       (call-with-client client package
-                        (lambda () (first (nth-value 1 (evaluate-forms (second source))))))
+                        (lambda () (first (values-of client (second source)))))
       (apply #'kept-object source)))
 
 (defun open-inspection (id owner client package object)
