@@ -3,7 +3,7 @@
     DescartesError
      ├── NotFound, RunNotFound, InvalidParams, InvalidTransition, TooLarge
      ├── LeaseHeld, LeaseLost
-     ├── LispNotRunning, LispNotFound, LispLost, DebuggerStale
+     ├── LispNotRunning, LispNotFound, LispLost, DebuggerStale, Unsupported
      ├── HubLost, WorkspaceInUse, WorkspaceNotTrusted, UnsavedChanges
      ├── PolicyDenied, InterventionClosed, RestoreConflict
      ├── StreamConflict, StoreUnavailable
@@ -80,6 +80,10 @@ class LispLost(DescartesError):
 
 class DebuggerStale(DescartesError):
     code = "debugger_stale"
+
+
+class Unsupported(DescartesError):
+    code = "unsupported"
 
 
 class HubLost(DescartesError):

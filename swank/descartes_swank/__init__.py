@@ -40,6 +40,7 @@ from descartes_swank.errors import (
     SwankError,
     TimedOut,
     TooLarge,
+    Unsupported,
 )
 from descartes_swank.evaluation import Evaluation, Result, client_name
 from descartes_swank.image import ImageRecord, is_running, read_record, start_image, stop_image
@@ -57,6 +58,7 @@ from descartes_swank.listener import InputRequest, Listener
 from descartes_swank.locations import Location
 from descartes_swank.marks import FileState, LoadedFile, Marks, Unit, UnitState
 from descartes_swank.paths import PathRule, Paths
+from descartes_swank.plain_image import is_plain, start_plain_image
 from descartes_swank.service import (
     Candidate,
     Definition,
@@ -138,15 +140,18 @@ __all__ = [
     "TooLarge",
     "Unit",
     "UnitState",
+    "Unsupported",
     "client_name",
     "connect",
     "find_lisp",
     "find_swank",
     "inspector",
+    "is_plain",
     "is_running",
     "read_record",
     "search_report",
     "start_image",
+    "start_plain_image",
     "stop_image",
     "system_report",
     "test_outcome",

@@ -41,19 +41,18 @@ class ImageInfo:
     package: str
 
 
-async def attach(connection: Connection) -> tuple[ImageInfo, int]:
-    """Give the image behind CONNECTION our code, if it has not got it; return who it is and the first id.
+async def attach(connection: Connection) -> int:
+    """Give the image behind CONNECTION our code, if it has not got it; return the first id.
 
     The ids from there on are this connection's alone: answers to an earlier client may still come.
     """
-    info = await greet(connection)
     sources = await asyncio.to_thread(_read_sources)
     if await connection.rex(_LOADED_VERSION) != version(sources):
         await connection.rex(_load_form(sources))
         await connection.rex(_set_version(version(sources)))
     first_id = int(await connection.rex([Symbol("descartes-boot:attach-session")]))
     connection.next_id = first_id
-    return info, first_id
+    return first_id
 
 
 async def greet(connection: Connection) -> ImageInfo:

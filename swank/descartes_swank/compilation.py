@@ -82,15 +82,18 @@ def _misread(text: str, octet: int, message: str) -> tuple[int, int]:
 
 
 _CONSTITUENT = re.compile(r"[^\s()\"';`,]")
+_ECL_PREAMBLE = re.compile(r"\A[\w ]+:\n  in file [^\n]*\n  at [^\n]*\n  [!*] ")
 _READ_ERROR = "READ error during COMPILE-FILE:"
 _UNCLOSED: Final = "end of file: this form is not closed"
 
 
 def _tidied(message: str) -> str:
-    """Return MESSAGE without what a reader error says of the temporary file that was compiled.
+    """Return MESSAGE without what it says of the temporary file that was compiled.
 
     Example: "READ error during COMPILE-FILE:\n\n  no such thing\n\n    Line: 1, Column: 7" -> "no such thing"
     """
+    if found := _ECL_PREAMBLE.match(message):
+        return message[found.end() :]
     if not message.startswith(_READ_ERROR):
         return message
     paragraphs = [part.strip() for part in message[len(_READ_ERROR) :].split("\n\n") if part.strip()]

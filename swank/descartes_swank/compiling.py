@@ -52,7 +52,7 @@ class Compiling(ABC):
             named,
             position,
             package,
-            _policy(policy or {}),
+            policy_form(policy or {}),
         ]
         return self._begin(id, client, form, Compiled(code, file, position, named))
 
@@ -87,5 +87,6 @@ class Compiling(ABC):
         return source.text if source else ""
 
 
-def _policy(qualities: Mapping[str, int]) -> Form:
+def policy_form(qualities: Mapping[str, int]) -> Form:
+    """Return the form of QUALITIES, `{"debug": 3}`, as Swank takes them: `'((cl:debug . 3))`."""
     return quoted([Cons((Symbol(f"cl:{name}"),), value) for name, value in qualities.items()])

@@ -289,6 +289,16 @@ def plain_stop(entry: Debug, evaluation: str | None) -> Stop:
     return Stop(entry.thread, entry.level, condition, restarts, (), 0, evaluation)
 
 
+def with_frames(stop: Stop, frames: tuple[Frame, ...]) -> Stop:
+    """Return STOP with FRAMES, which are all there are."""
+    return replace(stop, frames=frames, frame_count=len(frames))
+
+
+def with_place(detail: FrameDetail, location: Location) -> FrameDetail:
+    """Return DETAIL of a frame that is at LOCATION."""
+    return replace(detail, location=location)
+
+
 def read_frames(form: Value) -> tuple[tuple[Frame, ...], tuple[Place | None, ...]]:
     """Return the frames of FORM, each (INDEX TEXT RESTARTABLE LOCATION), and where they are."""
     frames = tuple(

@@ -11,6 +11,7 @@
      ├── InvalidParams        invalid_params    an argument that cannot be sent or understood
      │    └── ReaderError     invalid_params    the Lisp could not read the request
      ├── NotFound             not_found         a restart, frame or evaluation that does not exist
+     ├── Unsupported          unsupported       the implementation's Swank has no such thing
      ├── TooLarge             too_large         a message longer than the protocol can carry
      ├── TimedOut             timeout           no answer in time
      └── Cancelled            cancelled         the caller gave up
@@ -81,6 +82,12 @@ class ReaderError(InvalidParams):
 
 class NotFound(SwankError):
     code = "not_found"
+
+
+class Unsupported(SwankError):
+    """The Lisp's Swank lacks what was asked for."""
+
+    code = "unsupported"
 
 
 class TooLarge(SwankError):

@@ -26,13 +26,13 @@ from descartes_swank.discovery import ImageSettings, LispProgram, SwankSource, f
 from descartes_swank.errors import InvalidParams, LispLost, LispNotFound, TimedOut
 from descartes_swank.saved_core import build_command, discard, saved_core
 
-_RECORD = "lisp.json"
+RECORD = "lisp.json"
 _START_SECONDS = 120
 _STOP_SECONDS = 3.0
 _LONGEST_SOCKET_PATH = 100
 # The image is a grandchild: it is nobody's zombie, whoever dies first. What runs in the background of a
 # shell has no standard input unless it is given one, hence the detour through descriptor 3.
-_DETACH = 'log=$1; shift; exec 3<&0; "$@" <&3 3<&- >>"$log" 2>&1 & echo $!'
+DETACH = 'log=$1; shift; exec 3<&0; "$@" <&3 3<&- >>"$log" 2>&1 & echo $!'
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ async def start_image(settings: ImageSettings, runtime: Path, cache: Path, log: 
 def read_record(runtime: Path) -> ImageRecord | None:
     """Return the record in the folder RUNTIME; None when there is none or its process is gone."""
     try:
-        record = msgspec.json.decode((runtime / _RECORD).read_bytes(), type=ImageRecord)
+        record = msgspec.json.decode((runtime / RECORD).read_bytes(), type=ImageRecord)
     except (OSError, msgspec.MsgspecError):
         return None
     return record if is_running(record) else None
@@ -185,7 +185,7 @@ class _Launch:
         folder = self.settings.workspace or Path.home()
         try:
             shell = await asyncio.create_subprocess_exec(
-                *("/bin/sh", "-c", _DETACH, "sh", str(self.log), *command),
+                *("/bin/sh", "-c", DETACH, "sh", str(self.log), *command),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 start_new_session=True,
@@ -209,7 +209,7 @@ class _Launch:
         workspace = self.settings.workspace
         letter = {
             "secret": secrets.token_hex(32),
-            "record": str(self.runtime / _RECORD),
+            "record": str(self.runtime / RECORD),
             "serviceSocket": str(socket),
             "reportFd": report,
             "bootId": process.boot_id(),

@@ -15,10 +15,9 @@ from collections.abc import AsyncIterator
 from typing import Literal
 
 from . import messages
-from .attachment import ImageInfo, attach, refusal, slime_secret
+from .attachment import ImageInfo, attach
 from .compilation import Compiled, read_notes
 from .compiling import Compiling
-from .connection import Connection
 from .debugger import Condition, Stop
 from .errors import Aborted, DebuggerStale, InvalidParams, LispLost, NotFound, SwankError
 from .evaluation import Evaluation, Queues, Result, client_name
@@ -26,7 +25,10 @@ from .forms import Form, Symbol, Value
 from .inspector import Inspector
 from .listener import InputRequest, Listener
 from .marks import LoadedFile, Marks
+from .opening import opened
 from .paths import SAME, Paths
+from .questions import Asking
+from .service import SwankQuestions
 from .stopped import StoppedThreads, checked
 from .systems import Systems
 from .ways import TcpWay, Way
@@ -83,27 +85,31 @@ class Lisp(Compiling, Systems, StoppedThreads):
         listener: Listener | None = None,
         way: Way | None = None,
         paths: Paths = SAME,
+        plain: bool = False,
     ) -> Lisp:
         """Return a session with the image at HOST and PORT; LISTENER hears what happens in it.
 
         SECRET: sent first; without it the first line of `~/.slime-secret` if there is one, as SLIME does.
         WAY: how one gets there, when that is not a connection from here. PATHS: what it calls files here.
+        PLAIN: by Swank's own calls alone, as with a Lisp that is no SBCL.
         Errors: `LispLost` when nothing answers there, when it is no Swank, or when the secret was wrong.
         """
-        lisp = cls(listener, paths)
         way = way or TcpWay(host, port)
-        if secret is None and way.wants_secret:
-            secret = await slime_secret()
-        lisp.connection = await Connection.open(host, port, secret=secret, on_event=lisp._on_event, way=way)
-        lisp.connection.closed.add_done_callback(lambda _: lisp._on_closed())
-        try:
-            lisp.info, lisp._first_id = await attach(lisp.connection)
-        except BaseException as problem:
-            await lisp.connection.close()
-            if isinstance(problem, SwankError):
-                raise await refusal(problem, way, secret is not None) from problem
-            raise
-        return lisp
+        return await opened(lambda plain: cls._of_kind(plain, listener, paths), way, secret, plain=plain)
+
+    @classmethod
+    def _of_kind(cls, plain: bool, listener: Listener | None, paths: Paths) -> Lisp:
+        from .portable import PortableLisp  # it is a kind of `Lisp` itself
+
+        return PortableLisp(listener, paths) if plain else cls(listener, paths)
+
+    async def _enter(self) -> int:
+        """Prepare the image for this session; return the first request id that is its own."""
+        return await attach(self.connection)
+
+    def questions(self) -> Asking:
+        """Return what can be asked of this image without evaluating, as Swank calls."""
+        return SwankQuestions(self.connection, paths=self.paths)
 
     async def close(self) -> None:
         """End the connection. What runs or is stopped stays so in the image, for `adopt`."""

@@ -117,7 +117,7 @@ class CommandWay(Way):
         return ours
 
     async def complaint(self) -> str:
-        """Return the last line that the command wrote on its standard error."""
+        """Return the last words, two lines at most, that the command wrote on its standard error."""
         process, errors = self._process, self._errors
         if process is None or errors is None:
             return ""
@@ -126,7 +126,7 @@ class CommandWay(Way):
         size = os.fstat(errors.fileno()).st_size
         text = os.pread(errors.fileno(), _SAID, max(0, size - _SAID)).decode("utf-8", "replace")
         lines = [line.strip() for line in text.splitlines() if line.strip()]
-        return lines[-1][:300] if lines else ""
+        return "; ".join(lines[-2:])[:400]
 
 
 def quiet_options(raw: Any) -> None:

@@ -21,6 +21,7 @@ from descartes_server.operations.settings import LispSettings, PathPair, Setting
 from descartes_server.operations.texts import path_of, uri_of
 from support.desk import Desk, desk
 from support.ssh_stand_in import SshStandIn
+from support.sshd import running_sshd
 from support.stock_swank import StockSwank, run_stock_swank
 from support.until import until
 from support.wire import wire_to
@@ -298,3 +299,33 @@ class TestSsh:
         settings(desk, ssh=[str(ssh.program)])
         with pytest.raises(errors.LispLost, match="port 22: No route to host"):
             await desk.call("lisp.connect", host="127.0.0.1", port=4005, ssh="box")
+
+
+class TestRealSsh:
+    async def test_an_image_and_a_server_through_a_real_sshd(
+        self, desk: Desk, stock: StockSwank, tmp_path: Path
+    ) -> None:
+        with running_sshd(tmp_path) as command:
+            settings(desk, remote="127.0.0.1", ssh=command, init=False)
+            started = await desk.call("lisp.start")
+            stopped = await desk.call("lisp.eval", code='(restart-case (error "x") (use-value (v) v))')
+            image = desk.context.services.image
+            image.running().connection._link.abort()
+            await state(desk, "lost")
+            assert (await state(desk, "ready"))["pid"] == started["pid"]
+            await until(lambda: bool(image.debuggers.all()), "the stop is announced again")
+            left = await desk.call(
+                "debugger.restart", **stopped["debugger"], name="USE-VALUE", arguments=["7"]
+            )
+            assert left["evaluation"]["values"] == ["7"]
+            await desk.call("lisp.stop")
+            await desk.call("lisp.connect", host="127.0.0.1", port=stock.port, ssh="127.0.0.1")
+            assert await desk.values("(+ 1 1)") == ["2"]
+            await desk.call("lisp.stop")
+            with pytest.raises(errors.LispLost, match="open failed: connect failed"):
+                await desk.call("lisp.connect", host="127.0.0.1", port=9, ssh="127.0.0.1")
+            settings(
+                desk, remote="127.0.0.1", ssh=[*command, "-o", "IdentityFile=/no/such/key", "-l", "nobody"]
+            )
+            with pytest.raises(errors.LispLost, match="Permission denied"):
+                await desk.call("lisp.start")

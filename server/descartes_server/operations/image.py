@@ -28,6 +28,7 @@ from descartes_server.operations.lisp_settings import image_settings
 from descartes_server.operations.lisp_target import Target, configured, remember, remembered
 from descartes_server.operations.recall import recall
 from descartes_server.operations.settings import LispSettings
+from descartes_swank.questions import Asking
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class Image(Returning):
         super().__init__(store, publish, ask_client, places, settings)
         self._lisp: swank.Lisp | None = None
         self._record: swank.ImageRecord | None = None
-        self._questions: tuple[swank.Lisp, swank.SwankQuestions] | None = None
+        self._questions: tuple[swank.Lisp, Asking] | None = None
         self._service: tuple[swank.Lisp, swank.ServiceQuestions] | None = None
         self._starting: asyncio.Task[None] | None = None
 
@@ -64,11 +65,11 @@ class Image(Returning):
         """Return whether something is at work or stopped, so that the hub must not end by itself."""
         return bool(self.debuggers or self._followers or self._unended) or self._starting is not None
 
-    def questions(self) -> swank.SwankQuestions:
+    def questions(self) -> Asking:
         """Return the questions to the running image as Swank calls. Errors: `LispNotRunning`."""
         lisp = self.running()
         if self._questions is None or self._questions[0] is not lisp:
-            self._questions = lisp, swank.SwankQuestions(lisp.connection, paths=lisp.paths)
+            self._questions = lisp, lisp.questions()
         return self._questions[1]
 
     async def question(self, request: Mapping[str, Any], deadline_ms: int) -> Any:
@@ -77,7 +78,7 @@ class Image(Returning):
         Errors: `LispNotRunning`; what the image says. Concurrency: cancelling stops the work in the image.
         """
         lisp = self.running()
-        asking: swank.ServiceQuestions | swank.SwankQuestions = self.questions()
+        asking = self.questions()
         if self._record is not None and self._record.service_socket:
             asking = await self.ask(self._own_service(lisp, self._record.service_socket))
         return await self.ask(asking.relay(dict(request), deadline_ms))
@@ -286,7 +287,10 @@ class Image(Returning):
                 if record is None or not await self._attached_again(record):
                     settings = self._image_settings(environment, program)
                     log_file = place.state / "log" / "lisp.log"
-                    record = await swank.start_image(settings, place.runtime, place.cache, log_file)
+                    if swank.is_plain(settings.command):
+                        record = await swank.start_plain_image(settings, place.runtime, log_file)
+                    else:
+                        record = await swank.start_image(settings, place.runtime, place.cache, log_file)
                     await self._attach_own(record)
         except (swank.SwankError, errors.DescartesError) as error:
             self._set(shapes.LispStatus(state="stopped", reason=str(error)))
@@ -345,7 +349,7 @@ class Image(Returning):
                 host=place.host or None,
                 port=place.port or None,
                 package=info.package,
-                attached=record is None,
+                attached=record is None or not record.service_socket,
                 remote=target.remote if target else None,
             )
         )

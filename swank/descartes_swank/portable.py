@@ -1,0 +1,366 @@
+"""A session with a Lisp that is no SBCL, by Swank's own calls: nothing is loaded into the image.
+
+What such a Swank does not offer is refused by name. Output comes with the end of an evaluation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, Literal, NoReturn
+
+from . import debugger, sexp
+from .compilation import UNNAMED, Compiled
+from .compiling import policy_form
+from .debugger import Frame, FrameDetail, Local
+from .errors import Aborted, InvalidParams, NotFound, SwankError, Unsupported
+from .evaluation import Evaluation
+from .forms import Form, Symbol, Value
+from .locations import FRAME, place
+from .messages import Debug
+from .portable_questions import PortableQuestions
+from .session import Lisp
+
+_MISSING: Final = {
+    "DISASSEMBLE-FRAME": "disassembly of a frame",
+    "RESTART-FRAME": "calling a frame again",
+    "RETURN-FROM-FRAME": "returning from a frame",
+    "FRAME-PACKAGE": "the package of a frame",
+    "FRAME-CATCH-TAGS": "catch tags",
+    "CALLS-WHO": "what a function calls",
+    "WHO-CALLS": "who calls a function",
+}
+"""Functions of Swank's backend that an implementation may lack, and what a person calls what is missing."""
+
+
+class PortableLisp(Lisp):
+    """An image of any implementation through plain Swank."""
+
+    async def _enter(self) -> int:
+        names = await self.connection.rex(
+            "(cl:mapcar (cl:function cl:symbol-name) swank/backend::*unimplemented-interfaces*)"
+        )
+        self.lacking: frozenset[str] = frozenset(names or [])
+        self._packages: dict[str, str] = {}
+        self._started: dict[str, float] = {}
+        # Where the image puts compiled files for a moment: never beside a source.
+        self._scratch = f"/tmp/descartes-{secrets.token_hex(8)}/"
+        self._width = " 1000 1000" if await self._takes_width() else ""
+        # Ids of an earlier connection may still be answered.
+        first_id = secrets.randbelow(10**9) * 10**6 + 1
+        self.connection.next_id = first_id
+        return first_id
+
+    async def close(self) -> None:
+        await super().close()
+        if self.paths.shared:
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(Path(self._scratch).rmdir)
+
+    @property
+    def name(self) -> str:
+        """Return what a person calls the implementation."""
+        return self.info.implementation or "this Lisp"
+
+    def questions(self) -> PortableQuestions:
+        """Return what can be asked of this image."""
+        return PortableQuestions(self.connection, self.paths)
+
+    def refuse(self, what: str) -> NoReturn:
+        """Raise `Unsupported` for WHAT, such as `restarts with arguments`."""
+        raise Unsupported(f"{self.name}'s Swank has no {what}; use SBCL for it")
+
+    async def _takes_width(self) -> bool:
+        """Tell whether evaluating in a frame wants the lines and width of a window: since Swank 2.32."""
+        arglist = await self.connection.rex('(swank:operator-arglist "swank:eval-string-in-frame" "SWANK")')
+        return "width" in str(arglist).lower()
+
+    # Evaluating
+
+    async def start_evaluation(
+        self, code: str, *, id: str, client: str = "", package: str | None = None, **others: Any
+    ) -> Evaluation:
+        if others.get("repl"):
+            self.refuse("REPLs beside the main one")
+        name = package or self._packages.get(client, "COMMON-LISP-USER")
+        keeps = client if package is None else None
+        return self._run(id, client, _EVALUATE.format(code=sexp.write(code)), name, _Values(keeps))
+
+    async def compile_string(
+        self,
+        code: str,
+        *,
+        id: str,
+        client: str = "",
+        file: str | None,
+        position: int,
+        package: str | None,
+        policy: Any = None,
+    ) -> Evaluation:
+        named = None if file is None else self.paths.there(file)
+        at = [Symbol("quote"), [[Symbol(":position"), position + 1], [Symbol(":line"), 1, 1]]]
+        call = [Symbol("swank:compile-string-for-emacs"), code, named or UNNAMED, at, named]
+        form = sexp.write([*call, policy_form(policy or {})])
+        self._compiled[id] = Compiled(code, file, position, named)
+        return self._run(id, client, form, package or "COMMON-LISP-USER", _Compilation(None))
+
+    async def compile_file(
+        self, path: str | Path, *, id: str, client: str = "", load: bool | Literal["always"]
+    ) -> Evaluation:
+        text, named = await self._text(path), self.paths.there(str(path))
+        if named is None:
+            return await self._compile_unseen(path, text, id, client)
+        await self.connection.rex([Symbol("cl:ensure-directories-exist"), self._scratch])
+        options: list[Form] = [Symbol(":fasl-directory"), self._scratch]
+        form = [Symbol("swank:compile-file-for-emacs"), named, None, *options]
+        self._compiled[id] = Compiled(text, str(path), named=named)
+        after = _Compilation("always" if load == "always" else "good" if load else None)
+        return self._run(id, client, sexp.write(form), "COMMON-LISP-USER", after)
+
+    async def load_file(self, path: str | Path, *, id: str, client: str = "") -> Evaluation:
+        named = self.paths.there(str(path))
+        if named is None:
+            return await self._compile_unseen(path, await self._text(path), id, client)
+        form = sexp.write([Symbol("swank:load-file"), named])
+        return self._run(id, client, form, "COMMON-LISP-USER", _Loaded())
+
+    async def start_evaluation_in_frame(
+        self, thread: int, level: int, frame: int, code: str, *, id: str, client: str = "", **others: Any
+    ) -> Evaluation:
+        self._waiting(thread, level)
+        evaluation = self._new(id, client)
+        self._perform_in(evaluation, self._in_frame(code, frame), "COMMON-LISP-USER", _Text(), thread)
+        return evaluation
+
+    async def interrupt(self, *, evaluation: str | None = None, thread: int | None = None) -> None:
+        """Interrupt THREAD, or the newest evaluation that runs, which must be EVALUATION."""
+        if evaluation is None:
+            self.connection.interrupt(thread if thread is not None else True)
+            return
+        known = self.evaluations.get(evaluation)
+        if known is not None and self._queues.withdraw(known):
+            self._finish(known, "aborted")
+            return
+        running = [each for each in self.evaluations.values() if each.state == "running"]
+        if known is None or known.state != "running":
+            raise NotFound(f"There is no running evaluation {evaluation!r} to interrupt")
+        if running[-1] is not known:
+            self.refuse("interrupt of any but the newest evaluation")
+        self.connection.interrupt(True)
+
+    async def adopt(self) -> list[Evaluation]:
+        """Return nothing: what an earlier client left stopped stays so in the image."""
+        return []
+
+    async def serve_workspace(self, folder: Path, fasls: Path) -> None:
+        """Leave the systems as they are found by the image itself."""
+
+    def _run(self, id: str, client: str, form: str, package: str, after: _After) -> Evaluation:
+        evaluation = self._new(id, client)
+        self._queues.add(evaluation, lambda: self._perform_in(evaluation, form, package, after, True))
+        return evaluation
+
+    def _perform_in(
+        self, evaluation: Evaluation, form: str, package: str, after: _After, thread: int | Literal[True]
+    ) -> None:
+        self._started[evaluation.id] = time.monotonic()
+        try:
+            request, answer = self.connection.rex_with_id(form, package=package, thread=thread)
+        except SwankError as error:
+            self._refused(evaluation, error)
+            return
+        self._show(request, answer, evaluation.id)
+        answer.add_done_callback(lambda done: self._came(evaluation, after, done))
+
+    def _came(self, evaluation: Evaluation, after: _After, answer: asyncio.Future[Value]) -> None:
+        began = self._started.pop(evaluation.id, time.monotonic())
+        evaluation.duration_ms = round((time.monotonic() - began) * 1000)
+        if answer.cancelled() or evaluation.ended:
+            return
+        error = answer.exception()
+        if error is None:
+            self._spawn(self._take(after, evaluation, answer.result()))
+        elif isinstance(error, Aborted):
+            self._finish(evaluation, "aborted")
+        elif isinstance(error, SwankError):
+            self._refused(evaluation, error)
+
+    async def _take(self, after: _After, evaluation: Evaluation, answer: Value) -> None:
+        try:
+            await after.take(self, evaluation, answer)
+        except SwankError as error:
+            self._refused(evaluation, error)
+        finally:
+            if not evaluation.ended:
+                self._finish(evaluation, "aborted")
+
+    def _in_frame(self, code: str, frame: int) -> str:
+        text = f"(progn {code}\n)"
+        return f'(swank:eval-string-in-frame {sexp.write(text)} {frame} "COMMON-LISP-USER"{self._width})'
+
+    # Stopped threads
+
+    async def _description(self, thread: int, level: int) -> debugger.Described:
+        entry = self._entries[(thread, level)]
+        evaluation = self._shown.get(entry.conts[0]) if entry.conts else None
+        frames, places = await self._frames_from(entry)
+        stop = debugger.plain_stop(entry, evaluation)
+        return debugger.Described(debugger.with_frames(stop, frames), places)
+
+    async def _frames_from(self, entry: Debug) -> tuple[tuple[Frame, ...], tuple[Any, ...]]:
+        assert isinstance(entry.thread, int)
+        again = "RESTART-FRAME" not in self.lacking
+        frames = tuple(
+            Frame(each.index, each.description, each.restartable and again, None) for each in entry.frames
+        )
+        found = [await self._frame_place(entry.thread, frame.index) for frame in frames[:8]]
+        return frames, tuple(found + [None] * (len(frames) - len(found)))
+
+    async def _frame_place(self, thread: int, index: int) -> Any:
+        form = f"(cl:ignore-errors (swank:frame-source-location {index}))"
+        with contextlib.suppress(Aborted):
+            return place(await self._in_thread(thread, form), FRAME)
+        return None
+
+    async def _in_thread(self, thread: int, form: str) -> Value:
+        return await asyncio.wait_for(self.connection.rex(form, thread=thread), 10)
+
+    async def frames(self, thread: int, level: int, start: int, end: int) -> tuple[Frame, ...]:
+        self._waiting(thread, level)
+        form = await self._in_thread(thread, f"(swank:backtrace {start} {end})")
+        frames = [Frame(each[0], str(each[1]), False, None) for each in form or []]
+        return tuple(frames)
+
+    async def frame(self, thread: int, level: int, index: int) -> FrameDetail:
+        self._waiting(thread, level)
+        answer = await self._in_thread(
+            thread, f"(cl:ignore-errors (swank:frame-locals-and-catch-tags {index}))"
+        )
+        if answer is None:
+            raise InvalidParams(f"Frame {index} shows nothing; look at the frames again")
+        values = [dict(zip(each[::2], each[1::2], strict=False)) for each in answer[0] or []]
+        found = tuple(
+            Local(str(each.get(":name")), str(each.get(":value")), each.get(":id") or 0) for each in values
+        )
+        location = await self._frame_place(thread, index)
+        detail = FrameDetail(found, tuple(map(str, answer[1] or [])), None, "COMMON-LISP-USER")
+        if location is None:
+            return detail
+        return debugger.with_place(detail, await asyncio.to_thread(self._files.locate, location))
+
+    async def eval_in_frame(self, thread: int, level: int, frame: int, code: str) -> list[str]:
+        self._waiting(thread, level)
+        return [_shown(str(await self._in_thread(thread, self._in_frame(code, frame))))]
+
+    async def return_from_frame(self, thread: int, level: int, frame: int, code: str) -> None:
+        self._require("RETURN-FROM-FRAME")
+        form = [Symbol("swank:sldb-return-from-frame"), frame, code]
+        await self._leave_by(thread, level, form)
+
+    async def restart_frame(
+        self, thread: int, level: int, frame: int, arguments: Sequence[str] | None = None
+    ) -> None:
+        self._require("RESTART-FRAME")
+        if arguments is not None:
+            self.refuse("call of a frame with other arguments")
+        await self._leave_by(thread, level, [Symbol("swank:restart-frame"), frame])
+
+    def _require(self, function: str) -> None:
+        if function in self.lacking:
+            self.refuse(_MISSING.get(function, function.lower()))
+
+    async def _leave(self, thread: int, level: int, name: str, *arguments: Form) -> None:
+        match name, arguments:
+            case "use-restart", (int(index), _, _) if arguments[1] in ([Symbol("quote"), []],):
+                form: Form = [Symbol("swank:invoke-nth-restart-for-emacs"), level, index]
+                await self._leave_by(thread, level, form)
+            case "use-restart", (int(index), [_, list(texts)], _):
+                await self._leave_by(thread, level, _restart_with(index, [str(text) for text in texts]))
+            case _:
+                self.refuse(f"`{name}`")
+
+    async def _ask(self, name: str, *arguments: Form, thread: int | Literal[True] = True) -> Value:
+        self.refuse(f"`{name.rpartition(':')[2]}`")
+
+    async def _answer(self, thread: int, level: int, name: str, *arguments: Form) -> list[Value]:
+        self.refuse(f"`{name}`")
+
+
+class _After:
+    """What is done with the answer of a request that was somebody's."""
+
+    async def take(self, lisp: PortableLisp, evaluation: Evaluation, answer: Value) -> None:
+        lisp._finish(evaluation, "done")
+
+
+class _Loaded(_After):
+    pass
+
+
+class _Text(_After):
+    async def take(self, lisp: PortableLisp, evaluation: Evaluation, answer: Value) -> None:
+        evaluation.values = [_shown(str(answer))]
+        lisp._finish(evaluation, "done")
+
+
+class _Values(_After):
+    """The answer of `_EVALUATE`; KEEPS names the client whose package it may have changed."""
+
+    def __init__(self, keeps: str | None) -> None:
+        self._keeps = keeps
+
+    async def take(self, lisp: PortableLisp, evaluation: Evaluation, answer: Value) -> None:
+        output, values, package = answer
+        if output:
+            evaluation.write(str(output))
+            lisp._listener.output(evaluation.id, str(output), "output")
+        evaluation.values, evaluation.package = [str(each) for each in values or []], str(package)
+        if self._keeps is not None:
+            lisp._packages[self._keeps] = str(package)
+        lisp._finish(evaluation, "done")
+
+
+class _Compilation(_After):
+    """The answer of a compilation; LOADS says when the compiled file is loaded."""
+
+    def __init__(self, loads: Literal["good", "always"] | None) -> None:
+        self._loads = loads
+
+    async def take(self, lisp: PortableLisp, evaluation: Evaluation, answer: Value) -> None:
+        _, notes, success, _, _, fasl = (*answer, None, None, None, None, None, None)[:6]
+        good = success is not None
+        if isinstance(fasl, str):
+            if self._loads == "always" or (self._loads and good):
+                await lisp.connection.rex([Symbol("swank:load-file"), fasl])
+            await lisp.connection.rex([Symbol("cl:delete-file"), fasl])
+        if not evaluation.ended:
+            evaluation.success = good
+            await lisp._finish_compilation(evaluation, notes or [])
+
+
+def _shown(text: str) -> str:
+    """Return what `eval-string-in-frame` answers, TEXT, without Swank's arrow: `=> 42` -> `42`."""
+    return text.removeprefix("=> ").partition(" (")[0] if text.startswith("=> ") else text
+
+
+def _restart_with(index: int, texts: list[str]) -> str:
+    values = " ".join(f"(cl:eval (cl:read-from-string {sexp.write(text)}))" for text in texts)
+    return f"(cl:invoke-restart (cl:nth {index} swank::*sldb-restarts*) {values})"
+
+
+_EVALUATE: Final = """(swank::with-buffer-syntax ()
+ (cl:let* ((swank::out (cl:make-string-output-stream)) (swank::results cl:nil))
+  (cl:let ((cl:*standard-output* swank::out) (cl:*trace-output* swank::out))
+   (cl:with-input-from-string (swank::in {code})
+    (cl:do ((swank::form (cl:read swank::in cl:nil swank::in) (cl:read swank::in cl:nil swank::in)))
+           ((cl:eq swank::form swank::in))
+     (cl:setf swank::results (cl:multiple-value-list (cl:eval swank::form)))))
+   (cl:psetf cl:*** cl:** cl:** cl:* cl:* (cl:first swank::results)
+             cl:/// cl:// cl:// cl:/ cl:/ swank::results))
+  (cl:list (cl:get-output-stream-string swank::out)
+           (cl:mapcar (cl:function cl:prin1-to-string) swank::results)
+           (cl:package-name cl:*package*))))"""
