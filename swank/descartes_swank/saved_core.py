@@ -28,6 +28,7 @@ _OWN = (
     "threads",
     "xref",
     "trace",
+    "profile",
     "service",
     "output",
     "evaluate",

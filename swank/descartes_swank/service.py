@@ -52,6 +52,7 @@ _SENT = (
     "threads",
     "xref",
     "trace",
+    "profile",
 )
 _encode = msgspec.json.Encoder().encode
 _decode_reply = msgspec.json.Decoder(Reply).decode

@@ -69,7 +69,20 @@ def _flat(calls: Sequence[Row], depth: int = 0) -> Iterator[Row]:
         yield from _flat(call["calls"], depth + 1)
 
 
+PROFILE = [
+    Column("self", lambda row: str(row["self"])),
+    Column("total", lambda row: str(row["total"])),
+    _field("function", "name"),
+]
+
+
+def _profile(result: Row) -> Sequence[Row]:
+    return list(result["flat"])
+
+
 VIEWS = {
+    "lisp.profile": View(PROFILE, _profile, "No samples: it did not take long enough."),
+    "lisp.profileStop": View(PROFILE, _profile, "No samples: nothing took long enough."),
     "lisp.apropos": View(SYMBOLS, lambda result: result["symbols"], "No symbol has that in its name."),
     "lisp.threads": View(THREADS, lambda result: result["threads"]),
     "lisp.trace": View(TRACED, _names, "Nothing is traced."),

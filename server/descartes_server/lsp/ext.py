@@ -50,7 +50,7 @@ _VERBS = {
         "drift eval evalForm evaluation inputComplete interrupt killThread loadChanged loadFile "
         "loadSystem macroexpand question reloadSystem replHistory restart runTest start status "
         "stop systems testResults testSystem tests threads trace traceTree undefine unintern "
-        "untraceAll xref"
+        "untraceAll xref profile profileStart profileStop"
     ),
     "run": "kill list output pause resume send show spawn stop",
 }

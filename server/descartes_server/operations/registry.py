@@ -40,6 +40,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "drift",
         "load_changed",
         "xref",
+        "profiling",
     ),
     "debugger": ("debugger", "debugger_repairs"),
     "inspector": ("inspector",),

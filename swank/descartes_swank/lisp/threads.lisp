@@ -4,7 +4,7 @@
 
 (defparameter *service-threads*
   '("descartes" "swank" "Swank" "control-thread" "reader-thread" "auto-flush-thread" "finalizer" "main thread"
-    "repl-thread" "indentation-cache-thread" "deadlock")
+    "repl-thread" "SPROF")
   "How the names of threads begin that serve everybody.")
 
 (defun service-thread-p (thread)
