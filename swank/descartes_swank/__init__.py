@@ -5,6 +5,7 @@ Start with `connect`; `Lisp` is an image, `Listener` hears what happens in it, `
 
 from descartes_swank import inspector
 from descartes_swank.attachment import ImageInfo
+from descartes_swank.comparing import Definitions, definitions
 from descartes_swank.compilation import Note
 from descartes_swank.connection import Connection
 from descartes_swank.debugger import (
@@ -68,6 +69,7 @@ from descartes_swank.service import (
     SymbolInfo,
 )
 from descartes_swank.session import Lisp, connect
+from descartes_swank.succession import end_others, folder_of_next, take_place
 from descartes_swank.systems import (
     KnownSystem,
     RegisteredTest,
@@ -87,6 +89,7 @@ __all__ = [
     "Connection",
     "DebuggerStale",
     "Definition",
+    "Definitions",
     "Evaluation",
     "Expression",
     "FileState",
@@ -143,8 +146,11 @@ __all__ = [
     "Unsupported",
     "client_name",
     "connect",
+    "definitions",
+    "end_others",
     "find_lisp",
     "find_swank",
+    "folder_of_next",
     "inspector",
     "is_plain",
     "is_running",
@@ -154,5 +160,6 @@ __all__ = [
     "start_plain_image",
     "stop_image",
     "system_report",
+    "take_place",
     "test_outcome",
 ]

@@ -54,7 +54,9 @@ class Compiling(ABC):
             package,
             policy_form(policy or {}),
         ]
-        return self._begin(id, client, form, Compiled(code, file, position, named))
+        evaluation = self._begin(id, client, form, Compiled(code, file, position, named))
+        evaluation.asked_package, evaluation.asked_policy = package, dict(policy or {})
+        return evaluation
 
     async def compile_file(
         self, path: str | Path, *, id: str, client: str = "", load: bool | Literal["always"]

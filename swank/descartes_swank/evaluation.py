@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
@@ -61,6 +61,12 @@ class Evaluation:
     report: Value = None
     """What else the image said of the outcome; who asked knows how to read it."""
     _recent: str = ""
+    asked_package: str | None = None
+    """The package that it was asked for in, as in a file; None: the client's own."""
+    asked_policy: Mapping[str, int] = field(default_factory=dict)
+    """The optimization qualities that a compilation was asked for with."""
+    in_frame: bool = False
+    """Whether it was asked for in a frame of a stopped thread."""
     _pauses: list[asyncio.Future[None]] = field(default_factory=list)
     _ends: list[asyncio.Future[None]] = field(default_factory=list)
     _when_ended: list[Callable[[], None]] = field(default_factory=list)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -48,3 +49,11 @@ class Listener:
 
     def lost(self, reason: str) -> None:
         """The image is gone or the connection to it was closed. Said once."""
+
+
+_YES_OR_NO = re.compile(r"\((?:y or n|yes or no|y/n)\)\s*:?\s*\Z", re.IGNORECASE)
+
+
+def input_kind(prompt: str) -> Literal["line", "yesOrNo"]:
+    """Return what answer PROMPT asks for."""
+    return "yesOrNo" if _YES_OR_NO.search(prompt) else "line"

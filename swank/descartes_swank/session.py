@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import re
 from collections.abc import AsyncIterator
 from typing import Literal
 
@@ -23,7 +22,7 @@ from .errors import Aborted, DebuggerStale, InvalidParams, LispLost, NotFound, S
 from .evaluation import Evaluation, Queues, Result, client_name
 from .forms import Form, Symbol, Value
 from .inspector import Inspector
-from .listener import InputRequest, Listener
+from .listener import InputRequest, Listener, input_kind
 from .marks import LoadedFile, Marks
 from .opening import opened
 from .paths import SAME, Paths
@@ -152,7 +151,9 @@ class Lisp(Compiling, Systems, StoppedThreads):
         own and numbers its results; `#v3:1` in CODE is the second value of its result 3.
         """
         name = client_name(client, repl)
-        return self._begin(id, name, ["descartes-boot:evaluate", id, name, code, package])
+        evaluation = self._begin(id, name, ["descartes-boot:evaluate", id, name, code, package])
+        evaluation.asked_package = package
+        return evaluation
 
     async def package_of(self, client: str, repl: str | None = None) -> str:
         """Return the package that CLIENT, or its REPL, is in."""
@@ -206,8 +207,9 @@ class Lisp(Compiling, Systems, StoppedThreads):
         """Start to evaluate CODE in FRAME as the evaluation ID; an error is a stop at the next level."""
         self._waiting(thread, level)
         evaluation = self._new(id, client)
-        form = ["descartes-boot:evaluate-in-frame", level, frame, id, client, code]
-        self._send(evaluation, form, thread)
+        evaluation.in_frame = True
+        form: list[Form] = ["descartes-boot:evaluate-in-frame", level, frame, id, client, code]
+        self._send(evaluation, self.marks.wrapped(id, form), thread)
         return evaluation
 
     # Input and adoption
@@ -321,7 +323,7 @@ class Lisp(Compiling, Systems, StoppedThreads):
                     known.number = number
                 self._on_outcome(id, state, values or [], package, result, duration)
             case [":input", evaluation, int(thread), int(tag), str(prompt)]:
-                self._wants_input(InputRequest(tag, thread, prompt, _input_kind(prompt), evaluation))
+                self._wants_input(InputRequest(tag, thread, prompt, input_kind(prompt), evaluation))
             case [":report", str(id), value]:
                 if (known := self.evaluations.get(id)) is not None:
                     self._listener.reported(known, value, known.take_recent())
@@ -391,10 +393,3 @@ class Lisp(Compiling, Systems, StoppedThreads):
         for evaluation in list(self.evaluations.values()):
             self._finish(evaluation, "lost")
         self._listener.lost("The connection to the Lisp has ended")
-
-
-_YES_OR_NO = re.compile(r"\((?:y or n|yes or no|y/n)\)\s*:?\s*\Z", re.IGNORECASE)
-
-
-def _input_kind(prompt: str) -> Literal["line", "yesOrNo"]:
-    return "yesOrNo" if _YES_OR_NO.search(prompt) else "line"

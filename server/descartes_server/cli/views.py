@@ -13,7 +13,10 @@ Row = Mapping[str, Any]
 COLOURS = {
     "accepted": "green",
     "changed": "yellow",
+    "aborted": "magenta",
     "closed": "dim",
+    "done": "green",
+    "lost": "red",
     "completed": "green",
     "failed": "red",
     "idle": "dim",
@@ -257,6 +260,24 @@ DRIFT = [
 ]
 
 
+JOURNAL = [
+    Column("seq", lambda row: str(row["seq"]), lambda row: f"[dim]{row['seq']}[/dim]"),
+    Column("time", lambda row: row["at"], lambda row: f"[dim]{row['at'][11:19]}[/dim]", width=8),
+    Column("who", lambda row: who(row["by"]), lambda row: escape(row["by"]["name"]), most=16),
+    _status("outcome", "outcome"),
+    Column("kind", lambda row: row["kind"]),
+    _field("package", "package"),
+    Column("what", lambda row: " ".join((row.get("code") or place(row)).split())),
+]
+
+DIFFERENCES = [
+    Column("kind", lambda row: row["kind"]),
+    _field("name", "name", short=False),
+    _field("here", "here", short=False),
+    _field("there", "there", short=False),
+]
+
+
 def _one(result: Row) -> Sequence[Row]:
     return [result]
 
@@ -271,6 +292,8 @@ def _shown_lease(result: Row) -> Sequence[Row]:
 
 VIEWS = {
     "debugger.list": View(DEBUGGERS, _listed("debuggers"), "Nothing is stopped."),
+    "lisp.compare": View(DIFFERENCES, _listed("definitions"), "Both images have the same definitions."),
+    "lisp.journal": View(JOURNAL, _listed("entries"), "Nothing was evaluated yet."),
     "lisp.drift": View(DRIFT, _drift, "The image has nothing of the workspace's files."),
     "history.list": View(EVENTS, _listed("events"), "Nothing has happened."),
     "inspector.list": View(INSPECTIONS, _listed("inspections"), "Nothing is inspected."),

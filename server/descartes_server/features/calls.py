@@ -36,10 +36,14 @@ TITLES = {
     "lisp.loadChanged": "Loading what changed",
     "lisp.testSystem": "Testing",
     "lisp.runTest": "Testing",
+    "lisp.replay": "Repeating the journal in a fresh Lisp",
+    "lisp.compare": "Comparing with another Lisp",
 }
 """The operations that show progress."""
 _TRUST, _NOT_NOW = "Trust this workspace", "Not now"
-_ENDED_BY_CANCELLING = frozenset(["lisp.start", "lisp.testSystem", "lisp.runTest"])
+_ENDED_BY_CANCELLING = frozenset(
+    ["lisp.start", "lisp.testSystem", "lisp.runTest", "lisp.replay", "lisp.compare"]
+)
 """Of these nothing is left running that the person would have to look at."""
 _NAMES_A_FILE = frozenset(["acquire", "release", "renew", "request", "show", "steal"])
 

@@ -46,11 +46,11 @@ _VERBS = {
     "intervention": "answer list",
     "lease": "acquire list release renew request show steal",
     "lisp": (
-        "apropos compileFile compileForm compileSystem complete connect describe disassemble "
-        "drift eval evalForm evaluation inputComplete interrupt killThread loadChanged loadFile "
-        "loadSystem macroexpand question reloadSystem replHistory restart runTest start status "
-        "stop systems testResults testSystem tests threads trace traceTree undefine unintern "
-        "untraceAll xref profile profileStart profileStop"
+        "apropos compare compileFile compileForm compileSystem complete connect describe disassemble "
+        "drift eval evalForm evaluation inputComplete interrupt journal killThread loadChanged "
+        "loadFile loadSystem macroexpand profile profileStart profileStop question reloadSystem "
+        "replHistory replay restart runTest start status stop systems testResults testSystem tests "
+        "threads trace traceTree undefine unintern untraceAll xref"
     ),
     "run": "kill list output pause resume send show spawn stop",
 }

@@ -22,7 +22,8 @@ from descartes_core.store import Store
 from descartes_server.operations import lisp_shapes as shapes
 from descartes_server.operations.debuggers import Publish
 from descartes_server.operations.evaluations import Record
-from descartes_server.operations.image_return import TAKE_UP_S, Returning
+from descartes_server.operations.image_moving import Moving
+from descartes_server.operations.image_return import TAKE_UP_S
 from descartes_server.operations.image_work import AskClient, Places, mapped
 from descartes_server.operations.lisp_settings import image_settings
 from descartes_server.operations.lisp_target import Target, configured, remember, remembered
@@ -39,7 +40,7 @@ ANNOUNCING_S = 3.0
 """How long the stops of an earlier hub may take to be announced again."""
 
 
-class Image(Returning):
+class Image(Moving):
     """One image for the workspace. Used from the hub's loop only."""
 
     def __init__(
@@ -51,8 +52,6 @@ class Image(Returning):
         settings: Callable[[], LispSettings],
     ) -> None:
         super().__init__(store, publish, ask_client, places, settings)
-        self._lisp: swank.Lisp | None = None
-        self._record: swank.ImageRecord | None = None
         self._questions: tuple[swank.Lisp, Asking] | None = None
         self._service: tuple[swank.Lisp, swank.ServiceQuestions] | None = None
         self._starting: asyncio.Task[None] | None = None
@@ -61,9 +60,16 @@ class Image(Returning):
         """Return the image's status as every door shows it."""
         return msgspec.structs.replace(self._status, stops=len(self.debuggers))
 
+    def is_starting(self) -> bool:
+        return self._starting is not None
+
     def busy(self) -> bool:
         """Return whether something is at work or stopped, so that the hub must not end by itself."""
-        return bool(self.debuggers or self._followers or self._unended) or self._starting is not None
+        return (
+            bool(self.debuggers or self._followers or self._unended)
+            or self._starting is not None
+            or self._replaying
+        )
 
     def questions(self) -> Asking:
         """Return the questions to the running image as Swank calls. Errors: `LispNotRunning`."""
@@ -143,6 +149,7 @@ class Image(Returning):
 
         What the log says of it and is not so any more is put right there.
         """
+        await swank.end_others(self.places.runtime)
         recalled = await recall(self._store.reader)
         self.debuggers.recall(recalled.stops)
         self._recalled = {
@@ -234,9 +241,10 @@ class Image(Returning):
         environment: Environment = None,
     ) -> Record:
         """Hand RECORD's work to the image by ASK, starting one when there is none."""
-        await self.started(environment)
-        await self.texts.expect(record)
-        record.live = await self.ask(ask(self.running()))
+        async with self.gate.passing():
+            await self.started(environment)
+            await self.texts.expect(record)
+            record.live = await self.ask(ask(self.running()))
         self._follow(record)
         return record
 

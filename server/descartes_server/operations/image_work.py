@@ -20,8 +20,10 @@ import descartes_swank as swank
 from descartes_core import errors
 from descartes_core.model import Event, NewEvent, Principal
 from descartes_core.store import Store
+from descartes_server.operations.blobs import Blobs
 from descartes_server.operations.debuggers import Debuggers, Publish
 from descartes_server.operations.evaluations import Evaluations, Record
+from descartes_server.operations.journal_notes import notes_of
 from descartes_server.operations.loaded_texts import LoadedTexts
 from descartes_server.operations.orderly import Orderly
 from descartes_server.operations.test_results import TestResults
@@ -72,6 +74,7 @@ class ImageWork(ABC):
         self._listener = Listener(self)
         self._orderly = Orderly("image")
         self.texts = LoadedTexts(self.running)
+        self.blobs = Blobs(places.state / "blobs")
         self._recalled: dict[str, Event] = {}
         """The stops of an earlier hub, by evaluation."""
         self._followers: set[asyncio.Task[None]] = set()
@@ -200,9 +203,10 @@ class ImageWork(ABC):
         record.output.close()
         evaluation = msgspec.to_builtins(record.wire())
         uri = record.source.uri if record.source else None
-        details = {"code": record.code, "uri": uri, "success": live.success}
+        details = {"uri": uri, "success": live.success}
         try:
-            await self._append(EVENT_NAMES[record.kind], evaluation | details, record)
+            notes = await notes_of(record, self.texts.taken(), self.blobs)
+            await self._append(EVENT_NAMES[record.kind], evaluation | details | notes, record)
         except errors.DescartesError as error:
             log.error("%s is not in the history: %s", record.id, error.message)
             record.unlogged = error

@@ -26,6 +26,7 @@ class LoadedTexts:
     def __init__(self, running: Callable[[], swank.Lisp]) -> None:
         self._running = running
         self._files = Orderly("texts of loaded files")
+        self._told: list[tuple[str, str]] = []
 
     async def expect(self, record: Record) -> None:
         """Have the image mark what RECORD, which is about to be sent, defines."""
@@ -41,6 +42,7 @@ class LoadedTexts:
             lisp = self._running()
             here = lisp.paths.here(file.path)
             if here is not None:
+                self._told.append((real(here), file.text))
                 units = await asyncio.to_thread(_units, file.text)
                 known = replace(file, path=real(here))
                 await lisp.marks.loaded(known, [each.description() for each in units])
@@ -63,6 +65,11 @@ class LoadedTexts:
     async def settled(self) -> None:
         """Answer when what was loaded until now is marked."""
         await self._files.done()
+
+    def taken(self) -> list[tuple[str, str]]:
+        """Return path and text of the files that ASDF loaded since this was last asked."""
+        told, self._told = self._told, []
+        return told
 
     async def close(self) -> None:
         """End."""

@@ -25,7 +25,8 @@ class Recalled:
 
 async def recall(reader: Reader) -> Recalled:
     """Return what the log that READER reads says of the last image."""
-    started = await _newest(reader, "lisp.started")
+    beginnings = [await _newest(reader, name) for name in ("lisp.started", "lisp.replayed")]
+    started = max((each for each in beginnings if each), key=lambda event: event.seq, default=None)
     ends = [await _newest(reader, name) for name in ("lisp.stopped", "lisp.lost")]
     if started is None or any(end is not None and end.seq > started.seq for end in ends):
         return Recalled()

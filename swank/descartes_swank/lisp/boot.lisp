@@ -13,6 +13,7 @@
 (defvar *ending* nil "A semaphore; signalled, it ends the image.")
 (defvar *record-file* nil "The file that names this image, or NIL.")
 (defvar *mailboxes* nil "By thread, weakly: its mailbox.")
+(defvar *idle-seconds* nil "How long the image stays without a client, or NIL for as long as it likes.")
 (defvar *init-problem* nil "Why the user's initialization file could not be loaded, or NIL.")
 
 ;;; What Swank does otherwise, in an image of ours
@@ -210,7 +211,8 @@ A thread whose client has gone is given to the newest one."
                     (error () (sb-ext:exit :code 2 :abort t)))))
     (handler-case
         (progn
-          (setf *secret* (descartes-service::entry settings "secret"))
+          (setf *secret* (descartes-service::entry settings "secret")
+                *idle-seconds* (descartes-service::entry settings "idleSeconds"))
           (ignore-terminal-signals)
           (report settings "begun")
           (restore-surroundings)
@@ -240,14 +242,19 @@ A thread whose client has gone is given to the newest one."
 (defun watch (settings)
   "Return when the image has to end: told to, its workspace gone, or too long without a client."
   (loop with workspace = (descartes-service::entry settings "workspace")
-        with limit = (descartes-service::entry settings "idleSeconds")
         with absences = 0
         with idle = 0
         until (sb-thread:wait-on-semaphore *ending* :timeout 1)
         do (setf absences (if (gone-p workspace) (1+ absences) 0)
                  idle (if (clients-p) 0 (1+ idle)))
         ;; One absence may be a folder that is just being replaced.
-        until (or (> absences 1) (and limit (>= idle limit)))))
+        until (or (> absences 1) (and *idle-seconds* (>= idle *idle-seconds*)))))
+
+(defun take-place (record idle-seconds)
+  "From now on be the image of the workspace: named by the file RECORD, and there without a client for long."
+  (setf *record-file* record
+        *idle-seconds* idle-seconds)
+  t)
 
 (defun own-record-p ()
   "True when the record still names this process: a newer image may have taken its place."

@@ -1,0 +1,103 @@
+"""`lisp.replay`: a fresh image beside the old, brought to the same state, then in its place."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import descartes_swank as swank
+from descartes_core.errors import InvalidParams, LispLost, LispNotRunning
+from descartes_core.model import Shape
+from descartes_server.operations import lisp_shapes as shapes
+from descartes_server.operations.context import Context
+from descartes_server.operations.image import Image
+from descartes_server.operations.journal import origin, work_events
+from descartes_server.operations.loaded_texts import LoadedTexts
+from descartes_server.operations.registry import NoParams, operation
+from descartes_server.operations.replaying import Listener, Replaying, Skipped
+
+
+class Replay(Shape, frozen=True, kw_only=True):
+    """STATUS of the image that is there now; how many entries were REPEATED, and which were SKIPPED, why."""
+
+    status: shapes.LispStatus
+    repeated: int
+    skipped: list[Skipped]
+
+
+@operation("lisp.replay", kind="effect", needs_trust=True)
+async def replay(context: Context, params: NoParams) -> Replay:
+    """Repeat in a fresh image all that was done in this one, and go on there; the old image ends."""
+    image = context.services.image
+    before = image.place_now()
+    async with fresh(context) as (record, replaying), image.gate.closed():
+        await caught_up(context, replaying)
+        if not image.still(before):
+            raise InvalidParams(
+                "the Lisp was stopped or another one started while the journal was repeated;"
+                " the fresh image was ended and nothing has changed"
+            )
+        outcome = replaying.outcome
+        # What is stopped there in the background is then nobody's, and the hub takes it up.
+        await replaying.close()
+        await image.ask(image.move_to(record, repeated=outcome.repeated, skipped=len(outcome.skipped)))
+    return Replay(status=image.status(), repeated=outcome.repeated, skipped=outcome.skipped)
+
+
+@contextlib.asynccontextmanager
+async def fresh(context: Context) -> AsyncIterator[tuple[swank.ImageRecord, Replaying]]:
+    """Give a fresh image with the journal repeated in it; in the end it is ended, unless it has moved in.
+
+    Errors: `LispNotRunning` when there is no journal; `InvalidParams` when another replay is under way;
+    those of starting an image.
+    """
+    image = context.services.image
+    if await origin(context.services.reader) is None:
+        raise LispNotRunning("expected a journal to repeat, no Lisp was started here yet; use lisp.start")
+    with image.replaying_alone():
+        record: swank.ImageRecord | None = None
+        try:
+            record = await image.ask(image.start_beside(context.caller.environment))
+            async with _session(image, record) as replaying:
+                await caught_up(context, replaying)
+                yield record, replaying
+        finally:
+            await asyncio.shield(image.end_beside(record))
+
+
+async def caught_up(context: Context, replaying: Replaying) -> None:
+    """Repeat what the journal has and REPLAYING has not seen."""
+    reader = context.services.reader
+    began = await origin(reader)
+    assert began is not None
+    seen = max(replaying.outcome.seen, began.seq)
+    async for event in work_events(reader, seen + 1):
+        await replaying.repeat(event)
+
+
+@contextlib.asynccontextmanager
+async def _session(image: Image, record: swank.ImageRecord) -> AsyncIterator[Replaying]:
+    listener = Listener()
+    try:
+        lisp = await swank.Lisp.open(record.host, record.port, secret=record.secret, listener=listener)
+    except swank.LispLost as error:
+        raise LispLost(f"the fresh Lisp ended as it began ({error}); the old one is as it was") from error
+    texts = LoadedTexts(lambda: lisp)
+    try:
+        listener.lisp, listener.texts = lisp, texts
+        await image.ask(_prepare(image, lisp, texts))
+        yield Replaying(lisp, texts, image.blobs)
+    finally:
+        await lisp.close()
+        await texts.close()
+
+
+async def _prepare(image: Image, lisp: swank.Lisp, texts: LoadedTexts) -> None:
+    try:
+        await image.serve_workspace(lisp)
+        await texts.follow(lisp, image.places.workspace)
+    except swank.LispLost as error:
+        raise swank.LispLost(
+            f"the fresh Lisp ended as it began ({error}); the old one is as it was"
+        ) from None
