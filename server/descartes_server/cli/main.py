@@ -23,6 +23,7 @@ OWN = {
     "history": "descartes_server.cli.history:history",
     "hub": "descartes_server.cli.hub:hub",
     "lsp": "descartes_server.cli.processes:lsp",
+    "repl": "descartes_server.cli.processes:repl",
     "spawn": "descartes_server.cli.spawn:spawn",
     "trust": "descartes_server.cli.trust:trust",
 }
@@ -42,6 +43,7 @@ SUMMARIES = {
     "lease": "Take, show and give back leases on files.",
     "lisp": "Start the live image, evaluate, compile and load.",
     "lsp": "Serve one editor.",
+    "repl": "Converse with the live image.",
     "run": "Show and steer runs.",
     "spawn": "Start a run.",
     "trust": "Trust a workspace, or list those that are.",

@@ -54,3 +54,20 @@ def _address(text: str) -> tuple[str, int]:
     if not colon or not port.isdigit() or int(port) > 65535:
         raise click.UsageError(f"expected HOST:PORT such as 127.0.0.1:0, got {text!r}")
     return host.strip("[]"), int(port)
+
+
+@click.command("repl", epilog="Example: descartes repl work")
+@click.argument("name", default="terminal")
+@click.option("--workspace", metavar="DIR", help="The workspace (default: that of this folder).")
+@click.option("--trust", is_flag=True, help="Trust the workspace from now on, without a question.")
+def repl(name: str, workspace: str | None, trust: bool) -> int:
+    """Converse with the live image; the REPL NAME goes on where it was left."""
+    from descartes_server.cli.repl.console import Console
+    from descartes_server.cli.repl.link import Link
+    from descartes_server.cli.session import Session
+    from descartes_server.operations import registry
+
+    session = Session(workspace)
+    session.ask_for_trust(registry.lookup("lisp.eval"), given=trust)
+    with Link(session) as link:
+        return Console(link, name).run()

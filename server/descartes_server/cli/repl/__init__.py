@@ -1,0 +1,1 @@
+"""`descartes repl`: a REPL in a terminal."""
