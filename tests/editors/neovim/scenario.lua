@@ -274,6 +274,7 @@ test.run(function()
   restart_by_lens()
   restart_by_code_action()
   read_a_line()
+  dofile(folder .. '/views.lua')(test, put_cursor, workspace)
   agent()
   for _, message in ipairs(test.shown) do
     assert(not message:find('deprecated', 1, true), message)

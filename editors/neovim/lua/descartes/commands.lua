@@ -48,6 +48,63 @@ local function lease_is_yours(lease)
   vim.notify(('Descartes: %s is yours until %s'):format(lease.path, require('descartes.runs').clock(lease.expiresAt)))
 end
 
+--- Return parameters that name the symbol TEXT, or the one under the cursor, as it is written here.
+local function symbol(text)
+  local name = text ~= '' and text or vim.fn.expand('<cword>')
+  local params = { symbol = name }
+  if vim.bo.buftype == '' and vim.bo.filetype == 'lisp' then
+    params = with(here(), params)
+  end
+  return params
+end
+
+local function explore(name)
+  return function(text)
+    require('descartes.explore')[name](symbol(text))
+  end
+end
+
+local function xref(kind)
+  return function(text)
+    require('descartes.explore').xref(symbol(text), kind)
+  end
+end
+
+local function expand(mode)
+  return function()
+    require('descartes.explore').expand(here(), mode)
+  end
+end
+
+--- Return a command that does OPERATION with the system that is named, or chosen from those there are.
+local function of_system(act)
+  return function(name)
+    if name ~= '' then
+      return act(name)
+    end
+    call('lisp.systems', {}, function(answer)
+      local names = vim.tbl_map(function(system)
+        return system.name
+      end, answer.systems)
+      vim.ui.select(names, { prompt = 'System' }, function(chosen)
+        if chosen then
+          act(chosen)
+        end
+      end)
+    end)
+  end
+end
+
+local function on_system(operation)
+  return of_system(function(name)
+    call(operation, { system = name }, compiled)
+  end)
+end
+
+local function breakpoint(answer)
+  vim.notify('Descartes: ' .. (type(answer.message) == 'string' and answer.message or 'stops there'))
+end
+
 local function named(key, text)
   return text ~= '' and { [key] = text } or {}
 end
@@ -132,6 +189,92 @@ local commands = {
   end,
   ['take-over'] = function(reason)
     call('lease.steal', with(file(), named('reason', reason)), lease_is_yours)
+  end,
+  ['repl'] = function(name)
+    require('descartes.repl').open(name)
+  end,
+  ['inspect'] = function(expression)
+    local code = expression ~= '' and expression or vim.fn.expand('<cword>')
+    require('descartes.inspector').open({ expression = code })
+  end,
+  ['describe'] = explore('describe'),
+  ['disassemble'] = explore('disassemble'),
+  ['trace'] = explore('trace'),
+  ['undefine'] = explore('undefine'),
+  ['unintern'] = explore('unintern'),
+  ['untrace'] = function()
+    require('descartes.explore').untrace()
+  end,
+  ['trace-tree'] = function()
+    require('descartes.explore').trace_tree()
+  end,
+  ['apropos'] = function(text)
+    require('descartes.explore').apropos(text ~= '' and text or vim.fn.expand('<cword>'))
+  end,
+  ['threads'] = function()
+    require('descartes.explore').threads()
+  end,
+  ['expand'] = expand('1'),
+  ['expand-all'] = expand('all'),
+  ['expand-compiler-macro'] = expand('compiler'),
+  ['callers'] = xref('callers'),
+  ['callees'] = xref('callees'),
+  ['references'] = xref('references'),
+  ['binds'] = xref('binds'),
+  ['sets'] = xref('sets'),
+  ['macroexpands'] = xref('macroexpands'),
+  ['specializes'] = xref('specializes'),
+  ['profile'] = function(code)
+    require('descartes.explore').profile(code)
+  end,
+  ['drift'] = function()
+    require('descartes.explore').drift(file().uri)
+  end,
+  ['load-changed'] = function()
+    call('lisp.loadChanged', file(), compiled)
+  end,
+  ['replay'] = function()
+    require('descartes.explore').replay()
+  end,
+  ['load-system'] = on_system('lisp.loadSystem'),
+  ['reload-system'] = on_system('lisp.reloadSystem'),
+  ['test'] = of_system(function(name)
+    require('descartes.tests').run(name)
+  end),
+  ['test-here'] = function()
+    require('descartes.tests').run_here(here())
+  end,
+  ['debug-test-here'] = function()
+    require('descartes.tests').run_here(with(here(), { debug = true }))
+  end,
+  ['retry'] = function()
+    require('descartes.debugger').retry(here())
+  end,
+  ['break'] = function(text)
+    call('debugger.breakpoints.set', symbol(text), breakpoint)
+  end,
+  ['break-here'] = function()
+    call('debugger.breakpoints.set', here(), breakpoint)
+  end,
+  ['clear-breakpoint'] = function()
+    call('debugger.breakpoints.list', {}, function(answer)
+      vim.ui.select(answer.breakpoints, {
+        prompt = 'Breakpoint',
+        format_item = function(each)
+          local name = type(each.symbol) == 'string' and each.symbol or vim.fs.basename(each.uri)
+          return ('%s (%d hits)'):format(name, each.hits)
+        end,
+      }, function(chosen)
+        if chosen then
+          call('debugger.breakpoints.clear', { id = chosen.id })
+        end
+      end)
+    end)
+  end,
+  ['break-on-signals'] = function(text)
+    call('debugger.breakOnSignals', named('type', text), function(answer)
+      vim.notify('Descartes: stops on ' .. (type(answer.type) == 'string' and answer.type or 'errors alone'))
+    end)
   end,
   ['request'] = function(message)
     call('lease.request', with(file(), named('message', message)))

@@ -9,7 +9,7 @@ local view = require('descartes.debugger_view')
 M.debuggers = {} ---@type table[] the stops there are now
 M.buffer = nil ---@type integer?
 
-local KEYS = '<CR> choose  a abort  c continue  e eval  v source  g? help'
+local KEYS = '<CR> choose  a abort  c continue  e eval  s x o step  v source  g? help'
 local MORE_FRAMES = 50
 local namespace = vim.api.nvim_create_namespace('descartes-debugger')
 local lines = {} ---@type descartes.Line[]
@@ -84,7 +84,7 @@ end
 
 local function fetch_locals(about)
   call('debugger.frame', of(about, { frame = about.frame.index }), function(detail)
-    locals[view.key(about.debugger, about.frame)] = detail.locals
+    locals[view.key(about.debugger, about.frame)] = detail
     render()
   end)
 end
@@ -108,10 +108,16 @@ local function more_frames(about)
   end)
 end
 
+local function inspect(about, more)
+  require('descartes.inspector').open(of(about, vim.tbl_extend('force', { frame = about.frame.index }, more)))
+end
+
 local function act()
   local about = entry()
   if about and about.restart then
     M.invoke(about.debugger, about.restart)
+  elseif about and about.variable then
+    inspect(about, { ['local'] = about.variable.name })
   elseif about and about.frame then
     toggle_locals(about)
   elseif about and about.more then
@@ -158,6 +164,66 @@ local restart_frame = with_frame(nil, function(_, params)
   call('debugger.restartFrame', params, show_value)
 end)
 
+local inspect_in_frame = with_frame('inspect in frame', function(about, params)
+  inspect(about, { expression = params.code })
+end)
+
+--- Return the forms that TEXT has one after the other.
+local function forms(text)
+  local found, start, depth, quoted = {}, nil, 0, false
+  for at = 1, #text + 1 do
+    local char = at <= #text and text:sub(at, at) or ' '
+    if quoted then
+      quoted = char ~= '"' or text:sub(at - 1, at - 1) == '\\'
+    elseif char == '"' then
+      quoted, start = true, start or at
+    elseif char:match('%s') and depth == 0 then
+      if start then
+        found[#found + 1] = text:sub(start, at - 1)
+      end
+      start = nil
+    else
+      start = start or at
+      depth = depth + (char == '(' and 1 or char == ')' and -1 or 0)
+    end
+  end
+  return found
+end
+
+--- Call the frame's function again with arguments that are edited first.
+local call_again = with_frame(nil, function(about, params)
+  local name, before = about.frame.description:match('^%((%S+)%s*(.*)%)$')
+  vim.ui.input({ prompt = ('Arguments of %s: '):format(name or 'the call'), default = before }, function(text)
+    if text then
+      call('debugger.restartFrame', vim.tbl_extend('force', params, { arguments = forms(text) }), show_value)
+    end
+  end)
+end)
+
+local recompile = with_frame(nil, function(_, params)
+  call('debugger.recompile', params, function(compilation)
+    vim.notify('Descartes: ' .. (compilation.success and 'compiled with full debug' or 'it did not compile'))
+  end)
+end)
+
+local function step(kind)
+  return function()
+    local about = entry()
+    if about then
+      call('debugger.step', of(about, { kind = kind }), show_value)
+    end
+  end
+end
+
+--- Compile the form at AT as it is now and call its stopped frame again; when it does not compile, stay stopped.
+function M.retry(at)
+  local debugger = M.debuggers[#M.debuggers]
+  if not debugger then
+    return vim.notify('Descartes: no thread is stopped')
+  end
+  call('debugger.retryWithFix', of({ debugger = debugger }, at), show_value)
+end
+
 --- Return a window of this tab that shows code, or make one.
 local function code_window()
   for _, window in ipairs(vim.api.nvim_tabpage_list_wins(0)) do
@@ -169,7 +235,7 @@ local function code_window()
   return vim.api.nvim_open_win(vim.api.nvim_create_buf(true, false), false, { split = 'left', win = 0 })
 end
 
-local function go_to(location)
+function M.go_to(location)
   if not (location and location.uri) then
     return vim.notify('Descartes: no source is known here')
   end
@@ -186,10 +252,10 @@ local function show_source()
   local frame = about.frame
   if frame and not frame.location then
     return call('debugger.frame', of(about, { frame = frame.index }), function(detail)
-      go_to(detail.location)
+      M.go_to(detail.location)
     end)
   end
-  go_to(frame and frame.location or about.debugger.location)
+  M.go_to(frame and frame.location or about.debugger.location)
 end
 
 local function restart_numbered(number)
@@ -223,6 +289,12 @@ local function make_buffer()
     e = eval_in_frame,
     R = return_from_frame,
     r = restart_frame,
+    C = call_again,
+    i = inspect_in_frame,
+    D = recompile,
+    s = step('into'),
+    x = step('next'),
+    o = step('out'),
     v = show_source,
     ['g?'] = show_help,
   }

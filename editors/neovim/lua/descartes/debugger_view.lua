@@ -7,6 +7,7 @@ local asking = require('descartes.asking')
 ---@field debugger table
 ---@field restart? table
 ---@field frame? table
+---@field variable? table of that frame
 ---@field more? boolean the line stands for the frames that are not shown yet
 
 ---@class descartes.Line
@@ -82,11 +83,15 @@ local function put_frames(lines, debugger, locals)
       { frame.description, not frame.location and 'Comment' or nil },
     }, entry)
     local shown = locals[M.key(debugger, frame)]
-    for _, variable in ipairs(shown or {}) do
-      put(lines, { { '      ' }, { variable.name:lower(), 'Identifier' }, { ' = ' .. variable.value } }, entry)
+    for _, variable in ipairs(shown and shown.locals or {}) do
+      local about = { debugger = debugger, frame = frame, variable = variable }
+      put(lines, { { '      ' }, { variable.name:lower(), 'Identifier' }, { ' = ' .. variable.value } }, about)
     end
-    if shown and #shown == 0 then
+    if shown and #shown.locals == 0 then
       put(lines, { { '      no variables', 'Comment' } }, entry)
+    end
+    for _, tag in ipairs(shown and shown.catchTags or {}) do
+      put(lines, { { '      catch ' .. tag, 'Comment' } }, entry)
     end
   end
   local n_left = debugger.frameCount - #debugger.frames
@@ -95,7 +100,7 @@ local function put_frames(lines, debugger, locals)
   end
 end
 
---- Return the lines for DEBUGGERS, the newest first; LOCALS are the variables shown, by `key`.
+--- Return the lines for DEBUGGERS, the newest first; LOCALS are the details shown, by `key`.
 ---@param debuggers table[]
 ---@param locals table<string, table[]>
 ---@return descartes.Line[]

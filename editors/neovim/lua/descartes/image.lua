@@ -38,8 +38,11 @@ function M.status(params)
   vim.api.nvim_exec_autocmds('User', { pattern = 'DescartesStatus', data = params })
 end
 
---- Append what the image printed to the output's buffer.
+--- Show what the image printed: in the REPL it belongs to, else in the output's buffer.
 function M.output(params)
+  if require('descartes.repl').output(params) then
+    return
+  end
   local into = buffer()
   local last = vim.api.nvim_buf_get_lines(into, -2, -1, false)[1] or ''
   local lines = vim.split(last .. params.text, '\n', { plain = true })
@@ -83,6 +86,7 @@ end
 
 function M.evaluated(params)
   M.last = params
+  require('descartes.repl').evaluated(params)
   if awaited[params.id] and ENDED[params.state] then
     M.show(params)
   end
@@ -90,6 +94,7 @@ function M.evaluated(params)
 end
 
 function M.tested(params)
+  require('descartes.tests').tested(params)
   vim.api.nvim_exec_autocmds('User', { pattern = 'DescartesTested', data = params })
 end
 

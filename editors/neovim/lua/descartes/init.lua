@@ -51,6 +51,10 @@ local function keymaps(buffer)
     { 'n', 'i', 'interventions', 'answer a question' },
     { 'n', 'l', 'codelens', 'run a code lens of this line' },
     { 'n', 'o', 'output', 'show what the image printed' },
+    { 'n', 'r', 'repl', 'go to the REPL' },
+    { 'n', 'm', 'expand', 'expand the form once' },
+    { 'n', 't', 'test-here', 'run the test' },
+    { 'n', 'f', 'retry', 'retry the stopped form as corrected' },
   }) do
     local mode, keys, command, what = unpack(map)
     local run = mode == 'x' and ':' or '<Cmd>'
@@ -139,15 +143,16 @@ local function when_started(do_it)
   })
 end
 
---- Ask for OPERATION with ARGUMENTS; DONE gets the result. An error is shown.
+--- Ask for OPERATION with ARGUMENTS; DONE gets the result, FAILED an error, which is shown without it.
 ---@param operation string such as 'lisp.eval'
 ---@param arguments table
 ---@param done? fun(result: any)
-function M.call(operation, arguments, done)
+---@param failed? fun(error: {message: string, data: any})
+function M.call(operation, arguments, done, failed)
   local client = M.client()
   if not client and starting and vim.lsp.get_client_by_id(starting) then
     return when_started(function()
-      M.call(operation, arguments, done)
+      M.call(operation, arguments, done, failed)
     end)
   elseif not client then
     return vim.notify('Descartes: open a Lisp file first', vim.log.levels.WARN)
@@ -157,7 +162,9 @@ function M.call(operation, arguments, done)
     arguments = { next(arguments) and arguments or vim.empty_dict() },
   }
   require('descartes.requests').send(client, 'workspace/executeCommand', params, function(err, result)
-    if err then
+    if err and failed then
+      failed(err)
+    elseif err then
       vim.notify('Descartes: ' .. err.message, vim.log.levels.WARN)
     elseif done then
       done(result)

@@ -1,0 +1,107 @@
+--- Windows that show what the image answered: lines with colours, each about something, and keys of their own.
+local M = {}
+
+local namespace = vim.api.nvim_create_namespace('descartes-view')
+
+---@class descartes.View
+---@field buffer integer
+---@field entries table<integer, any> what a line is about, by row counted from 1
+local View = {}
+View.__index = View
+
+local open = {} ---@type table<string, descartes.View>
+
+--- Replace the text by LINES: lists of {text, highlight group?}, and in `entry` what the line is about.
+function View:set(lines)
+  local texts, groups = {}, {}
+  self.entries = {}
+  for row, line in ipairs(lines) do
+    local text = ''
+    for _, part in ipairs(line) do
+      local piece = part[1]:gsub('\n', ' ')
+      if part[2] then
+        groups[#groups + 1] = { row - 1, #text, #text + #piece, part[2] }
+      end
+      text = text .. piece
+    end
+    texts[row], self.entries[row] = text, line.entry
+  end
+  vim.bo[self.buffer].modifiable = true
+  vim.api.nvim_buf_set_lines(self.buffer, 0, -1, false, texts)
+  vim.bo[self.buffer].modifiable = false
+  vim.api.nvim_buf_clear_namespace(self.buffer, namespace, 0, -1)
+  for _, group in ipairs(groups) do
+    vim.api.nvim_buf_set_extmark(self.buffer, namespace, group[1], group[2], { end_col = group[3], hl_group = group[4] })
+  end
+end
+
+--- Return what the line under the cursor is about, or nil.
+function View:entry()
+  return self.entries[vim.api.nvim_win_get_cursor(0)[1]]
+end
+
+function View:window()
+  return vim.fn.win_findbuf(self.buffer)[1]
+end
+
+--- Have a window for the view, with WINBAR above it; go there if ENTER.
+function View:show(winbar, enter)
+  local window = self:window()
+  if not window then
+    window = vim.api.nvim_open_win(self.buffer, enter or false, {
+      split = 'below',
+      win = 0,
+      height = math.max(8, math.floor(vim.o.lines * 0.35)),
+    })
+    for name, value in pairs({ number = false, relativenumber = false, signcolumn = 'no', wrap = false, list = false }) do
+      vim.wo[window][0][name] = value
+    end
+  elseif enter then
+    vim.api.nvim_set_current_win(window)
+  end
+  vim.wo[window][0].winbar = winbar
+end
+
+--- Return the view NAME, made with KEYS, functions by key, when there is none; `q` closes its window.
+---@param name string
+---@param keys table<string, fun(view: descartes.View)>
+---@return descartes.View
+function M.view(name, keys)
+  local view = open[name]
+  if view and vim.api.nvim_buf_is_valid(view.buffer) then
+    return view
+  end
+  view = setmetatable({ buffer = vim.api.nvim_create_buf(false, true), entries = {} }, View)
+  open[name] = view
+  vim.api.nvim_buf_set_name(view.buffer, 'descartes://' .. name)
+  vim.bo[view.buffer].bufhidden = 'hide'
+  for key, act in pairs(vim.tbl_extend('keep', keys, { q = function()
+    vim.api.nvim_win_close(0, false)
+  end })) do
+    vim.keymap.set('n', key, function()
+      act(view)
+    end, { buffer = view.buffer, nowait = true, silent = true })
+  end
+  return view
+end
+
+--- Show TEXT as the view NAME; FILETYPE colours it.
+function M.text(name, text, filetype)
+  local view = M.view(name, {})
+  vim.bo[view.buffer].modifiable = true
+  vim.api.nvim_buf_set_lines(view.buffer, 0, -1, false, vim.split(text, '\n', { plain = true }))
+  vim.bo[view.buffer].modifiable = false
+  if filetype then
+    -- Only the colours: a server of its own is not wanted here.
+    vim.bo[view.buffer].syntax = filetype
+  end
+  view:show(name)
+  return view
+end
+
+--- Go to LOCATION in a window that shows code.
+function M.go_to(location)
+  require('descartes.debugger').go_to(location)
+end
+
+return M

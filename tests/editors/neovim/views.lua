@@ -1,0 +1,137 @@
+--- The image looked at: REPL, inspector, tests, expansions, calls as a tree. Part of the scenario.
+
+---@param test table the harness
+---@param put_cursor fun(text: string, offset?: integer)
+---@param workspace string
+return function(test, put_cursor, workspace)
+  local see, press = test.see, test.press
+
+  local function text_of(buffer)
+    return table.concat(vim.api.nvim_buf_get_lines(buffer, 0, -1, false), '\n')
+  end
+
+  local function see_in(name, text)
+    return see(name .. ' with ' .. text, function()
+      local buffer = vim.fn.bufnr('descartes://' .. name)
+      return buffer > 0 and text_of(buffer):find(text, 1, true) and buffer
+    end)
+  end
+
+  local function go_to(name)
+    vim.api.nvim_set_current_win(vim.fn.win_findbuf(vim.fn.bufnr('descartes://' .. name))[1])
+  end
+
+  local function repl()
+    vim.cmd('Descartes repl')
+    local buffer = require('descartes.repl').buffer
+    local function type_in(text)
+      vim.api.nvim_buf_set_lines(buffer, -2, -1, false, vim.split(text, '\n'))
+      vim.api.nvim_win_set_cursor(0, { vim.api.nvim_buf_line_count(buffer), 0 })
+      press('<CR>')
+    end
+    type_in('(list 1')
+    see('a new line for the rest of the form', function()
+      return vim.api.nvim_buf_get_lines(buffer, -2, -1, false)[1]:match('^%s+$')
+    end)
+    type_in('2)')
+    see_in('repl/main', '#v1 ⇒ (1 2)')
+    type_in('(values (first *) (cons #v1 #v1))')
+    see_in('repl/main', '#v2 ⇒ 1\n#v2:1 ⇒ ((1 2) 1 2)')
+    type_in('(progn (format t "here ~a" 7) (sleep 0.5) (format t " and there~%") :said)')
+    see_in('repl/main', 'here 7 and there\n#v3 ⇒ :SAID')
+    type_in('(in-package :keyword)')
+    type_in('')
+    see_in('repl/main', 'KEYWORD')
+    type_in('(cl:in-package :cl-user)')
+    see_in('repl/main', '#v5')
+    local items
+    vim.api.nvim_buf_set_lines(buffer, -2, -1, false, { '(multiple-value-bi' })
+    press('A<C-x><C-o><Esc>')
+    items = see('the completed name', function()
+      return vim.api.nvim_buf_get_lines(buffer, -2, -1, false)[1]
+    end)
+    assert(items:find('(multiple-value-bind', 1, true), items)
+    vim.api.nvim_buf_set_lines(buffer, -2, -1, false, { '' })
+    type_in('(car 7)')
+    see_in('repl/main', '; stopped: ')
+    vim.cmd('Descartes debugger')
+    vim.api.nvim_win_set_cursor(0, { 1, 0 })
+    press('a')
+    see_in('repl/main', '; aborted')
+    go_to('repl/main')
+    put_cursor('#v2:1')
+    press('<CR>')
+    see_in('inspector/1', '0 = (1 2)')
+    press('q')
+    go_to('repl/main')
+    vim.api.nvim_win_close(0, false)
+  end
+
+  local function inspector()
+    vim.cmd('Descartes inspect (let ((table (make-hash-table))) (setf (gethash :one table) (list 10 20)) table)')
+    see_in('inspector/2', ':ONE → (10 20)')
+    put_cursor(':ONE')
+    press('<CR>')
+    see_in('inspector/2', '1 = 20')
+    put_cursor('1 = 20')
+    test.answer_prompts('(* 6 7)', "(reduce #'+ *)")
+    press('s')
+    see_in('inspector/2', '1 = 42')
+    press('e')
+    see_in('inspector/2', '52')
+    press('b')
+    see_in('inspector/2', '1 = 42')
+    press('q')
+  end
+
+  local function explore()
+    put_cursor('(defun area')
+    vim.cmd('Descartes expand')
+    see_in('expansion', '%defun')
+    vim.cmd('Descartes describe mapcar')
+    see_in('description', 'MAPCAR')
+    vim.cmd('Descartes threads')
+    see_in('threads', 'main thread')
+    vim.cmd('Descartes trace area')
+    test.see_message('Traced: ')
+    vim.cmd('Descartes eval (area 6 9)')
+    test.see_message('⇒ 54')
+    vim.cmd('Descartes trace-tree')
+    see_in('trace', 'area 6 9) ⇒ 54')
+    vim.cmd('Descartes untrace')
+    test.see_message('Traced: nothing')
+    vim.cmd('Descartes callers area')
+  end
+
+  local function tests()
+    vim.fn.writefile({
+      '(defsystem "checks" :depends-on ("fiveam") :components ((:file "checks")))',
+    }, workspace .. '/checks.asd')
+    vim.fn.writefile({
+      '(defpackage :checks (:use :cl :fiveam)) (in-package :checks)',
+      '(test adds (is (= 4 (+ 2 2))))',
+      '(test fails (is (= 5 (+ 2 2))))',
+    }, workspace .. '/checks.lisp')
+    vim.cmd('Descartes test checks')
+    local buffer = see_in('tests', 'failed   checks::fails')
+    local text = text_of(buffer)
+    assert(text:find('passed   checks::adds', 1, true) and text:find('1 passed · 1 failed', 1, true), text)
+    go_to('tests')
+    press('r')
+    test.see_message('Tests: 0 passed · 1 failed')
+    put_cursor('checks::fails')
+    press('<CR>')
+    see('the test', function()
+      return vim.api.nvim_get_current_line():find('test fails', 1, true)
+    end)
+    vim.cmd.edit(workspace .. '/shapes.lisp')
+  end
+
+  local window = vim.api.nvim_get_current_win()
+  for _, part in ipairs({ repl, inspector, explore, tests }) do
+    vim.api.nvim_set_current_win(window)
+    part()
+  end
+  vim.api.nvim_set_current_win(window)
+  vim.cmd.only()
+end
