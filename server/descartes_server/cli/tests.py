@@ -26,7 +26,8 @@ def show(run: Mapping[str, Any]) -> None:
             click.echo("\t".join((*cells, message)))
     if run["state"] in ("stopped", "aborted", "lost"):
         output.show_evaluation({**run, "values": [], "output": ""})
-    output.say(_sum(run))
+    if run["results"] or run["state"] != "stopped":
+        output.say(_sum(run))
     if run.get("message"):
         output.say(run["message"])
 

@@ -126,9 +126,9 @@ class Operated:
     report: swank.SystemReport
 
 
-async def load_for_tests(context: Context, name: str) -> Operated:
+async def load_for_tests(context: Context, name: str, load: Load = "onSuccess") -> Operated:
     """Load what testing the system NAME is about. Errors: those of `lisp.loadSystem`."""
-    return await _operate(context, SystemParams(system=name), "test-op")
+    return await _operate(context, SystemParams(system=name, load=load), "test-op")
 
 
 async def _operated(

@@ -16,7 +16,7 @@ from descartes_server.operations import lisp_shapes as shapes
 from descartes_server.operations import texts, workspace_systems
 from descartes_server.operations.context import Context
 from descartes_server.operations.lisp import compile_span
-from descartes_server.operations.lisp_systems import checked_name, load_for_tests
+from descartes_server.operations.lisp_systems import Load, checked_name, load_for_tests
 from descartes_server.operations.registry import Params, operation
 from descartes_server.operations.test_results import TestResult, TestRun
 from descartes_server.operations.test_run import Run, located
@@ -69,13 +69,15 @@ class TestsParams(Params, frozen=True, kw_only=True):
 
 
 class TestSystemParams(Params, frozen=True, kw_only=True):
-    """SYSTEM by name; ONLY these tests of it; DEBUG: what fails stops in the debugger."""
+    """SYSTEM by name; ONLY these tests of it; DEBUG: what fails stops in the debugger; LOAD `always`: also
+    files that the compiler warns of."""
 
     __test__ = False
 
     system: str
     only: list[str] = []
     debug: bool = False
+    load: Load = "onSuccess"
 
 
 class RunTestParams(Params, frozen=True, kw_only=True):
@@ -131,7 +133,7 @@ async def test_results(context: Context, params: ResultsParams) -> ResultList:
 async def test_system(context: Context, params: TestSystemParams) -> TestRun:
     """Load a system and run its tests, or some of them; answers when they have ended or one has stopped."""
     name = checked_name(params.system)
-    loaded = await load_for_tests(context, name)
+    loaded = await load_for_tests(context, name, params.load)
     if not loaded.shape.success:
         return _not_loaded(name, loaded.shape)
     systems = await asyncio.to_thread(find_systems, context.services.workspace.root)
@@ -205,15 +207,18 @@ def _chosen(
         return registered
     chosen: dict[swank.RegisteredTest, None] = {}
     for name in only:
-        wanted = name.lower().replace(":::", "::")
-        fitting = [
-            test for test in registered if wanted in (_id(test).lower(), _id(test).lower().partition("::")[2])
-        ]
+        fitting = [test for test in registered if _means(name, test)]
         if not fitting:
             some = ", ".join(_id(test) for test in registered[:5]) or "none"
             raise InvalidParams(f"expected a test of {system!r}, got {name[:100]!r}; it has {some}")
         chosen |= dict.fromkeys(fitting)
     return [test for test in registered if test in chosen]
+
+
+def _means(name: str, test: swank.RegisteredTest) -> bool:
+    """Return whether NAME, with its package or without, is TEST's; case and bars do not matter."""
+    full = _id(test).lower().replace("|", "")
+    return name.lower().replace("|", "") in (full, full.partition("::")[2])
 
 
 def _named_or_at(found: list[FoundTest], source: SourceText, params: RunTestParams) -> FoundTest:

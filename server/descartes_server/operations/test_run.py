@@ -139,15 +139,17 @@ def located(name: str, found: Sequence[FoundTest]) -> FoundTest | None:
 
 
 def tidied(message: str | None) -> str | None:
-    """Return MESSAGE of a framework in as few lines as it can be read in.
+    """Return MESSAGE of a framework in as few lines as it can be read in; three line ends part two failures.
 
     Example: tidied(" (F 1)\\n\\n evaluated to \\n\\n2") -> "(F 1) evaluated to 2"
     """
-    if message is None:
-        return None
-    parts = [" ".join(part.split()) for part in re.split(r"\n{3,}", message)]
-    if all(len(part) <= ONE_LINE for part in parts):
-        text = "\n".join(part for part in parts if part)
-    else:
-        text = "\n".join(line.rstrip() for line in message.splitlines() if line.strip())
-    return text[:MESSAGE_LIMIT] or None
+    parts = [_tidied(part) for part in re.split(r"\n{3,}", message or "")]
+    return "\n".join(part for part in parts if part)[:MESSAGE_LIMIT] or None
+
+
+def _tidied(part: str) -> str:
+    """Return PART in one line when it is short and set with empty lines, as fiveam does; else its lines."""
+    words = " ".join(part.split())
+    if "\n\n" in part.strip() and len(words) <= ONE_LINE:
+        return words
+    return "\n".join(line.rstrip() for line in part.strip().splitlines() if line.strip())

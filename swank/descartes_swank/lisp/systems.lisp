@@ -9,7 +9,7 @@
 (eval-when (:compile-toplevel :load-toplevel :execute)
   (export '(serve-workspace operate-on-system known-systems)))
 
-(defparameter *systems-version* "2"
+(defparameter *systems-version* "3"
   "What a client compares with its own copy of this file; to be changed with every change of an interface.")
 
 ;;; The workspace comes first
@@ -229,11 +229,11 @@ Without FOLDER nothing comes first; without FASLS the compiled files lie where A
                      (asdf:registered-system name))
              append (source-files (asdf:registered-system name))))))
 
-(defun load-for-tests (name definition)
+(defun load-for-tests (name definition load)
   "Load what testing the system NAME is about; return whether that went well, and (SYSTEM FILES) of each."
   (let* ((systems (remove-duplicates (tested-systems (system-to-operate-on name definition)) :from-end t))
          (loaded (loop for system in systems
-                       always (operate "LOAD-OP" (asdf:component-name system) definition nil nil))))
+                       always (operate "LOAD-OP" (asdf:component-name system) definition nil load))))
     (values loaded
             (list :tested (loop for system in systems
                                 collect (list (asdf:component-name system)
@@ -279,7 +279,7 @@ LOAD: also what the compiler found faulty. INSTALL: what is missing may be fetch
                 (call-reporting-missing
                  (lambda ()
                    (if (string= operation "TEST-OP")
-                       (load-for-tests name definition)
+                       (load-for-tests name definition load)
                        (operate operation name definition force load)))
                  install))))
          (destructuring-bind (success &optional missing) values

@@ -1,0 +1,1 @@
+(defsystem "parachute" :components ((:file "parachute")))

@@ -1,0 +1,1 @@
+(defsystem "rove" :components ((:file "rove")))
