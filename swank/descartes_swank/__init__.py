@@ -6,6 +6,7 @@ Start with `connect`; `Lisp` is an image, `Listener` hears what happens in it, `
 from descartes_swank import inspector
 from descartes_swank.attachment import ImageInfo
 from descartes_swank.comparing import Definitions, definitions
+from descartes_swank.breakpoints import FormPlace, KnownBreakpoint, NewPlace, Verdict
 from descartes_swank.compilation import Note
 from descartes_swank.connection import Connection
 from descartes_swank.debugger import (
@@ -15,6 +16,7 @@ from descartes_swank.debugger import (
     Local,
     Restart,
     RestartArgument,
+    Stepping,
     Stop,
     StopId,
 )
@@ -93,6 +95,7 @@ __all__ = [
     "Evaluation",
     "Expression",
     "FileState",
+    "FormPlace",
     "Frame",
     "FrameDetail",
     "ImageInfo",
@@ -102,6 +105,7 @@ __all__ = [
     "Inspection",
     "Inspector",
     "InvalidParams",
+    "KnownBreakpoint",
     "KnownSystem",
     "Lisp",
     "LispGone",
@@ -115,6 +119,7 @@ __all__ = [
     "Location",
     "Looked",
     "Marks",
+    "NewPlace",
     "NotFound",
     "Note",
     "Part",
@@ -129,6 +134,7 @@ __all__ = [
     "Result",
     "ResultValue",
     "ServiceQuestions",
+    "Stepping",
     "Stop",
     "StopCondition",
     "StopId",
@@ -144,6 +150,7 @@ __all__ = [
     "Unit",
     "UnitState",
     "Unsupported",
+    "Verdict",
     "client_name",
     "connect",
     "definitions",

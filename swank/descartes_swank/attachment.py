@@ -20,6 +20,8 @@ LISP_FILES: Final = (
     "evaluate.lisp",
     "offspring.lisp",
     "debugger.lisp",
+    "stepping.lisp",
+    "breakpoints.lisp",
     "objects.lisp",
     "inspector.lisp",
     "marks.lisp",

@@ -73,6 +73,20 @@ class FrameDetail:
 
 
 @dataclass(frozen=True, slots=True)
+class Stepping:
+    """Where a thread that steps has stopped, as text: before the call FORM with ARGUMENTS.
+
+    ARGUMENTS is None where the compiler kept them from being known. DONE is the call that ended last since
+    the step was asked for, with its VALUES; None when there was none.
+    """
+
+    form: str
+    arguments: tuple[str, ...] | None
+    done: str | None = None
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """A thread stopped at a level: 1 for an error, 2 for an error while at 1, and so on."""
 
@@ -87,6 +101,9 @@ class Stop:
     """The evaluation that stopped; None for a thread that nobody's evaluation runs in."""
     client: str | None = None
     package: str = "COMMON-LISP-USER"
+    stepping: Stepping | None = None
+    breakpoint: str | None = None
+    """The breakpoint that it stopped at."""
 
     @property
     def id(self) -> StopId:
@@ -262,7 +279,7 @@ def with_locations(frames: tuple[Frame, ...], locations: list[Location | None]) 
 
 def read_stop(thread: int, level: int, form: Value) -> Described:
     """Return what FORM, the answer of `describe-stop` without its `:ok`, says about (THREAD, LEVEL)."""
-    condition, restarts, frames, frame_count, evaluation, client, package = form
+    condition, restarts, frames, frame_count, evaluation, client, package, stepping, breakpoint = form
     entries, places = read_frames(frames)
     stop = Stop(
         thread,
@@ -274,8 +291,18 @@ def read_stop(thread: int, level: int, form: Value) -> Described:
         evaluation,
         client,
         package,
+        _stepping(stepping),
+        breakpoint,
     )
     return Described(stop, places)
+
+
+def _stepping(form: Value) -> Stepping | None:
+    if form is None:
+        return None
+    call, arguments, done, values = form
+    known = None if arguments == ":unknown" else tuple(arguments or [])
+    return Stepping(call, known, done, tuple(values or []))
 
 
 def plain_stop(entry: Debug, evaluation: str | None) -> Stop:

@@ -34,6 +34,8 @@ _OWN = (
     "evaluate",
     "offspring",
     "debugger",
+    "stepping",
+    "breakpoints",
     "systems",
     "tests",
     "objects",

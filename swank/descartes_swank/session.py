@@ -1,7 +1,6 @@
 """A Lisp image through one evaluating connection: evaluations, stopped threads, input, adoption.
 
-What is sent is one call of our own Lisp code for each thing (`lisp/evaluate.lisp`, `lisp/debugger.lisp`).
-Deliberately knows nothing of completion, hover and the like.
+What is sent is one call of our own Lisp code for each thing. Knows nothing of completion, hover and the like.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from typing import Literal
 
 from . import messages
 from .attachment import ImageInfo, attach
+from .breakpoints import Breakpoints
 from .compilation import Compiled, read_notes
 from .compiling import Compiling
 from .debugger import Condition, Stop
@@ -28,7 +28,7 @@ from .opening import opened
 from .paths import SAME, Paths
 from .questions import Asking
 from .service import SwankQuestions
-from .stopped import StoppedThreads, checked
+from .stopped import checked
 from .systems import Systems
 from .ways import TcpWay, Way
 
@@ -50,7 +50,7 @@ async def connect(
         await lisp.close()
 
 
-class Lisp(Compiling, Systems, StoppedThreads):
+class Lisp(Compiling, Systems, Breakpoints):
     """One image through one evaluating connection; made by `open` or `connect`.
 
     Concurrency: one event loop. Evaluations of one client run one after the other, those of different

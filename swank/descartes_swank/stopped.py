@@ -10,7 +10,7 @@ import contextlib
 import logging
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 from . import debugger, messages
 from .connection import Connection
@@ -31,6 +31,8 @@ from .locations import SourceFiles
 from .paths import SAME, Paths
 
 _log = logging.getLogger(__name__)
+
+StepKind: TypeAlias = Literal["into", "next", "out"]
 
 _FRAMES_SHOWN: Final = 20
 _DEPARTURE_S: Final = 2.0
@@ -108,7 +110,15 @@ class StoppedThreads:
 
     async def toplevel(self, thread: int, level: int) -> None:
         """Leave all levels of THREAD, which ends its evaluation. Errors: `DebuggerStale`."""
-        await self._leave_by(thread, level, [Symbol("swank:throw-to-toplevel")])
+        await self._leave(thread, level, "leave-all")
+
+    async def step(self, thread: int, level: int, kind: StepKind) -> None:
+        """Go on until the next call: `into` the one at hand, the `next` here, or after the way `out` of here.
+
+        Code steps that was compiled with full debug; other code runs until such code or its end.
+        Errors: `DebuggerStale`; `InvalidParams` for a stop that has no restart CONTINUE.
+        """
+        await self._leave(thread, level, "step-on", Symbol(f":{kind}"))
 
     async def eval_in_frame(self, thread: int, level: int, frame: int, code: str) -> list[str]:
         """Return the printed values of CODE in FRAME.

@@ -17,6 +17,9 @@ RUN_OUTPUT = "descartes/run/output"
 INTERVENTION_CHANGED = "descartes/intervention/changed"
 EVENT = "descartes/event"
 
+BREAKPOINTS_CHANGED = "descartes/debugger/breakpoints"
+"""From the hub only, `{breakpoints: [Breakpoint]}`: editors see breakpoints as lenses and diagnostics."""
+
 NOTIFICATIONS = (
     LISP_STATUS,
     LISP_OUTPUT,
@@ -37,8 +40,8 @@ PREFIX = "descartes."
 TRUST = "descartes.workspace.trust"
 _VERBS = {
     "debugger": (
-        "abort continue evalInFrame frame frames list recompile restart restartFrame retryWithFix "
-        "returnFromFrame toplevel"
+        "abort breakOnSignals breakpoints.clear breakpoints.list breakpoints.set continue evalInFrame frame "
+        "frames list recompile restart restartFrame retryWithFix returnFromFrame step toplevel"
     ),
     "history": "list show statistics subscribe verify",
     "hub": "status stop",

@@ -108,6 +108,10 @@ class Image(Moving):
         """Return whether there is an image to ask."""
         return self._lisp is not None
 
+    def session(self) -> swank.Lisp | None:
+        """Return the session of the image, None while there is none."""
+        return self._lisp
+
     def running(self) -> swank.Lisp:
         """Return the session of the running image. Errors: `LispNotRunning`."""
         if self._lisp is None:
@@ -373,8 +377,10 @@ class Image(Moving):
             await lisp.close()
             raise
         self._adopted(found)
+        await self.breakpoints.attached(lisp)
 
     async def _gone(self, status: shapes.LispStatus, event: str, pid: int | None) -> None:
+        self.breakpoints.lost()
         try:
             await self.debuggers.clear()
         finally:

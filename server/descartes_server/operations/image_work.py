@@ -21,6 +21,7 @@ from descartes_core import errors
 from descartes_core.model import Event, NewEvent, Principal
 from descartes_core.store import Store
 from descartes_server.operations.blobs import Blobs
+from descartes_server.operations.breakpoints import Breakpoints
 from descartes_server.operations.debuggers import Debuggers, Publish
 from descartes_server.operations.evaluations import Evaluations, Record
 from descartes_server.operations.journal_notes import notes_of
@@ -71,6 +72,7 @@ class ImageWork(ABC):
         self._publish = publish
         self._ask_client = ask_client
         self.test_results = TestResults()
+        self.breakpoints = Breakpoints(self.session, publish)
         self._listener = Listener(self)
         self._orderly = Orderly("image")
         self.texts = LoadedTexts(self.running)
@@ -84,6 +86,10 @@ class ImageWork(ABC):
     @abstractmethod
     def running(self) -> swank.Lisp:
         """Return the session of the running image. Errors: `LispNotRunning`."""
+
+    @abstractmethod
+    def session(self) -> swank.Lisp | None:
+        """Return the session of the image, None while there is none."""
 
     @abstractmethod
     async def lost(self, reason: str) -> None:
@@ -210,6 +216,8 @@ class ImageWork(ABC):
         except errors.DescartesError as error:
             log.error("%s is not in the history: %s", record.id, error.message)
             record.unlogged = error
+        # Who asked goes on when the breakpoints stand in what was defined anew.
+        await self.breakpoints.after(record)
         record.logged.set()
         self._unended.discard(record.id)
         self.debuggers.ended(record)

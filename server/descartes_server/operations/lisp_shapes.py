@@ -113,6 +113,36 @@ class Origin(Shape, frozen=True, kw_only=True):
     run: str | None = None
 
 
+class Stepping(Shape, frozen=True, kw_only=True):
+    """Where a thread that steps stands: before the call FORM with ARGUMENTS, which may be unknown.
+
+    DONE is the call that ended last since the step was asked for, with its VALUES.
+    """
+
+    form: str
+    arguments: list[str] | None = None
+    done: str | None = None
+    values: list[str] = []
+
+
+class Breakpoint(Shape, frozen=True, kw_only=True):
+    """A breakpoint at a function (SYMBOL) or at the form at RANGE of URI.
+
+    MESSAGE says why one that is not VERIFIED stops nothing.
+    LOCATION is the function's definition, or the form.
+    """
+
+    id: str
+    verified: bool
+    message: str | None = None
+    symbol: str | None = None
+    uri: str | None = None
+    range: Range | None = None
+    location: Location | None = None
+    condition: str | None = None
+    hits: int = 0
+
+
 class Debugger(Shape, frozen=True, kw_only=True):
     """One thread that is stopped at one level."""
 
@@ -125,6 +155,9 @@ class Debugger(Shape, frozen=True, kw_only=True):
     origin: Origin
     evaluation: str | None = None
     location: Location | None = None
+    stepping: Stepping | None = None
+    breakpoint: str | None = None
+    """The id of the breakpoint it stopped at."""
 
 
 class Evaluation(Shape, frozen=True, kw_only=True):

@@ -45,8 +45,8 @@ MODULES: dict[str, tuple[str, ...]] = {
         "replay",
         "compare",
     ),
-    "debugger": ("debugger", "debugger_repairs"),
     "inspector": ("inspector",),
+    "debugger": ("debugger", "debugger_repairs", "debugger_breakpoints"),
 }
 """Which modules of this package declare the operations of each resource."""
 

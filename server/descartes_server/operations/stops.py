@@ -110,6 +110,19 @@ async def debugger_shape(stop: swank.Stop, record: Record | None, workspace: Pat
         origin=origin_of(record),
         evaluation=stop.evaluation,
         location=_marked(frames, workspace) or _asked_for(record),
+        stepping=_stepping_shape(stop.stepping),
+        breakpoint=stop.breakpoint,
+    )
+
+
+def _stepping_shape(stepping: swank.Stepping | None) -> shapes.Stepping | None:
+    if stepping is None:
+        return None
+    return shapes.Stepping(
+        form=stepping.form,
+        arguments=None if stepping.arguments is None else list(stepping.arguments),
+        done=stepping.done,
+        values=list(stepping.values),
     )
 
 

@@ -8,7 +8,7 @@
 
 (eval-when (:compile-toplevel :load-toplevel :execute)
   (export '(describe-stop stop-frames frame-detail use-restart evaluate-in-frame frame-values
-            leave-frame call-frame-again)))
+            leave-frame call-frame-again leave-all)))
 
 (defmacro at-level ((level) &body body)
   `(if (and (= ,level swank::*sldb-level*) swank::*swank-debugger-condition*)
@@ -89,48 +89,67 @@
                                sb-ext:eval-tlf sb-impl::simple-eval-progn-body)
           :test #'eq))
 
+(defun breakpoint-frame-p (frame)
+  "True for a frame that stands between a function with a breakpoint and its caller."
+  (member (frame-name frame) '(call-through-breakpoint sb-impl::encapsulation) :test #'eq))
+
 (defun user-frames ()
-  "Return the first frame of the user's, its number in Swank, and how many there are.
+  "Return the frames of the user's, the innermost first, each with its number in Swank: (FRAME . NUMBER).
 
 The frames that evaluate what the client asked for are left out at the end, unless there are no others."
   (multiple-value-bind (first skipped) (first-user-frame)
-    (loop with shown = 0
-          for frame = first then (sb-di:frame-down frame)
-          for count from 0 below +frames-counted+
-          while (and frame (not (end-of-user-frames-p frame)))
-          unless (evaluator-frame-p frame)
-            do (setf shown (1+ count))
-          finally (return (values first skipped
-                                  (if (and frame (plumbing-frame-p frame))
-                                      (max shown (min count 1))
-                                      count))))))
+    (let ((frames '())
+          (rest nil))
+      (loop for frame = first then (sb-di:frame-down frame)
+            for number from skipped
+            repeat +frames-counted+
+            while (and frame (or (breakpoint-frame-p frame) (not (end-of-user-frames-p frame))))
+            unless (breakpoint-frame-p frame)
+              do (push (cons frame number) frames)
+            finally (setf rest frame))
+      (when (and rest (plumbing-frame-p rest))
+        (loop while (and (rest frames) (evaluator-frame-p (car (first frames))))
+              do (pop frames)))
+      (nreverse frames))))
+
+(defun user-frame (index)
+  "Return the user's frame INDEX and its number in Swank; nil when there are fewer."
+  (let ((found (nth index (user-frames))))
+    (values (car found) (cdr found))))
 
 (defun swank-index (index)
-  (+ index (nth-value 1 (first-user-frame))))
+  (or (nth-value 1 (user-frame index))
+      (error "there is no frame ~d here" index)))
 
 ;;; Describing
 
 (defun frame-location (swank-index)
-  (handler-case (swank/backend:frame-source-location swank-index)
+  (handler-case
+      (let ((function (breakpoint-function-at (swank/sbcl::nth-frame swank-index))))
+        (if function
+            (function-location function)
+            (swank/backend:frame-source-location swank-index)))
     (serious-condition () nil)))
 
-(defun frame-entry (frame index skipped deadline)
+(defun frame-text (frame)
+  (swank::frame-to-string frame))
+
+(defun frame-entry (frame index swank-index deadline)
   "Return (INDEX TEXT RESTARTABLE LOCATION); after DEADLINE no location is looked for."
   (list index
-        (swank::frame-to-string frame)
+        (frame-text frame)
         (and (swank/backend:frame-restartable-p frame) t)
-        (and (< (get-internal-real-time) deadline) (frame-location (+ index skipped)))))
+        (and (< (get-internal-real-time) deadline) (frame-location swank-index))))
 
 (defun frame-entries (start end budget)
   "Return the entries of frames START to END; BUDGET is how many seconds may go into finding locations."
-  (multiple-value-bind (frame skipped count) (user-frames)
-    (let ((deadline (+ (get-internal-real-time) (* budget internal-time-units-per-second))))
-      (loop repeat start while frame do (setf frame (sb-di:frame-down frame)))
-      (values (loop for index from start below (min end count)
-                    while frame
-                    collect (frame-entry frame index skipped deadline)
-                    do (setf frame (sb-di:frame-down frame)))
-              count))))
+  (let* ((frames (user-frames))
+         (count (length frames))
+         (deadline (+ (get-internal-real-time) (* budget internal-time-units-per-second))))
+    (values (loop for (frame . number) in (nthcdr start frames)
+                  for index from start below (min end count)
+                  collect (frame-entry frame index number deadline))
+            count)))
 
 (defun restart-report (restart)
   (values (call-with-bounded-printer
@@ -155,9 +174,11 @@ The frames that evaluate what the client asked for are left out at the end, unle
 
 (defun condition-entry (condition)
   "Return (TYPE MESSAGE REFERENCES)."
-  (list (if (typep condition 'interrupt)
-            "interrupt"
-            (prin1-to-string (type-of condition)))
+  (list (typecase condition
+          (interrupt "interrupt")
+          (breakpoint-reached "breakpoint")
+          (stepped "step")
+          (t (prin1-to-string (type-of condition))))
         (condition-text condition)
         (getf (apply #'append (ignore-errors (swank/backend:condition-extras condition))) :references)))
 
@@ -174,11 +195,18 @@ The frames that evaluate what the client asked for are left out at the end, unle
             frame-count
             (and *evaluation* (evaluation-id *evaluation*))
             (and *evaluation* (evaluation-client *evaluation*))
-            (package-name *package*)))))
+            (package-name *package*)
+            (stepping-entry swank::*swank-debugger-condition*)
+            (breakpoint-entry swank::*swank-debugger-condition*)))))
 
 (defun stop-frames (level start end)
   (at-level (level)
-    (list :ok (frame-entries start end 1))))
+    (list :ok (values (frame-entries start end 1)))))
+
+(defun compilers-name-p (name)
+  "True for the name of a variable that no user has written."
+  (or (eql 0 (search "SB-" name))
+      (eql 0 (search "DESCARTES-BOOT:" name))))
 
 (defun frame-detail (level index)
   "Return the variables, catch tags, location and package of the frame INDEX."
@@ -187,6 +215,7 @@ The frames that evaluate what the client asked for are left out at the end, unle
       (or-invalid
         (list :ok
               (loop for local in (swank::frame-locals-for-emacs index)
+                    unless (compilers-name-p (getf local :name))
                     collect (list (getf local :name) (getf local :value) (getf local :id)))
               (mapcar #'swank::to-string (swank/backend:frame-catch-tags index))
               (frame-location index)
@@ -237,11 +266,19 @@ The frames that evaluate what the client asked for are left out at the end, unle
   (at-level (level)
     (let ((restart (nth index swank::*sldb-restarts*)))
       (flet ((use (&rest arguments)
+               (stop-stepping)
                (apply #'invoke-restart restart arguments)
                (list :ok)))
         (cond ((null restart) (list :invalid (format nil "there is no restart ~d here" index)))
               ((equal texts '(:interactive)) (call-with-values (interactive-arguments restart) #'use))
               (t (call-with-values (argument-values texts (swank-index frame)) #'use)))))))
+
+(defun leave-all (level)
+  "Leave all levels of this thread, which ends its evaluation."
+  (at-level (level)
+    (stop-stepping)
+    (swank:throw-to-toplevel)
+    (list :ok)))
 
 (defun frame-values (level index text)
   "Return (:ok VALUES) of TEXT in the frame INDEX, or why there are none."
@@ -263,7 +300,7 @@ The frames that evaluate what the client asked for are left out at the end, unle
       (list :ok))))
 
 (defun restartable-frame (index)
-  (let ((frame (swank/sbcl::nth-frame (swank-index index))))
+  (let ((frame (user-frame index)))
     (and frame (swank/backend:frame-restartable-p frame) frame)))
 
 (defun not-restartable (index)
@@ -280,6 +317,7 @@ The frames that evaluate what the client asked for are left out at the end, unle
           (call-with-values
            (or-invalid (cons :values (values-in-frame text (swank-index index))))
            (lambda (&rest values)
+             (stop-stepping)
              (sb-debug:unwind-to-frame-and-call frame (lambda () (values-list values)))))))))
 
 (defun frame-function-and-arguments (frame)
@@ -301,6 +339,7 @@ The frames that evaluate what the client asked for are left out at the end, unle
           (not-restartable index)
           (multiple-value-bind (function arguments) (frame-function-and-arguments frame)
             (flet ((again (&rest arguments)
+                     (stop-stepping)
                      (sb-debug:unwind-to-frame-and-call
                       frame
                       (lambda ()
