@@ -5,8 +5,8 @@ Start with `connect`; `Lisp` is an image, `Listener` hears what happens in it, `
 
 from descartes_swank import inspector
 from descartes_swank.attachment import ImageInfo
-from descartes_swank.comparing import Definitions, definitions
 from descartes_swank.breakpoints import FormPlace, KnownBreakpoint, NewPlace, Verdict
+from descartes_swank.comparing import Definitions, definitions
 from descartes_swank.compilation import Note
 from descartes_swank.connection import Connection
 from descartes_swank.debugger import (
