@@ -156,3 +156,39 @@ async def test_an_image_that_was_only_attached_to_is_inspected_alike(
             "values"
         ]
         assert (await client.execute("lisp.complete", {"text": "(make-hash-t"}))["items"]
+
+
+LINKS = {"experimental": {"descartes": {"notifications": True, "commandLinks": {"inspect": "my.inspect"}}}}
+
+
+async def test_what_is_hovered_can_be_inspected(workspace: Path) -> None:
+    text = "(defvar *pond* (list 1 2))\n(print *pond*)\n(let ((pond 1)) pond)\n"
+    literal = {"codeActionLiteralSupport": {"codeActionKind": {"valueSet": []}}}
+    plain = {"textDocument": {"codeAction": literal}, "window": {"showDocument": {"support": True}}}
+    async with (
+        lsp(workspace, initializationOptions={"trusted": True}, capabilities=plain) as editor,
+        lsp(workspace, initializationOptions={"trusted": True}, capabilities=LINKS) as linking,
+    ):
+        await editor.execute("lisp.start", {}, seconds=90)
+        await editor.execute("lisp.eval", {"code": text})
+        uri = editor.open(workspace / "pond.lisp", text)
+        here = {"start": {"line": 1, "character": 9}, "end": {"line": 1, "character": 9}}
+        actions = await editor.of("codeAction", uri, range=here, context={"diagnostics": []})
+        (inspect,) = [each for each in actions if each["title"] == "Inspect *pond*"]
+        editor.replies["window/showDocument"] = lambda params: {"success": True}
+        await editor.request("workspace/executeCommand", inspect["command"])
+        shown = await editor.notification(
+            "window/showDocument", lambda params: "inspection-" in params["uri"]
+        )
+        page = Path(shown["uri"].removeprefix("file://")).read_text()
+        assert page.startswith("(1 2)\nCONS\n\nA list of 2 elements\n0 = 1\n")
+        assert "Inspect" not in (await editor.at("hover", uri, 1, 9))["contents"]["value"]
+        lexical = {"start": {"line": 2, "character": 17}, "end": {"line": 2, "character": 17}}
+        actions = await editor.of("codeAction", uri, range=lexical, context={"diagnostics": []})
+        assert not [each for each in actions if each["title"].startswith("Inspect")]
+        linking.open(workspace / "pond.lisp", text)
+        await linking.execute("lisp.status", {})
+        hover = (await linking.at("hover", uri, 1, 9))["contents"]["value"]
+        assert "[Inspect](command:my.inspect?%5B%7B%22expression%22%3A%20%22%2Apond%2A%22" in hover
+        actions = await linking.of("codeAction", uri, range=here, context={"diagnostics": []})
+        assert not [each for each in actions if each["title"].startswith("Inspect")]

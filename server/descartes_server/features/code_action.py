@@ -5,9 +5,11 @@ from __future__ import annotations
 from lsprotocol import types
 
 from descartes_server.dispatch import on_snapshot
-from descartes_server.ide import actions
+from descartes_server.ide import actions, hover, inspecting
+from descartes_server.ide.lenses import Action
 from descartes_server.lsp import to_proto
 from descartes_server.state import ServerState, Snapshot
+from descartes_server.state.documents import Document
 
 
 def register(state: ServerState) -> None:
@@ -20,7 +22,10 @@ async def _code_action(
     snapshot: Snapshot, params: types.CodeActionParams
 ) -> list[types.CodeAction] | list[types.Command]:
     document = await snapshot.document(params.text_document.uri)
-    found = actions.actions(snapshot.scene(document), *document.positions.span(params.range))
+    start, end = document.positions.span(params.range)
+    found = actions.actions(snapshot.scene(document), start, end)
+    if not snapshot.abilities.command_links:
+        found += await _inspecting(snapshot, document, start)
     only = params.context.only
     if only is not None:
         wanted = {str(getattr(kind, "value", kind)) for kind in only}
@@ -28,3 +33,15 @@ async def _code_action(
     if not isinstance(snapshot.abilities.get("textDocument.codeAction.codeActionLiteralSupport"), dict):
         return [to_proto.command(each.command) for each in found]
     return [to_proto.code_action(each, params.context.diagnostics) for each in found]
+
+
+async def _inspecting(snapshot: Snapshot, document: Document, offset: int) -> list[Action]:
+    """Offer to inspect what the symbol at OFFSET names in the image; others find that in the hover."""
+    syntax = await snapshot.syntax(document)
+    symbol = syntax.symbol_at(offset)
+    if symbol is None or hover.lexical(syntax, symbol) is not None:
+        return []
+    package = syntax.package_at(offset)
+    info = await snapshot.image.ask(lambda image: image.symbol(symbol.text, package))
+    command = inspecting.command(symbol.text, info.kinds, package, None) if info else None
+    return [inspecting.action(symbol.text, command)] if command else []

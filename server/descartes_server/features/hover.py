@@ -5,7 +5,7 @@ from __future__ import annotations
 from lsprotocol import types
 
 from descartes_server.dispatch import on_snapshot
-from descartes_server.ide import common_lisp, holding
+from descartes_server.ide import common_lisp, holding, inspecting
 from descartes_server.ide import hover as ide
 from descartes_server.ide.lenses import Scene
 from descartes_server.ide.syntax import SymbolToken, Syntax
@@ -27,8 +27,9 @@ async def _hover(snapshot: Snapshot, params: types.HoverParams, hyperspec: str) 
     document = await snapshot.document(params.text_document.uri)
     syntax = await snapshot.syntax(document)
     symbol = syntax.symbol_at(document.positions.offset(params.position))
-    subject = await _subject(snapshot, syntax, symbol) if symbol else None
+    subject, link = await _subject(snapshot, syntax, symbol) if symbol else (None, "")
     text = ide.markdown(subject, _remarks(snapshot.scene(document)), hyperspec)
+    text = f"{text}\n\n{link}" if text and link else text
     if not text:
         return None
     span = (symbol.start, symbol.end) if symbol and subject else None
@@ -37,14 +38,21 @@ async def _hover(snapshot: Snapshot, params: types.HoverParams, hyperspec: str) 
     return to_proto.hover(text, span, document.positions, plain=plain)
 
 
-async def _subject(snapshot: Snapshot, syntax: Syntax, symbol: SymbolToken) -> ide.Subject | None:
-    """A lexical name hides every other; the image knows more than the text, where it knows the symbol."""
+async def _subject(snapshot: Snapshot, syntax: Syntax, symbol: SymbolToken) -> tuple[ide.Subject | None, str]:
+    """A lexical name hides every other; the image knows more than the text, where it knows the symbol.
+
+    With the subject comes a link that inspects it, where it is in the image and the client takes such links.
+    """
     local = ide.lexical(syntax, symbol)
     if local is not None:
-        return local
+        return local, ""
     package = syntax.package_at(symbol.start)
     info = await snapshot.image.ask(lambda image: image.symbol(symbol.text, package))
-    return (info and ide.from_image(info)) or ide.from_text(syntax, symbol, snapshot.index)
+    if info is None or (subject := ide.from_image(info)) is None:
+        return ide.from_text(syntax, symbol, snapshot.index), ""
+    links = snapshot.abilities.command_links
+    command = inspecting.command(symbol.text, info.kinds, package, links) if links else None
+    return subject, inspecting.link(command) if command else ""
 
 
 def _remarks(scene: Scene) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from descartes_server.ide import debugger_document
+from descartes_server.ide import debugger_document, inspecting
 from descartes_server.lsp import uris
 from descartes_server.state import ServerState
 
@@ -19,6 +19,9 @@ async def show(state: ServerState, name: str, result: Mapping[str, Any]) -> None
     """Show RESULT of operation NAME: a short one as a message, a long one as a file."""
     if name == "debugger.list":
         await _open(state, "debugger.md", debugger_document.document(result["debuggers"]))
+        return
+    if name.startswith("inspector.") and "parts" in result:
+        await _open(state, f"inspection-{result['id'][4:12]}.txt", inspecting.document(result))
         return
     text = as_text(result)
     if len(text) <= _SHORT and "\n" not in text.strip():

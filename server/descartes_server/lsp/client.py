@@ -46,6 +46,11 @@ class Abilities:
         """Whether the client asked for the `descartes/…` notifications."""
         return self.has("experimental.descartes.notifications")
 
+    @property
+    def command_links(self) -> Any:
+        """What the client says of links that execute commands: nothing, true, or its own commands by name."""
+        return self.get("experimental.descartes.commandLinks") or None
+
 
 class Client:
     """The editor at the other end."""
