@@ -19,7 +19,7 @@ from descartes_server.features import views
 from descartes_server.ide.index import is_lisp_file
 from descartes_server.lsp import convert, uris
 from descartes_server.lsp.positions import Positions
-from descartes_server.state import ServerState, Snapshot, notes
+from descartes_server.state import ServerState, Snapshot, notes, results
 
 if TYPE_CHECKING:
     from descartes_server.state.attachment import Attachment
@@ -93,6 +93,8 @@ class Calls:
         compilation = result.get("compilation", result)
         if "notes" in compilation:
             self._state.learn(notes.after(snapshot, params, compilation, self._state.workshop))
+        if name in ("lisp.evalForm", "lisp.compileForm"):
+            self._state.learn(results.after(snapshot, self._state.snapshot(), name, params, result))
         return result
 
     async def as_editor_counts(self, snapshot: Snapshot, result: Any) -> Any:

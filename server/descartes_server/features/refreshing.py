@@ -36,6 +36,8 @@ class _Refresh:
             now.tested,
         ):
             self._ask("codeLens")
+        if (before.results, before.stops) != (now.results, now.stops):
+            self._ask("inlayHint")
         if before.lisp.get("state") != now.lisp.get("state"):
             self._state.image.forget_kinds()
             self._look_into_all()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lsprotocol import types
 
 from descartes_server.dispatch import on_mutation
-from descartes_server.state import Document, ServerState, notes
+from descartes_server.state import Document, ServerState, notes, results
 
 
 def register(state: ServerState) -> None:
@@ -36,6 +36,9 @@ def _changed(state: ServerState, params: types.DidChangeTextDocumentParams) -> N
     if path is not None and state.workshop.notes.get(path):
         left = notes.moved(state.workshop.notes[path], document.lines, later.lines)
         state.learn(state.workshop.with_notes(path, left))
+    if path is not None and state.workshop.results.get(path):
+        shown = results.moved(state.workshop.results[path], document.lines, later.lines)
+        state.learn(state.workshop.with_results(path, shown))
     state.put(later, "changed")
 
 

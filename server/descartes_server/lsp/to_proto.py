@@ -12,6 +12,7 @@ from descartes_server.ide.completion import CompletionContext, Item
 from descartes_server.ide.definition import Target
 from descartes_server.ide.folding import Fold
 from descartes_server.ide.lenses import Action, Command, Lens
+from descartes_server.ide.results import Hint
 from descartes_server.ide.signature import Signature
 from descartes_server.ide.stops import Mark
 from descartes_server.ide.symbols import Symbol
@@ -189,6 +190,16 @@ def diagnostic(mark: Mark, positions: Positions) -> types.Diagnostic:
         code=mark.code,
         source=_SOURCES.get(mark.code, "descartes"),
         data=dict(mark.data) or None,
+    )
+
+
+def inlay_hint(hint: Hint, positions: Positions) -> types.InlayHint:
+    """Return HINT, which stands after its form with a blank between them."""
+    return types.InlayHint(
+        position=positions.position(hint.at),
+        label=hint.label,
+        tooltip=hint.tooltip or None,
+        padding_left=True,
     )
 
 

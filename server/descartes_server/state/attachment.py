@@ -29,6 +29,7 @@ from descartes_server.operations import principals, settings, trust
 from descartes_server.operations.context import Caller
 from descartes_server.operations.settings import Settings
 from descartes_server.operations.workspace import SETTINGS, Workspace, home
+from descartes_server.state import results
 
 if TYPE_CHECKING:
     from descartes_server.hub.client import Opener
@@ -296,6 +297,8 @@ def _after(workshop: Workshop, method: str, params: Mapping[str, Any]) -> Worksh
             return replace(workshop, stops=tuple(from_hub.stop(each) for each in params["debuggers"]))
         case ext.LISP_TESTED:
             return workshop.with_tests(from_hub.test_states(params["results"]))
+        case ext.LISP_EVALUATED:
+            return results.with_outcome(workshop, params)
         case ext.LISP_STATUS:
             return replace(workshop, lisp=params)
     return workshop

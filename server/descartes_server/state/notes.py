@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from descartes_server.ide.stops import Note
+from descartes_server.ide.stops import Note, Place
 from descartes_server.ide.text import LineIndex
 from descartes_server.lsp import from_hub, uris
 from descartes_server.state.snapshot import Snapshot
@@ -46,20 +46,38 @@ def _outside(snapshot: Snapshot, params: Mapping[str, Any], notes: Any) -> list[
     return [note for note, place in places if not span.start <= place <= span.end]
 
 
+class Shift:
+    """What a change of the text OLD into NEW does to places in it: one stretch was replaced by another."""
+
+    def __init__(self, old: LineIndex, new: LineIndex) -> None:
+        self._old, self._new = old, new
+        self._start = _common(old.text, new.text)
+        self._end = len(old.text) - _common_end(old.text, new.text, self._start)
+        self._by = len(new.text) - len(old.text)
+
+    def place(self, first: int, last: int, *, closed: bool = False) -> tuple[Place, Place] | None:
+        """Return where the stretch from FIRST to LAST of the old text stands now; None when it was changed.
+
+        CLOSED: what is put right after it is no part of it.
+        """
+        if last < self._start or (closed and last == self._start):
+            return self._new.position(first), self._new.position(last)
+        if first >= self._end or (closed and self._is_same(first, last)):
+            return self._new.position(first + self._by), self._new.position(last + self._by)
+        return None
+
+    def _is_same(self, first: int, last: int) -> bool:
+        """Of `(a)(b)` into `(b)` nobody can tell which parenthesis went: the form is there all the same."""
+        return first >= self._start and self._new.text.startswith(
+            self._old.text[first:last], first + self._by
+        )
+
+
 def moved(notes: Any, old: LineIndex, new: LineIndex) -> list[Note]:
     """Return NOTES of the text OLD where they stand in NEW; those in what was changed are dropped."""
-    start = _common(old.text, new.text)
-    end = _common_end(old.text, new.text, start)
-    shift = len(new.text) - len(old.text)
-    kept = []
-    for note in notes:
-        first, last = old.offset(*note.start), old.offset(*note.end)
-        if last < start:
-            kept.append(note)
-        elif first >= len(old.text) - end:
-            where = new.position(first + shift), new.position(last + shift)
-            kept.append(replace(note, start=where[0], end=where[1]))
-    return kept
+    shift = Shift(old, new)
+    places = ((note, shift.place(old.offset(*note.start), old.offset(*note.end))) for note in notes)
+    return [replace(note, start=where[0], end=where[1]) for note, where in places if where is not None]
 
 
 def _common(one: str, other: str) -> int:

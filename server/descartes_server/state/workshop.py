@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from descartes_core.model import Intervention, Lease, Principal, Run
 from descartes_server.ide import holding
 from descartes_server.ide.drift_marks import Loaded
+from descartes_server.ide.results import Result
 from descartes_server.ide.stops import Note, Stop
 from descartes_server.ide.test_marks import TestState
 
@@ -41,6 +42,8 @@ class Workshop:
     stops: tuple[Stop, ...] = ()
     notes: Mapping[str, Sequence[Note]] = field(default_factory=dict)
     """The compiler's notes by real path."""
+    results: Mapping[str, Sequence[Result]] = field(default_factory=dict)
+    """What evaluated forms have given, by real path."""
     tested: Mapping[str, TestState] = field(default_factory=dict)
     """What became of each test, by name."""
     frameworks: frozenset[str] = frozenset()
@@ -107,6 +110,13 @@ class Workshop:
         """Return the workshop with NOTES in place of what was known about the file PATH."""
         now = tuple(notes)
         return self if self.notes.get(path, ()) == now else replace(self, notes={**self.notes, path: now})
+
+    def with_results(self, path: str, results: Iterable[Result]) -> Workshop:
+        """Return the workshop with RESULTS as what evaluated forms of the file PATH have given."""
+        now = tuple(results)
+        if self.results.get(path, ()) == now:
+            return self
+        return replace(self, results={**self.results, path: now})
 
     def with_loaded(self, path: str, loaded: Loaded | None) -> Workshop:
         """Return the workshop with LOADED as what the image has of the file PATH."""
