@@ -68,9 +68,9 @@ class Shift:
 
     def _is_same(self, first: int, last: int) -> bool:
         """Of `(a)(b)` into `(b)` nobody can tell which parenthesis went: the form is there all the same."""
-        return first >= self._start and self._new.text.startswith(
-            self._old.text[first:last], first + self._by
-        )
+        there = first + self._by
+        same = self._new.text.startswith(self._old.text[first:last], max(there, 0))
+        return same and there >= 0 and first >= self._start
 
 
 def moved(notes: Any, old: LineIndex, new: LineIndex) -> list[Note]:
