@@ -9,13 +9,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 import descartes_swank as swank
 from descartes_core import errors
 from descartes_server.operations.texts import uri_of
-from support.lisp_desk import Desk, lisp_desk
+from support.lisp_desk import Desk, images_of, lisp_desk
 from support.stock_swank import StockSwank, own_stock_swank  # noqa: F401  (a fixture)
 from support.until import until
 
@@ -24,16 +23,6 @@ from support.until import until
 async def desk(workspace: Path, isolated_environment: Path) -> AsyncIterator[Desk]:
     async with lisp_desk(workspace) as made:
         yield made
-
-
-def images_of(workspace: Path) -> list[int]:
-    """Return the processes of images that work in WORKSPACE."""
-    found = []
-    for process in psutil.process_iter(["pid", "name", "cwd", "status"]):
-        name = process.info["name"] or ""
-        if process.info["cwd"] == str(workspace) and "sbcl" in name and process.info["status"] != "zombie":
-            found.append(process.info["pid"])
-    return found
 
 
 async def values(desk: Desk, code: str) -> list[str]:
@@ -119,7 +108,7 @@ async def test_the_old_image_stays_when_a_replay_is_cancelled(desk: Desk, worksp
     gate.unlink()
     pid = (await desk.call("lisp.status"))["pid"]
     replay = asyncio.create_task(desk.call("lisp.replay"))
-    await until(lambda: len(images_of(workspace)) == 2, 30)
+    await until(lambda: len(images_of(workspace)) == 2, "two images", 30)
     with pytest.raises(errors.InvalidParams, match="under way"):
         await desk.call("lisp.replay")
     await values(desk, "(incf *times*)")
@@ -145,7 +134,7 @@ async def begun_replay(desk: Desk, workspace: Path) -> tuple[asyncio.Task[dict[s
         record = swank.read_record(runtime / "next")
         return record.pid if record else None
 
-    await until(lambda: fresh() is not None, 30)
+    await until(lambda: fresh() is not None, "a fresh image", 30)
     pid = fresh()
     assert pid is not None and pid != old
     return replay, pid, gate
@@ -164,7 +153,7 @@ async def test_a_replay_goes_on_when_the_old_image_dies(desk: Desk, workspace: P
     old = (await desk.call("lisp.start"))["pid"]
     replay, fresh, gate = await begun_replay(desk, workspace)
     os.kill(old, signal.SIGKILL)
-    await until(lambda: desk.context.services.image.status().state == "lost", 30)
+    await until(lambda: desk.context.services.image.status().state == "lost", "the loss is known", 30)
     gate.write_text("")
     done = await asyncio.wait_for(replay, 60)
     assert done["status"]["pid"] == fresh and done["repeated"] == 2

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from descartes_core.model import Principal
 from descartes_core.store import EventQuery, Store
 from descartes_server.operations import dispatch
@@ -69,3 +71,14 @@ async def lisp_desk(workspace: Path) -> AsyncIterator[Desk]:
     await services.image.stop()
     await services.image.detach()
     await store.close()
+
+
+def images_of(workspace: Path) -> list[int]:
+    """Return the processes of images that work in WORKSPACE."""
+    return [
+        each.info["pid"]
+        for each in psutil.process_iter(["pid", "name", "cwd", "status"])
+        if each.info["cwd"] == str(workspace)
+        and "sbcl" in (each.info["name"] or "")
+        and each.info["status"] != "zombie"
+    ]
