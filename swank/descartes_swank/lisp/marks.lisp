@@ -210,13 +210,15 @@
                        (same-witnesses-p (mark-witnesses mark) objects))))
       (values (and valid mark) (or exists (and valid t))))))
 
-(defun store-mark (unit package file tick)
-  "Remember that the text of UNIT was loaded at TICK, unless a later one is known."
+(defun store-mark (unit package file tick &optional before)
+  "Remember that the text of UNIT was loaded at TICK, unless a later one is known.
+Without a FILE it goes on to be of the one that it was of BEFORE, its last mark."
   (let* ((key (unit-key unit package))
          (known (and key (gethash key *marks*))))
     (when (and key (or (null known) (<= (mark-tick known) tick)))
       (setf (gethash key *marks*)
-            (make-instance 'mark :digest (unit-digest unit) :value (unit-value unit) :file file :tick tick
+            (make-instance 'mark :digest (unit-digest unit) :value (unit-value unit) :tick tick
+                                 :file (or file (and before (mark-file-name before)))
                                  :package (and package (package-name package))
                                  :witnesses (keep-witnesses (nth-value 1 (witnesses unit package)))
                                  :unit unit)))))
@@ -270,7 +272,7 @@
   (let* ((unit (due-unit due))
          (package (unit-package unit (due-default due))))
     (cond ((due-kept due) (keep-mark (due-mark due) unit package))
-          ((or (and success (unit-certain-p unit)) (made-p due package)) (store-mark unit package file tick)))))
+          ((or (and success (unit-certain-p unit)) (made-p due package)) (store-mark unit package file tick (due-mark due))))))
 
 (defun settle-marks (marks success)
   "Mark what the evaluation with MARKS made: with SUCCESS all at top level, else what has changed."
