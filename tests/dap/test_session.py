@@ -186,6 +186,8 @@ async def test_commands_are_typed_in_the_console(debugger: DapClient, ratio: Pat
     assert ",restart N|NAME" in await debugger.evaluate(",help")
     targets = (await debugger.request("completions", text=",re", column=4))["targets"]
     assert {each["label"] for each in targets} == {",restarts", ",restart", ",return", ",retry"}
+    (name,) = (await debugger.request("completions", text="😀 (ratio:sha", column=14))["targets"]
+    assert (name["label"], name["start"], name["length"]) == ("ratio:share", 5, 9)
     thread = await stop(debugger)
     assert "0 [USE-VALUE]" in await debugger.evaluate(",restarts")
     for command, why in {

@@ -44,6 +44,22 @@ RATIO = """\
 (defun answer (unused)
   (share 84 0))
 """
+ORDERS = """\
+(defpackage #:orders (:use #:cl) (:export #:report #:mean))
+(in-package #:orders)
+(declaim (optimize (debug 3)))
+
+(defun mean (prices)
+  (let ((sum (reduce #'+ prices)))
+    (restart-case (/ sum (length prices))
+      (use-value (value)
+        :report "Use another value."
+        value))))
+
+(defun report (orders)
+  (loop for (customer prices) in orders
+        collect (list customer (mean prices))))
+"""
 SCRIPT = [
     {
         "toolCalls": [
@@ -230,3 +246,12 @@ def _run(words: list[str], **environment: str) -> str:
     )
     assert done.returncode == 0, f"{Path(words[1]).name} failed:\n{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+@pytest.mark.parametrize("vscode", [["--disable-workspace-trust"]], indirect=True, ids=["debugger"])
+def test_the_editors_own_debugger_stops_in_lisp_and_leaves_by_a_restart(
+    vscode: VsCode, lisp_workspace: Path, tmp_path: Path
+) -> None:
+    (lisp_workspace / "ratio.lisp").unlink()
+    (lisp_workspace / "orders.lisp").write_text(ORDERS)
+    assert "all done" in vscode.drive("debugger.mjs", lisp_workspace, tmp_path)

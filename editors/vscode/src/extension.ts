@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import { DidChangeConfigurationNotification, State } from 'vscode-languageclient/node';
 import type { LanguageClient } from 'vscode-languageclient/node';
 import { commands } from './commands';
+import { debugCommands, debugging } from './debug';
 import { Documents } from './documents';
 import { Server, makeClient } from './server';
 import { onSettings, serverCommand, settings } from './settings';
@@ -26,7 +27,8 @@ export async function activate(context: vscode.ExtensionContext): Promise<{ clie
   const documents = new Documents();
   context.subscriptions.push(log, views, documents);
   context.subscriptions.push(
-    ...register({ ...commands(server, documents), ...views.commands(), ...lineCommands(views) }),
+    ...register({ ...commands(server, documents), ...views.commands(), ...debugCommands(), ...lineCommands(views) }),
+    debugging(server),
     onSettings(() => void sendSettings(running)),
     vscode.workspace.onDidGrantWorkspaceTrust(() => void server.call('workspace.trust', { trusted: true })),
     running.onDidChangeState(({ newState }) => {

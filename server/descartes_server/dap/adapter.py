@@ -10,7 +10,17 @@ from logging.handlers import RotatingFileHandler
 from typing import Any
 
 from descartes_core.errors import DescartesError
-from descartes_server.dap import arguments, evaluation, frames, leaving, lifecycle, sources, threads
+from descartes_server.dap import (
+    arguments,
+    breakpoints,
+    completions,
+    evaluation,
+    frames,
+    leaving,
+    lifecycle,
+    sources,
+    threads,
+)
 from descartes_server.dap.channel import Channel, Reply, Request
 from descartes_server.dap.places import Places
 from descartes_server.dap.questions import Questions
@@ -21,7 +31,8 @@ from descartes_server.dap.session import Session
 from descartes_server.dap.stops import Stop, Stops
 from descartes_server.lsp import transport
 
-__all__ = ["Adapter", "evaluation", "frames", "leaving", "lifecycle", "serve", "sources", "threads"]
+REQUESTS_OF = (breakpoints, completions, evaluation, frames, leaving, lifecycle, sources, threads)
+"""The modules that answer requests."""
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +51,7 @@ class Adapter:
         self.stops = Stops(self._entered, self._left, self._gone)
         self.references = References()
         self.questions = Questions(self.channel)
+        self.breakpoints = breakpoints.Breakpoints(self)
         self.awaited: set[str] = set()
         """Evaluations of this client that stopped; how they end is told."""
         self.evaluating = 0
@@ -72,6 +84,7 @@ class Adapter:
         """Answer what is pending and let go of the hub; the image and its stops stay as they are."""
         await self.channel.close()
         if self._session is not None:
+            await self.breakpoints.clear_all()
             await self._session.close()
 
     async def open(self, folder: str | None) -> None:
@@ -148,19 +161,26 @@ class Adapter:
 
     def _entered(self, stop: Stop) -> None:
         condition = stop.debugger["condition"]
+        numbers = self.breakpoints.numbers(stop.debugger.get("breakpoint") or "")
         ours = stop.evaluation in self.awaited or self.evaluating > 0
         self.channel.event(
             "stopped",
             {
-                "reason": evaluation.reason(stop),
+                "reason": self._reason(stop),
                 "description": condition["type"],
                 "text": condition["message"],
                 "threadId": stop.thread,
                 # A stop that this client did not cause must not take the person away from what they do.
                 "preserveFocusHint": not ours,
                 "allThreadsStopped": False,
+                **({"hitBreakpointIds": numbers} if numbers else {}),
             },
         )
+
+    def _reason(self, stop: Stop) -> str:
+        hit = stop.debugger.get("breakpoint")
+        at_function = hit is not None and self.breakpoints.is_function(hit)
+        return "function breakpoint" if at_function else evaluation.reason(stop)
 
     def _left(self, stop: Stop) -> None:
         self.continued(stop)
@@ -175,6 +195,8 @@ class Adapter:
             case "descartes/debugger/changed":
                 if self.configured:
                     self.stops.update(params["debuggers"])
+            case "descartes/debugger/breakpoints":
+                self.breakpoints.changed(params["breakpoints"])
             case "descartes/lisp/output":
                 error = params.get("stream") in ("error", "stderr")
                 body = {"category": "stderr" if error else "stdout", "output": params["text"]}

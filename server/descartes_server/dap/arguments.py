@@ -124,6 +124,39 @@ class SourceOf(Arguments, frozen=True, kw_only=True):
     source_reference: int | None = None
 
 
+class SourceBreakpoint(Arguments, frozen=True, kw_only=True):
+    line: int
+    column: int | None = None
+    condition: str | None = None
+
+
+class SetBreakpoints(Arguments, frozen=True, kw_only=True):
+    """All breakpoints of a file; LINES is what older clients send."""
+
+    source: SourceOf
+    breakpoints: list[SourceBreakpoint] = []
+    lines: list[int] = []
+
+
+class FunctionBreakpoint(Arguments, frozen=True, kw_only=True):
+    name: str
+    condition: str | None = None
+
+
+class SetFunctionBreakpoints(Arguments, frozen=True, kw_only=True):
+    breakpoints: list[FunctionBreakpoint]
+
+
+class FilterOption(Arguments, frozen=True, kw_only=True):
+    filter_id: str
+    condition: str | None = None
+
+
+class SetExceptionBreakpoints(Arguments, frozen=True, kw_only=True):
+    filters: list[str] = []
+    filter_options: list[FilterOption] = []
+
+
 class Source(Arguments, frozen=True, kw_only=True):
     source: SourceOf | None = None
     source_reference: int = 0

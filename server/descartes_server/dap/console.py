@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from descartes_core.errors import InvalidParams
 from descartes_server.dap import arguments, leaving, texts
 from descartes_server.dap.channel import Reply
-from descartes_server.dap.requests import request
 from descartes_server.dap.stops import Frame, Stop
 
 if TYPE_CHECKING:
@@ -89,6 +88,10 @@ async def _continue(place: Place, rest: str) -> Reply:
     return _said(await leaving.go_on(place.adapter, place.stop))
 
 
+async def _step(place: Place, kind: str) -> Reply:
+    return _said(await leaving.step(place.adapter, place.stop, kind, told=False))
+
+
 async def _return(place: Place, rest: str) -> Reply:
     return _said(await leaving.return_value(place.adapter, place.frame, texts.form(rest)))
 
@@ -105,6 +108,9 @@ COMMANDS: dict[str, Command] = {
     "abort": Command("", "leave the stop for the level above it, or give the evaluation up", _abort),
     "toplevel": Command("", "give the evaluation up from whatever level", _toplevel),
     "continue": Command("", "go on by the restart CONTINUE", _continue),
+    "into": Command("", "step into the call at hand", lambda place, _: _step(place, "into")),
+    "next": Command("", "step to the next call of the function", lambda place, _: _step(place, "next")),
+    "out": Command("", "step out of the function", lambda place, _: _step(place, "out")),
     "return": Command("FORM", "return the value of a form from the chosen frame", _return),
     "retry": Command(
         "[FORM]…", "call the chosen frame's function again, with other arguments or the same", _retry
@@ -125,28 +131,6 @@ async def perform(adapter: Adapter, text: str, chosen: Frame | None) -> Reply:
         there = ", ".join(f"{MARK}{each}" for each in COMMANDS)
         raise InvalidParams(f"expected a command, got {MARK}{name[:60]}; there are {there}")
     return await command.perform(Place(adapter, chosen), rest.strip())
-
-
-@request("completions", arguments.Completions)
-async def completions(adapter: Adapter, asked: arguments.Completions) -> dict[str, Any]:
-    """Return the commands that the text before the caret may become."""
-    line = asked.text.splitlines()[adapter.places.line(asked.line)] if asked.line is not None else asked.text
-    typed = line[: adapter.places.column(asked.column, line)]
-    if not is_command(typed) or " " in typed.strip():
-        return {"targets": []}
-    word = typed.strip().removeprefix(MARK).lower()
-    return {
-        "targets": [
-            {
-                "label": f"{MARK}{name}",
-                "start": 0,
-                "length": len(typed),
-                "detail": each.help,
-            }
-            for name, each in COMMANDS.items()
-            if name.startswith(word)
-        ]
-    }
 
 
 def _say(text: str) -> Reply:

@@ -109,7 +109,9 @@ async def shown(adapter: Adapter, done: Evaluation) -> dict[str, Any]:
 def reason(stop: Stop) -> str:
     """Return the protocol's word for why the thread of STOP is stopped."""
     kind = stop.debugger["condition"]["type"].rpartition(":")[2].lower()
-    if kind == "breakpoint":
+    if stop.debugger.get("stepping"):
+        return "step"
+    if stop.debugger.get("breakpoint") or kind.endswith("breakpoint"):
         return "breakpoint"
     if kind in ("interrupt", "interactive-interrupt"):
         return "pause"

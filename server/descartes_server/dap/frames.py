@@ -101,7 +101,9 @@ class Locals:
 
     async def variables(self, start: int, count: int | None, filter: str | None = None) -> list[Variable]:
         detail = await self.adapter.session.call("debugger.frame", self.frame.key)
-        shown = page(list(enumerate(detail["locals"])), start, count, filter)
+        # What macros and the compiler made up stands after what the person wrote.
+        there = sorted(enumerate(detail["locals"]), key=lambda each: each[1]["name"].startswith("#:"))
+        shown = page(there, start, count, filter)
         return list(await asyncio.gather(*(self._variable(index, each) for index, each in shown)))
 
     async def set(self, name: str, value: str) -> Variable:

@@ -21,6 +21,24 @@ async def continue_(adapter: Adapter, asked: arguments.OfThread) -> Reply:
     return await go_on(adapter, adapter.stops.of(asked.thread_id), told={"allThreadsContinued": False})
 
 
+@request("next", arguments.OfThread)
+async def next_(adapter: Adapter, asked: arguments.OfThread) -> Reply:
+    """Go on to the next call of the function that a thread is stopped in."""
+    return await step(adapter, adapter.stops.of(asked.thread_id), "next")
+
+
+@request("stepIn", arguments.OfThread)
+async def step_in(adapter: Adapter, asked: arguments.OfThread) -> Reply:
+    """Go into the call at hand."""
+    return await step(adapter, adapter.stops.of(asked.thread_id), "into")
+
+
+@request("stepOut", arguments.OfThread)
+async def step_out(adapter: Adapter, asked: arguments.OfThread) -> Reply:
+    """Go on until the function that a thread is stopped in has returned."""
+    return await step(adapter, adapter.stops.of(asked.thread_id), "out")
+
+
 @request("pause", arguments.OfThread)
 async def pause(adapter: Adapter, asked: arguments.OfThread) -> None:
     """Stop a running thread in the debugger."""
@@ -74,6 +92,11 @@ async def go_on(adapter: Adapter, stop: Stop, told: Body = None) -> Reply:
             "choose one with descartes/invokeRestart, or `,restart` in the console"
         )
     return await leave(adapter, stop, "debugger.continue", {}, told)
+
+
+async def step(adapter: Adapter, stop: Stop, kind: str, *, told: bool = True) -> Reply:
+    """Leave STOP by one step of KIND; TOLD: the response itself says that the thread goes on."""
+    return await leave(adapter, stop, "debugger.step", {"kind": kind}, {} if told else None)
 
 
 async def call_again(adapter: Adapter, frame: Frame, arguments: list[str] | None) -> Reply:

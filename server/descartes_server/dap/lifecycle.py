@@ -6,10 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from descartes_server.dap import arguments
+from descartes_server.dap.breakpoints import FILTERS
 from descartes_server.dap.channel import Reply
 from descartes_server.dap.places import Places
 from descartes_server.dap.refusals import OutOfOrder
 from descartes_server.dap.requests import request
+from descartes_server.operations import registry
 
 if TYPE_CHECKING:
     from descartes_server.dap.adapter import Adapter
@@ -24,11 +26,22 @@ CAPABILITIES: dict[str, Any] = {
     "supportsRestartFrame": True,
     "supportsExceptionInfoRequest": True,
     "supportsCompletionsRequest": True,
-    "completionTriggerCharacters": [","],
+    "completionTriggerCharacters": [",", "(", ":"],
     "supportsCancelRequest": True,
+    "supportsFunctionBreakpoints": True,
+    "supportsConditionalBreakpoints": True,
+    "supportsExceptionFilterOptions": True,
+    "exceptionBreakpointFilters": FILTERS,
     "supportsTerminateRequest": True,
     "supportsTerminateThreadsRequest": True,
     "supportsSingleThreadExecutionRequests": True,
+}
+
+NEEDED = {
+    "supportsFunctionBreakpoints": "debugger.breakpoints.set",
+    "supportsConditionalBreakpoints": "debugger.breakpoints.set",
+    "supportsExceptionFilterOptions": "debugger.breakOnSignals",
+    "exceptionBreakpointFilters": "debugger.breakOnSignals",
 }
 
 
@@ -39,7 +52,8 @@ async def initialize(adapter: Adapter, asked: arguments.Initialize) -> dict[str,
         raise OutOfOrder("expected one initialize, this is another; start a new adapter for a new session")
     adapter.client = asked
     adapter.places = Places(asked)
-    return CAPABILITIES
+    there = {each.name for each in registry.of_resource("debugger")}
+    return {key: value for key, value in CAPABILITIES.items() if NEEDED.get(key, "debugger.list") in there}
 
 
 @request("attach", arguments.Attach, when="initialized")

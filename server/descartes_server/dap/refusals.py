@@ -54,5 +54,7 @@ def of(error: BaseException, command: str, log_path: str) -> dict[str, Any]:
 
 
 def _refusal(sentence: str, code: str, number: int) -> dict[str, Any]:
-    error = {"id": number, "format": sentence, "variables": {"code": code}}
-    return {"message": WORDS.get(code, sentence), "body": {"error": {**error, "showUser": True}}}
+    error: dict[str, Any] = {"id": number, "format": sentence, "variables": {"code": code}}
+    # What an evaluation says of its failure stands where it was asked for.
+    error["showUser"] = code not in ("evaluation_failed", "cancelled")
+    return {"message": WORDS.get(code, sentence), "body": {"error": error}}
