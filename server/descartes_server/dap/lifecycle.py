@@ -11,7 +11,6 @@ from descartes_server.dap.channel import Reply
 from descartes_server.dap.places import Places
 from descartes_server.dap.refusals import OutOfOrder
 from descartes_server.dap.requests import request
-from descartes_server.operations import registry
 
 if TYPE_CHECKING:
     from descartes_server.dap.adapter import Adapter
@@ -37,13 +36,6 @@ CAPABILITIES: dict[str, Any] = {
     "supportsSingleThreadExecutionRequests": True,
 }
 
-NEEDED = {
-    "supportsFunctionBreakpoints": "debugger.breakpoints.set",
-    "supportsConditionalBreakpoints": "debugger.breakpoints.set",
-    "supportsExceptionFilterOptions": "debugger.breakOnSignals",
-    "exceptionBreakpointFilters": "debugger.breakOnSignals",
-}
-
 
 @request("initialize", arguments.Initialize, when="any")
 async def initialize(adapter: Adapter, asked: arguments.Initialize) -> dict[str, Any]:
@@ -52,8 +44,7 @@ async def initialize(adapter: Adapter, asked: arguments.Initialize) -> dict[str,
         raise OutOfOrder("expected one initialize, this is another; start a new adapter for a new session")
     adapter.client = asked
     adapter.places = Places(asked)
-    there = {each.name for each in registry.of_resource("debugger")}
-    return {key: value for key, value in CAPABILITIES.items() if NEEDED.get(key, "debugger.list") in there}
+    return CAPABILITIES
 
 
 @request("attach", arguments.Attach, when="initialized")
