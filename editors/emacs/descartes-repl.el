@@ -175,7 +175,7 @@ From then on its output is shown as it comes.")
   "Show the prompt."
   (descartes-repl--fresh-line)
   (setq descartes-repl--running nil)
-  (comint-output-filter (get-buffer-process (current-buffer)) (concat descartes-repl-package "> "))
+  (comint-output-filter (get-buffer-process (current-buffer)) (concat (if (equal descartes-repl-package "COMMON-LISP-USER") "CL-USER" descartes-repl-package) "> "))
   (force-mode-line-update))
 
 (defun descartes-repl--insert-value (evaluation text index)
@@ -190,10 +190,14 @@ From then on its output is shown as it comes.")
     (descartes-repl--insert (concat (if number (format "#v%d%s " number (if (zerop index) "" (format ":%d" index)))
                                       "")
                                     "⇒ ")
-                            'face 'shadow)
-    (descartes-repl--insert text 'face 'descartes-repl-value 'keymap map 'mouse-face 'highlight
+                            'font-lock-face 'shadow)
+    (descartes-repl--insert text 'font-lock-face 'descartes-repl-value 'keymap map 'mouse-face 'highlight
                             'help-echo "RET, mouse-1: inspect this value")
     (descartes-repl--insert "\n")))
+
+(defun descartes-repl--line (condition)
+  "Return the message of CONDITION as one line."
+  (string-join (split-string (or (plist-get condition :message) "") "[\n ]+" t) " "))
 
 (defun descartes-repl--insert-outcome (evaluation)
   "Write what EVALUATION has come to."
@@ -203,14 +207,14 @@ From then on its output is shown as it comes.")
                 (seq-doseq (text (plist-get evaluation :values))
                   (descartes-repl--insert-value evaluation text (setq index (1+ index))))
                 (when (< index 0)
-                  (descartes-repl--insert "; no values\n" 'face 'shadow))))
+                  (descartes-repl--insert "; no values\n" 'font-lock-face 'shadow))))
       ("stopped" (descartes-repl--insert
-                  (format "; stopped: %s  (C-c C-d)\n" (string-trim (or (plist-get condition :message) "")))
-                  'face 'descartes-repl-problem))
+                  (format "; stopped: %s  (C-c C-d)\n" (descartes-repl--line condition))
+                  'font-lock-face 'descartes-repl-problem))
       (state (descartes-repl--insert
               (format "; %s%s\n" state
-                      (if condition (concat ": " (string-trim (plist-get condition :message))) ""))
-              'face 'descartes-repl-problem)))))
+                      (if condition (concat ": " (descartes-repl--line condition)) ""))
+              'font-lock-face 'descartes-repl-problem)))))
 
 ;;; Evaluating
 
@@ -247,7 +251,7 @@ On a value, inspect it."
   "Go on waiting if DATA name a running evaluation; else show TEXT."
   (let ((id (plist-get data :evaluation)))
     (if (not id)
-        (progn (descartes-repl--insert (format "; %s\n" text) 'face 'descartes-repl-problem)
+        (progn (descartes-repl--insert (format "; %s\n" text) 'font-lock-face 'descartes-repl-problem)
                (descartes-repl--prompt))
       (descartes-repl--claim id)
       (setq descartes-repl--running id)
@@ -303,7 +307,7 @@ On a value, inspect it."
   "Write TEXT, which the evaluation ID printed."
   (let ((shown (assoc id descartes-repl--shown)))
     (setcdr shown (+ (cdr shown) (length text)))
-    (descartes-repl--insert text 'face 'descartes-repl-output)))
+    (descartes-repl--insert text 'font-lock-face 'descartes-repl-output)))
 
 (defun descartes-repl--show-rest (evaluation)
   "Write what EVALUATION printed and no notification has brought."
@@ -315,7 +319,7 @@ On a value, inspect it."
     (descartes-repl--fresh-line)
     (when-let ((file (plist-get evaluation :outputFile)))
       (descartes-repl--insert (format "; all %s bytes are in %s\n" (plist-get evaluation :outputBytes) file)
-                              'face 'shadow))))
+                              'font-lock-face 'shadow))))
 
 (defun descartes-repl--output (params)
   "Write the text of PARAMS if it is of an evaluation of a REPL here."

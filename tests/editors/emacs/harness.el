@@ -24,7 +24,7 @@
 
 (defmacro test-see (what form)
   "Wait for FORM and return its value; fail the test, saying WHAT, without one."
-  `(let ((end (+ (float-time) 15)) found)
+  `(let ((end (+ (float-time) 45)) found)
      (while (not (or (setq found ,form) (> (float-time) end)))
        (accept-process-output nil 0.02))
      (unless found
@@ -227,7 +227,7 @@ buffer; TAKE-OVER takes the file over."
       (funcall type "(in-package :keyword)")
       (funcall seen "^KEYWORD> ")
       (funcall type "(cl:in-package :cl-user)")
-      (funcall seen "^COMMON-LISP-USER> \\'")
+      (funcall seen "^CL-USER> \\'")
       (goto-char (point-max))
       (insert "(multiple-value-bi")
       (should (member "multiple-value-bind" (nth 2 (descartes-repl-complete))))

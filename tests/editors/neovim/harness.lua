@@ -2,7 +2,7 @@
 local M = {}
 
 M.shown = {} ---@type string[] every message
-M.deadline = 15000
+M.deadline = 45000
 
 local notify = vim.notify
 vim.notify = function(text, ...)

@@ -9,7 +9,7 @@ local view = require('descartes.debugger_view')
 M.debuggers = {} ---@type table[] the stops there are now
 M.buffer = nil ---@type integer?
 
-local KEYS = '<CR> choose  a abort  c continue  e eval  s x o step  v source  g? help'
+local KEYS = '<CR> choose  a abort  c continue  e eval  sxo step  g? help'
 local MORE_FRAMES = 50
 local namespace = vim.api.nvim_create_namespace('descartes-debugger')
 local lines = {} ---@type descartes.Line[]

@@ -21,10 +21,14 @@ local function prompt_row(repl)
   return vim.api.nvim_buf_get_extmark_by_id(repl.buffer, prompts, repl.mark, {})[1]
 end
 
+local function prompt(repl)
+  return (repl.package == 'COMMON-LISP-USER' and 'CL-USER' or repl.package) .. '> '
+end
+
 local function draw_prompt(repl, row)
   repl.mark = vim.api.nvim_buf_set_extmark(repl.buffer, prompts, row, 0, {
     id = repl.mark,
-    virt_text = { { repl.running and '… ' or (repl.package .. '> '), 'Statement' } },
+    virt_text = { { repl.running and '… ' or prompt(repl), 'Statement' } },
     virt_text_pos = 'inline',
     right_gravity = false,
   })
@@ -95,7 +99,7 @@ local function write_value(repl, evaluation, text, index)
 end
 
 local function write_outcome(repl, evaluation)
-  local condition = type(evaluation.condition) == 'table' and vim.trim(evaluation.condition.message) or nil
+  local condition = type(evaluation.condition) == 'table' and vim.trim((evaluation.condition.message:gsub('%s+', ' '))) or nil
   if evaluation.state == 'done' then
     for index, text in ipairs(evaluation.values) do
       write_value(repl, evaluation, text, index - 1)
@@ -189,7 +193,8 @@ end
 
 local function send(repl, code)
   set_input(repl, '')
-  write(repl, repl.package .. '> ' .. code .. '\n')
+  local row = write(repl, prompt(repl) .. code .. '\n')
+  vim.api.nvim_buf_set_extmark(repl.buffer, colours, row, 0, { end_col = #prompt(repl), hl_group = 'Statement' })
   table.insert(repl.history, code)
   repl.at, repl.running = nil, true
   draw_prompt(repl, prompt_row(repl))
@@ -305,7 +310,6 @@ local function make(name)
   repls[name] = repl
   vim.api.nvim_buf_set_name(repl.buffer, 'descartes://repl/' .. name)
   vim.bo[repl.buffer].bufhidden = 'hide'
-  vim.bo[repl.buffer].syntax = 'lisp'
   vim.bo[repl.buffer].omnifunc = "v:lua.require'descartes.repl'.complete"
   vim.b[repl.buffer].descartes_repl = name
   vim.api.nvim_buf_set_lines(repl.buffer, 0, -1, false, { '; <CR> evaluate  <Tab> complete  <C-p> <C-n> earlier  <C-c> stop', '' })

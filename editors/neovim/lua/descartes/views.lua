@@ -44,10 +44,23 @@ function View:window()
   return vim.fn.win_findbuf(self.buffer)[1]
 end
 
+--- Return a window of this tab that shows another view: it shows this one next.
+local function window_of_a_view()
+  for _, view in pairs(open) do
+    local window = vim.api.nvim_buf_is_valid(view.buffer) and view:window()
+    if window and vim.api.nvim_win_get_tabpage(window) == vim.api.nvim_get_current_tabpage() then
+      return window
+    end
+  end
+end
+
 --- Have a window for the view, with WINBAR above it; go there if ENTER.
 function View:show(winbar, enter)
   local window = self:window()
-  if not window then
+  if not window and window_of_a_view() then
+    window = window_of_a_view()
+    vim.api.nvim_win_set_buf(window, self.buffer)
+  elseif not window then
     window = vim.api.nvim_open_win(self.buffer, enter or false, {
       split = 'below',
       win = 0,
@@ -56,7 +69,8 @@ function View:show(winbar, enter)
     for name, value in pairs({ number = false, relativenumber = false, signcolumn = 'no', wrap = false, list = false }) do
       vim.wo[window][0][name] = value
     end
-  elseif enter then
+  end
+  if enter then
     vim.api.nvim_set_current_win(window)
   end
   vim.wo[window][0].winbar = winbar
