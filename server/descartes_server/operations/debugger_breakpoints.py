@@ -8,6 +8,7 @@ from descartes_core.errors import InvalidParams
 from descartes_core.model import Shape
 from descartes_server.operations import lisp_shapes as shapes
 from descartes_server.operations import texts
+from descartes_server.operations.asking import package_at
 from descartes_server.operations.context import Context
 from descartes_server.operations.debugger import StopParams, leave
 from descartes_server.operations.registry import Empty, NoParams, Params, operation
@@ -16,6 +17,7 @@ from descartes_server.operations.registry import Empty, NoParams, Params, operat
 class BreakpointParams(Params, frozen=True, kw_only=True):
     """A function by its name SYMBOL, or the form of the file URI at POSITION.
 
+    With both, SYMBOL is read in the package that the file is in there, else in CL-USER.
     CONDITION is Lisp text, evaluated with the variables that are visible there.
     """
 
@@ -67,14 +69,21 @@ async def set_(context: Context, params: BreakpointParams) -> shapes.Breakpoint:
     breakpoints = context.services.image.breakpoints
     condition = (params.condition or "").strip() or None
     if params.symbol is not None:
-        if params.position is not None:
-            raise InvalidParams("expected symbol, or uri and position, got both")
-        return await breakpoints.at_function(params.symbol, condition, context.caller.client_id)
+        symbol = await _qualified(context, params, params.symbol)
+        return await breakpoints.at_function(symbol, condition, context.caller.client_id)
     if params.uri is None or params.position is None:
         raise InvalidParams("expected symbol, or uri and position, got neither")
     source = await texts.read(context.services.editors, params.uri, params.document, use_disk=params.use_disk)
     offset = source.offset(params.position)
     return await breakpoints.at_form(source, offset, condition, context.caller.client_id)
+
+
+async def _qualified(context: Context, params: BreakpointParams, symbol: str) -> str:
+    """Return SYMBOL with the package of the place that PARAMS give, if they do and it has none."""
+    if params.uri is None or ":" in symbol or symbol.startswith("("):
+        return symbol
+    package = await package_at(context, params.uri, params.position, params.document)
+    return f"{package.lstrip('#:')}::{symbol}"
 
 
 @operation("debugger.breakpoints.clear", kind="effect", for_agents=True, positional=("id",))

@@ -58,6 +58,7 @@
   (test-restart-by-lens)
   (test-restart-by-code-action)
   (test-read-a-line)
+  (test-retry-with-fix)
   (test-inspector)
   (test-explore)
   (test-tests)

@@ -308,5 +308,25 @@ buffer; TAKE-OVER takes the file over."
       (descartes-tests-failed-again)
       (test-see-message "Tests: 0 passed · 1 failed"))))
 
+(defun test-retry-with-fix ()
+  "A stopped form is corrected in its file, and its frame called again; then a breakpoint and steps."
+  (test-go-to "(length numbers)")
+  (setq test-messages nil)
+  (descartes-eval "(average '())")
+  (test-see "the stop" (string-match-p "USE-VALUE" (test-debugger-text)))
+  (delete-region (point) (progn (forward-sexp) (point)))
+  (insert "(max 1 (length numbers))")
+  (descartes-retry-with-fix)
+  (test-see-message "⇒ 0")
+  (test-see "the debugger to close" (string-empty-p (test-debugger-text)))
+  (descartes-break "shapes::average")
+  (test-see-message "Stops at calls of")
+  (descartes-eval "(average '(1 2))")
+  (test-see "the breakpoint" (string-match-p "breakpoint" (downcase (test-debugger-text))))
+  (test-answering ("shapes::average") (ignore-errors (descartes-clear-breakpoint)))
+  (setq test-messages nil)
+  (test-in-debugger (goto-char (point-min)) (descartes-debugger-continue))
+  (test-see-message "⇒ 3/2"))
+
 (provide 'harness)
 ;;; harness.el ends here

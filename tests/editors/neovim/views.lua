@@ -103,6 +103,30 @@ return function(test, put_cursor, workspace)
     vim.cmd('Descartes callers area')
   end
 
+  local function retry()
+    put_cursor('(length numbers)')
+    vim.cmd("Descartes eval (average '())")
+    see('the stop', function()
+      return #require('descartes.debugger').debuggers == 1
+    end)
+    vim.api.nvim_set_current_line((vim.api.nvim_get_current_line():gsub('%(length numbers%)', '(max 1 (length numbers))')))
+    vim.cmd('Descartes retry')
+    test.see_message('⇒ 0')
+    vim.cmd('Descartes break average')
+    test.see_message('Descartes: ')
+    vim.cmd("Descartes eval (average '(1 2))")
+    see('the breakpoint', function()
+      local stop = require('descartes.debugger').debuggers[1]
+      return stop and stop.condition.type:lower():find('breakpoint', 1, true)
+    end)
+    test.choose('')
+    vim.cmd('Descartes clear-breakpoint')
+    vim.cmd('Descartes debugger')
+    vim.api.nvim_win_set_cursor(0, { 1, 0 })
+    press('c')
+    test.see_message('⇒ 3/2')
+  end
+
   local function tests()
     vim.fn.writefile({
       '(defsystem "checks" :depends-on ("fiveam") :components ((:file "checks")))',
@@ -128,7 +152,7 @@ return function(test, put_cursor, workspace)
   end
 
   local window = vim.api.nvim_get_current_win()
-  for _, part in ipairs({ repl, inspector, explore, tests }) do
+  for _, part in ipairs({ repl, retry, inspector, explore, tests }) do
     vim.api.nvim_set_current_win(window)
     part()
   end
