@@ -17,12 +17,14 @@ from .ways import Way
 
 LISP_FILES: Final = (
     "output.lisp",
+    "results.lisp",
     "evaluate.lisp",
     "offspring.lisp",
     "debugger.lisp",
     "stepping.lisp",
     "breakpoints.lisp",
     "objects.lisp",
+    "object-kinds.lisp",
     "inspector.lisp",
     "marks.lisp",
 )

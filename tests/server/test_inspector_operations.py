@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from descartes_core import errors
+from descartes_core.runs import SpawnRequest
 from descartes_server import __version__
 from descartes_server.hub import messages, service
 from descartes_server.hub.client import HubClient
@@ -18,7 +19,8 @@ from descartes_server.hub.embedded import EmbeddedOpener
 from descartes_server.hub.main import running_hub
 from descartes_server.operations.context import Context
 from descartes_server.operations.workspace import Workspace
-from support.desk import Desk, desk
+from descartes_swank import Expression
+from support.desk import PERSON, Desk, desk
 
 __all__ = ["desk"]
 
@@ -163,4 +165,21 @@ async def test_a_client_that_goes_takes_its_inspections_along(
                 await asyncio.sleep(0.02)
         assert (await stays.call("inspector.refresh", {"id": shown["id"]}))["title"] == "2"
         await stays.close()
+        await hub.services.image.stop()
+
+
+async def test_a_run_that_has_ended_leaves_nothing_in_the_image(here: Workspace) -> None:
+    here.prepare()
+    async with running_hub(here) as hub:
+        await hub.services.image.start()
+        lisp = hub.services.image.running()
+        command = ["sh", "-c", "while [ ! -e go ]; do sleep 0.05; done"]
+        run = await hub.services.runs.spawn(SpawnRequest(task="wait", command=command), by=PERSON)
+        owner = f"run:{run.id}"
+        await lisp.inspector.open(Expression("1"), id="ins_of_run", owner=owner)
+        assert len(await lisp.inspector.list(owner)) == 1
+        (here.root / "go").touch()
+        async with asyncio.timeout(15):
+            while await lisp.inspector.list(owner):  # noqa: ASYNC110 (another process has it)
+                await asyncio.sleep(0.02)
         await hub.services.image.stop()

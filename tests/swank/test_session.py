@@ -178,8 +178,8 @@ async def test_inspecting_gives_title_type_and_parts_as_text(here: Session) -> N
     await here.run("(defstruct point x y)")
     text = await here.lisp.inspect("(make-point :x 41 :y '(a b))")
     assert text.startswith("#S(POINT :X 41 :Y (A B))\nType: POINT\n")
-    assert "X: 41" in text
-    assert "Y: (A B)" in text
+    assert "X = 41" in text
+    assert "Y = (A B)" in text
     assert "7" in await here.lisp.inspect("(make-array 3 :initial-element 7)")
 
 

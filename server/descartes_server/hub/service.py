@@ -21,6 +21,7 @@ from descartes_server.hub import messages
 from descartes_server.hub.attachment import Attachment
 from descartes_server.hub.feed import Feed, OtherWriters
 from descartes_server.hub.presence import Presence
+from descartes_server.ide.lenses import RUN_ENDED
 from descartes_server.operations import lease_requests, principals, settings, trust
 from descartes_server.operations.context import Caller, Services
 from descartes_server.operations.editors import Editors
@@ -229,6 +230,9 @@ class Hub:
     async def _take_in(self, events: Sequence[Event]) -> None:
         for attachment in self._attachments:
             attachment.wake()
+        for event in events:
+            if event.run is not None and event.name == "run.status" and event.data.get("to") in RUN_ENDED:
+                self.run(self.services.image.forget_client(f"run:{event.run}"))
         await lease_requests.close_settled(self.services, events)
 
     async def _forget(self, client_id: str) -> None:

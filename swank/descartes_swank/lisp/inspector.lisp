@@ -6,7 +6,7 @@
 (in-package "DESCARTES-BOOT")
 
 (eval-when (:compile-toplevel :load-toplevel :execute)
-  (export '(inspector-open inspector-open-stopped inspector-do inspector-list)))
+  (export '(inspector-open inspector-open-stopped inspector-do inspector-list inspect-text)))
 
 (defconstant +inspections-per-client+ 20)
 (defconstant +history-length+ 100)
@@ -407,6 +407,20 @@ OUTPUT is bound to a function that returns what was printed meanwhile. Reading f
     (list :ok (loop for inspection in *inspections*
                     when (equal owner (inspection-owner inspection))
                       collect (subseq (message inspection '() 0) 0 3)))))
+
+;;; As one text, for who only reads
+
+(defun inspect-text (text client package)
+  "Return (:ok TEXT) about the value of TEXT: as it prints, its type, and its first lines."
+  (let ((package (reading-package package client)))
+    (answering (10 printed)
+      (let* ((object (wanted-object client package (list :expression text)))
+             (inspection (make-instance 'inspection :id "" :owner "" :client client :package package)))
+        (setf (inspection-views inspection) (list (make-view object package)))
+        (destructuring-bind (id title type parts more &rest rest) (whole-message inspection +page+)
+          (declare (ignore id rest))
+          (list :ok (format nil "~a~%Type: ~a~%~%~{~a~%~}~:[~;…~%~]" title type (mapcar #'first parts)
+                            more)))))))
 
 ;;; Clients that are gone
 
