@@ -183,3 +183,23 @@ async def test_a_run_that_has_ended_leaves_nothing_in_the_image(here: Workspace)
             while await lisp.inspector.list(owner):  # noqa: ASYNC110 (another process has it)
                 await asyncio.sleep(0.02)
         await hub.services.image.stop()
+
+
+@pytest.mark.ledger("D-73")
+async def test_the_objects_of_a_traced_call_are_opened(desk: Desk) -> None:
+    await desk.call("lisp.eval", code="(defun pair (one two) (values (list one two) :second))")
+    await desk.call("lisp.trace", symbol="pair")
+    await desk.call("lisp.eval", code="(pair (vector 1 2) 3)")
+    (call,) = (await desk.call("lisp.traceTree"))["calls"]
+    argument = await desk.call("inspector.open", call=call["id"], argument=0)
+    assert argument["type"] == "(SIMPLE-VECTOR 2)"
+    changed = await desk.call(
+        "inspector.set", id=argument["id"], part=line(argument, "0 = ")["part"], code=":new"
+    )
+    assert changed["title"] == "#(:NEW 2)"
+    # It is the object itself: the list that the call returned has it too.
+    value = await desk.call("inspector.open", call=call["id"], value=0)
+    assert value["title"] == "(#(:NEW 2) 3)"
+    assert (await desk.call("inspector.open", call=call["id"], value=1))["title"] == ":SECOND"
+    with pytest.raises(errors.NotFound, match="no argument 2"):
+        await desk.call("inspector.open", call=call["id"], argument=2)

@@ -3,7 +3,7 @@
 (in-package "DESCARTES-BOOT")
 
 (defconstant +results-kept+ 100 "For each REPL, large ones too.")
-(defconstant +values-kept+ 20 "For each client's evaluations that belong to no REPL.")
+(defconstant +values-kept+ 10 "For each client's evaluations that belong to no REPL.")
 
 (defstruct result id number values)
 
