@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -192,3 +193,36 @@ async def test_a_load_that_never_ends_is_interrupted(desk: Desk, workspace: Path
         "interrupt",
     )
     await desk.call("debugger.toplevel", **stopped["debugger"])
+
+
+QUICKLISP = """;; What is used of Quicklisp.
+;; The real client was compared with it by hand, with a dist served over HTTP.
+(defpackage #:ql-dist (:use #:cl))
+(defpackage #:quicklisp-client (:use #:cl))
+(in-package #:ql-dist)
+(defun find-system (name) (find name '("tiny-lib") :test #'string=))
+(in-package #:quicklisp-client)
+(setf (fdefinition 'quickload)
+      (let ((software (uiop:subpathname *load-truename* "software/")))
+        (lambda (name &key silent)
+          (declare (ignore name silent))
+          (push software asdf:*central-registry*))))
+"""
+
+
+async def test_quicklisp_fetches_what_is_missing_only_when_asked_to(
+    desk: Desk, workspace: Path, isolated_environment: Path
+) -> None:
+    home = isolated_environment / "home"
+    library = '(defsystem "tiny-lib" :components ((:file "tiny")))'
+    software = {"tiny": "(defvar cl-user::*tiny* :there)\n", "tiny-lib_asd": library}
+    write(home / "quicklisp" / "software", **software)
+    (home / "quicklisp" / "setup.lisp").write_text(QUICKLISP)
+    write(workspace, app_asd='(defsystem "app" :depends-on ("tiny-lib"))')
+    environment = dict(desk.context.caller.environment) | {"HOME": str(home)}
+    desk.context = replace(desk.context, caller=replace(desk.context.caller, environment=environment))
+    with pytest.raises(errors.NotFound, match="let Quicklisp fetch it with `install: true`"):
+        await desk.call("lisp.loadSystem", system="app")
+    loaded = await desk.call("lisp.loadSystem", system="app", install=True)
+    assert loaded["success"], loaded["condition"]
+    assert await desk.values("cl-user::*tiny*") == [":THERE"]

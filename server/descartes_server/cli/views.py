@@ -19,6 +19,8 @@ COLOURS = {
     "lost": "red",
     "completed": "green",
     "failed": "red",
+    "passed": "green",
+    "skipped": "yellow",
     "idle": "dim",
     "initializing": "cyan",
     "loaded": "green",
@@ -244,6 +246,20 @@ HUBS = [
     _time("startedAt"),
 ]
 
+TESTS = [
+    _field("name", "name", short=False),
+    _field("framework", "framework"),
+    _field("system", "system"),
+    Column("place", lambda row: f"{unquote(urlsplit(row['uri']).path)}:{row['range']['start']['line']}"),
+]
+
+TEST_RESULTS = [
+    _status("status", "status"),
+    _field("name", "name", short=False),
+    _time("at"),
+    _field("message", "message", short=False),
+]
+
 SYSTEMS = [
     _field("name", "name", short=False),
     Column("loaded", lambda row: "loaded" if row["loaded"] else ""),
@@ -304,6 +320,8 @@ VIEWS = {
     "lease.renew": View(LEASES, _one),
     "lease.show": View(LEASES, _shown_lease, "Nobody holds it."),
     "lease.steal": View(LEASES, _one),
+    "lisp.testResults": View(TEST_RESULTS, _listed("results"), "No test was run."),
+    "lisp.tests": View(TESTS, _listed("tests"), "There are no tests."),
     "lisp.systems": View(SYSTEMS, _listed("systems"), "There is no system in this workspace."),
     "run.list": View(RUNS, _listed("runs"), "There are no runs."),
 }

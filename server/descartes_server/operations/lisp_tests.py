@@ -99,7 +99,14 @@ class ResultsParams(Params, frozen=True, kw_only=True):
 
 
 async def _no_results(context: Context, params: ResultsParams) -> ResultList:
+    _asked(params)
     return ResultList(results=[])
+
+
+def _asked(params: ResultsParams) -> tuple[str | None, str | None]:
+    """Return the system and the URI that PARAMS name. Errors: `InvalidParams`."""
+    uri = texts.uri_of(texts.path_of(params.uri)) if params.uri is not None else None
+    return checked_name(params.system) if params.system is not None else None, uri
 
 
 @operation("lisp.tests", kind="read", for_agents=True, positional=("system",))
@@ -124,9 +131,7 @@ async def tests(context: Context, params: TestsParams) -> TestList:
 @operation("lisp.testResults", kind="ask", for_agents=True, positional=("system",), without_hub=_no_results)
 async def test_results(context: Context, params: ResultsParams) -> ResultList:
     """Answer what became of each test when it was last run."""
-    uri = texts.uri_of(texts.path_of(params.uri)) if params.uri is not None else None
-    system = checked_name(params.system) if params.system is not None else None
-    return ResultList(results=context.services.image.test_results.of(system, uri))
+    return ResultList(results=context.services.image.test_results.of(*_asked(params)))
 
 
 @operation("lisp.testSystem", kind="effect", needs_trust=True, for_agents=True, positional=("system", "only"))

@@ -9,7 +9,7 @@
 (eval-when (:compile-toplevel :load-toplevel :execute)
   (export '(serve-workspace operate-on-system known-systems)))
 
-(defparameter *systems-version* "3"
+(defparameter *systems-version* "4"
   "What a client compares with its own copy of this file; to be changed with every change of an interface.")
 
 ;;; The workspace comes first
@@ -64,10 +64,8 @@
 Without FOLDER nothing comes first; without FASLS the compiled files lie where ASDF puts them."
   (setf *workspace* (and folder (sb-ext:parse-native-namestring folder))
         *fasls* fasls
-        *found* nil
-        asdf:*system-definition-search-functions*
-        (cons 'workspace-system-search
-              (remove 'workspace-system-search asdf:*system-definition-search-functions*)))
+        *found* nil)
+  (prepare-asdf)
   t)
 
 ;;; Compiled files
@@ -107,7 +105,13 @@ Without FOLDER nothing comes first; without FASLS the compiled files lie where A
               (list (digest source) (first (asdf:output-files operation component)))))))
   (funcall perform operation component))
 
-(sb-int:encapsulate 'asdf:perform 'descartes #'note-performed)
+(defun prepare-asdf ()
+  "Let ASDF ask us first and tell us what it does; an upgrade of ASDF, which anybody may load, forgets it."
+  (unless (eq 'workspace-system-search (first asdf:*system-definition-search-functions*))
+    (setf asdf:*system-definition-search-functions*
+          (cons 'workspace-system-search
+                (remove 'workspace-system-search asdf:*system-definition-search-functions*))))
+  (sb-int:encapsulate 'asdf:perform 'descartes #'note-performed))
 
 (defun forget-outdated ()
   "Remove compiled files whose source was changed in the second of its compilation, which ASDF cannot see."
@@ -146,16 +150,20 @@ Without FOLDER nothing comes first; without FASLS the compiled files lie where A
   (let ((setup (or (quicklisp-setup) (ocicl-setup))))
     (cond (setup
            (let ((*package* (find-package "COMMON-LISP-USER"))) (load setup))
-           (forbid-downloads install)
+           (setf *brought-ocicl* (and (find-package "OCICL-RUNTIME") t))
+           (allow-downloads install)
+           (prepare-asdf)
            t)
           ((and install (find-package "QUICKLISP-CLIENT") (offered-p name))
            (funcall (in-package-named "QUICKLISP-CLIENT" "QUICKLOAD") name :silent t)
            t))))
 
-(defun forbid-downloads (install)
-  "Ocicl fetches what is asked for unless it is told not to."
+(defvar *brought-ocicl* nil "True when it was us who loaded ocicl, and not the user's initialization file.")
+
+(defun allow-downloads (allowed)
+  "Ocicl fetches whatever is asked for unless it is told not to."
   (let ((download (in-package-named "OCICL-RUNTIME" "*DOWNLOAD*")))
-    (when download (setf (symbol-value download) install))))
+    (when (and *brought-ocicl* download) (setf (symbol-value download) allowed))))
 
 (defun offered-p (name)
   "Return whether Quicklisp could fetch the system NAME."
@@ -274,14 +282,18 @@ LOAD: also what the compiler found faulty. INSTALL: what is missing may be fetch
        (multiple-value-bind (notes values)
            (call-collecting-notes
             (lambda ()
+              (prepare-asdf)
               (forget-outdated)
-              (with-compiled-files-in-cache
-                (call-reporting-missing
-                 (lambda ()
-                   (if (string= operation "TEST-OP")
-                       (load-for-tests name definition load)
-                       (operate operation name definition force load)))
-                 install))))
+              (allow-downloads install)
+              (unwind-protect
+                   (with-compiled-files-in-cache
+                     (call-reporting-missing
+                      (lambda ()
+                        (if (string= operation "TEST-OP")
+                            (load-for-tests name definition load)
+                            (operate operation name definition force load)))
+                      install))
+                (allow-downloads nil))))
          (destructuring-bind (success &optional missing) values
            (values (list notes success (list* :files (reverse (car *performed*)) missing)) '())))))))
 
