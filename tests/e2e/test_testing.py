@@ -114,6 +114,23 @@ async def test_a_system_is_loaded_with_progress_and_marks_in_its_files(tests: Pa
         assert [(each["name"], each["loaded"]) for each in listed["systems"]] == [("shapes", True)]
 
 
+async def test_a_plain_client_is_asked_whether_to_load_what_the_compiler_warns_of(tests: Path) -> None:
+    (tests.parent / "area.lisp").write_text(AREA + "(defun wrong () (car 1 2))\n(defvar *after* 1)\n")
+    async with lsp(tests.parent, initializationOptions=TRUSTED) as client:
+        client.replies["window/showMessageRequest"] = lambda p: p["actions"][1]
+        given = {"uri": (tests.parent / "area.lisp").as_uri()}
+        refused = await client.execute("lisp.compileFile", given, seconds=60)
+        assert not refused["success"] and "load: always" in refused["message"]
+        asked = await client.notification("window/showMessageRequest")
+        assert [each["title"] for each in asked["actions"]] == ["Leave it", "Load it anyway"]
+        code = '(find-symbol "*AFTER*" (or (find-package :shapes) :cl))'
+        for _ in range(1000):
+            if (await client.execute("lisp.eval", {"code": code}))["values"][0] != "NIL":
+                break
+        loaded = await client.execute("lisp.eval", {"code": '(symbol-value (find-symbol "*AFTER*" :shapes))'})
+        assert loaded["values"] == ["1"]
+
+
 async def test_bad_questions_are_answered_with_what_was_expected(tests: Path) -> None:
     async with lsp(tests.parent, initializationOptions=TRUSTED, capabilities=NOTIFIED) as client:
         uri = client.open(tests)

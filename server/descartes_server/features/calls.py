@@ -45,6 +45,9 @@ _ENDED_BY_CANCELLING = frozenset(
     ["lisp.start", "lisp.testSystem", "lisp.runTest", "lisp.replay", "lisp.compare"]
 )
 """Of these nothing is left running that the person would have to look at."""
+_LOADS_ANYWAY = frozenset(["lisp.compileFile", "lisp.loadSystem", "lisp.reloadSystem"])
+"""Operations with a parameter `load`, about which a person may think otherwise when they see the outcome."""
+_LEAVE_IT, _LOAD_IT = "Leave it", "Load it anyway"
 _NAMES_A_FILE = frozenset(["acquire", "release", "renew", "request", "show", "steal"])
 
 
@@ -72,7 +75,19 @@ class Calls:
         answer = await self.as_editor_counts(snapshot, result)
         if arguments.get("show") is True:
             self._state.spawn(views.show(self._state, name, answer))
+        if name in _LOADS_ANYWAY and result.get("message") and not given.get("load"):
+            self._state.spawn(self._ask_to_load_anyway(snapshot, name, given, result["message"]))
         return answer
+
+    async def _ask_to_load_anyway(
+        self, snapshot: Snapshot, name: str, given: Mapping[str, Any], message: str
+    ) -> None:
+        """Ask whether what the compiler warns of is to be loaded, where only the standard can show that."""
+        if not self._state.client.abilities.takes_notifications:
+            ways = [_LEAVE_IT, _LOAD_IT]
+            chosen = await self._state.client.choose(message, ways, types.MessageType.Warning)
+            if chosen == _LOAD_IT:
+                await self.call(snapshot, name, {**given, "load": "always"})
 
     async def call(self, snapshot: Snapshot, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the result of operation NAME, as the hub counts. Errors: the operation's own."""
