@@ -319,3 +319,31 @@ async def test_an_image_that_outlived_its_hub_is_known(descartes: Descartes) -> 
     assert json.loads((await descartes("hub", "status", "--json")).out)["pid"] is None
     await descartes("lisp", "stop")
     assert json.loads((await descartes("lisp", "status", "--json")).out)["state"] == "stopped"
+
+
+async def test_looking_around_in_the_image(descartes: Descartes, here: Workspace) -> None:
+    """Lists are tables, a text is printed as it is, and what makes no sense says why."""
+    nothing = await descartes("lisp", "describe", "car")
+    assert nothing.status == 1 and "lisp.start" in nothing.err
+    untrusted = await descartes("lisp", "profile", "(four)")
+    assert untrusted.status == 1 and "descartes trust" in untrusted.err
+    (here.root / "work.lisp").write_text("(defun twice (x) (list x x))\n(defun four () (twice 2))\n")
+    assert (await descartes("lisp", "compile-file", "work.lisp", "--trust")).status == 0
+    assert "Lambda-list: (X)" in (await descartes("lisp", "describe", "twice")).out
+    assert (await descartes("lisp", "trace", "twice", "--trust")).out == "common-lisp-user::twice\n"
+    assert (await descartes("lisp", "eval", "(four)", "--trust")).out == "(2 2)\n"
+    (line,) = (await descartes("lisp", "trace-tree")).out.splitlines()
+    assert line.endswith("(twice 2) → (2 2)")
+    callers = (await descartes("lisp", "xref", "twice", "--kind", "callers")).out
+    assert callers.endswith("work.lisp:2:17\tcommon-lisp-user::four\tfunction\timage\n")
+    assert "main thread" in (await descartes("lisp", "threads")).out
+    assert (await descartes("lisp", "macroexpand", "(when a b)", "--trust")).out == "(if a\n    b)\n"
+    missing = await descartes("lisp", "undefine", "twcie", "--trust")
+    assert missing.status == 2 and "twice" in missing.err
+    assert (await descartes("lisp", "xref", "car", "--kind", "friends")).status == 2
+    refused = await descartes("lisp", "kill-thread", "999999", "--trust")
+    assert refused.status == 2 and "lisp.threads" in refused.err
+    # The image outlives the hub, and goes on answering.
+    assert (await descartes("hub", "stop", "--force")).status == 0
+    assert "Lambda-list: (X)" in (await descartes("lisp", "describe", "twice")).out
+    assert (await descartes("lisp", "stop")).status == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from urllib.parse import unquote, urlsplit
 
 from descartes_server.cli.views import Column, Row, View, coloured, escape, short_id
 
@@ -69,6 +70,19 @@ def _flat(calls: Sequence[Row], depth: int = 0) -> Iterator[Row]:
         yield from _flat(call["calls"], depth + 1)
 
 
+def _place(row: Row) -> str:
+    if not row.get("uri"):
+        return "no file"
+    start = row["range"]["start"]
+    return f"{unquote(urlsplit(row['uri']).path)}:{start['line']}:{start['column']}"
+
+
+REFERENCES = [
+    Column("place", _place, short=False),
+    _field("in", "name"),
+    _field("kind", "kind"),
+    _field("from", "source"),
+]
 PROFILE = [
     Column("self", lambda row: str(row["self"])),
     Column("total", lambda row: str(row["total"])),
@@ -84,6 +98,7 @@ VIEWS = {
     "lisp.profile": View(PROFILE, _profile, "No samples: it did not take long enough."),
     "lisp.profileStop": View(PROFILE, _profile, "No samples: nothing took long enough."),
     "lisp.apropos": View(SYMBOLS, lambda result: result["symbols"], "No symbol has that in its name."),
+    "lisp.xref": View(REFERENCES, lambda result: result["locations"], "There are none."),
     "lisp.threads": View(THREADS, lambda result: result["threads"]),
     "lisp.trace": View(TRACED, _names, "Nothing is traced."),
     "lisp.traceTree": View(
