@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from support.lsp_client import LspClient, lsp
+import pytest
+
+from support.lsp_client import LspClient, LspError, lsp
 
 OPTIONS: dict[str, Any] = {"trusted": True, "settings": {"diagnostics": {"compileOnSave": False}}}
 CAPABILITIES = {"workspace": {"codeLens": {"refreshSupport": True}}}
@@ -104,3 +106,63 @@ async def test_marks_can_be_switched_off_and_bad_input_is_refused(workspace: Pat
         assert refused.code == "invalid_params"
         assert (await client.refused("lisp.drift", {"uri": "file:///no/such.lisp"})).code == "not_found"
         assert (await client.refused("lisp.loadChanged", {"files": []})).code == "invalid_params"
+
+
+async def test_files_that_a_checkout_changes_are_marked_without_being_open(workspace: Path) -> None:
+    file, other = workspace / "f é.lisp", workspace / "never.lisp"
+    file.write_text(TEXT, encoding="utf-8")
+    other.write_text(TEXT.replace("defun ", "defun never-"), encoding="utf-8")
+    async with lsp(workspace, initializationOptions=OPTIONS, capabilities=CAPABILITIES) as client:
+        await client.execute("lisp.compileFile", {"uri": file.as_uri()})
+
+        def change(path: Path, kind: int) -> None:
+            changes = [{"uri": path.as_uri(), "type": kind}]
+            client.notify("workspace/didChangeWatchedFiles", {"changes": changes})
+
+        file.write_text(TEXT.replace("() 1", "() 11"), encoding="utf-8")
+        change(file, 2)
+        change(other, 2)
+        await drift_marks(client, file.as_uri(), [("The image has another text of f", 3)])
+        uri = client.open(file)
+        assert [each["command"]["title"] for each in await client.of("codeLens", uri)] == ["load"]
+        client.notify("textDocument/didClose", {"textDocument": {"uri": uri}})
+        seen = len(client.messages)
+        file.write_text(TEXT, encoding="utf-8")
+        change(file, 2)
+        await drift_marks(client, file.as_uri(), [], after=seen)
+        file.write_text(TEXT.replace("() 3", "() 33"), encoding="utf-8")
+        change(file, 2)
+        await drift_marks(client, file.as_uri(), [("The image has another text of h", 3)], after=seen)
+        seen = len(client.messages)
+        file.unlink()
+        change(file, 3)
+        await drift_marks(client, file.as_uri(), [], after=seen)
+        published = [
+            message["params"]["uri"]
+            for message in client.messages
+            if message.get("method") == "textDocument/publishDiagnostics"
+        ]
+        assert other.as_uri() not in published
+
+
+async def test_a_replay_shows_progress_and_can_be_cancelled(workspace: Path) -> None:
+    capabilities = CAPABILITIES | {"window": {"workDoneProgress": True}}
+    async with lsp(workspace, initializationOptions=OPTIONS, capabilities=capabilities) as client:
+        gate = workspace / "open"
+        gate.write_text("")
+        code = f'(loop until (probe-file "{gate}") do (sleep 0.01))'
+        await client.execute("lisp.eval", {"code": code})
+        before = await client.execute("lisp.status", {})
+        gate.unlink()
+        command = {"command": "descartes.lisp.replay", "arguments": [{}], "workDoneToken": "t"}
+        number = client.send_request("workspace/executeCommand", command)
+        await client.notification("$/progress", lambda p: p["value"]["kind"] == "begin")
+        client.notify("window/workDoneProgress/cancel", {"token": "t"})
+        with pytest.raises(LspError) as caught:
+            await client.answer(number)
+        assert caught.value.number == -32800
+        after = await client.execute("lisp.status", {})
+        assert (after["state"], after["pid"]) == ("ready", before["pid"])
+        gate.write_text("")
+        done = await client.execute("lisp.replay", {})
+        assert done["repeated"] == 1 and done["status"]["pid"] != before["pid"]

@@ -75,7 +75,7 @@ class _Push:
     async def _publish(self, uri: str) -> None:
         snapshot = self._state.snapshot()
         document = snapshot.documents.get(uri)
-        if document is None and not _is_marked(uri, snapshot.workshop):
+        if document is None and (not _is_marked(uri, snapshot.workshop) or _is_open(uri, snapshot)):
             self._send(uri, None, [])
             return
         document = document or await snapshot.document(uri)
@@ -131,6 +131,13 @@ def _other_marks(snapshot: Snapshot, document: Document) -> list[Mark]:
     ]
 
 
+def _is_open(uri: str, snapshot: Snapshot) -> bool:
+    """Return whether the file URI is open under another name."""
+    path = uris.path_of(uri)
+    real = uris.real(path) if path else None
+    return any(each.real_path == real for each in snapshot.documents.values())
+
+
 def _is_marked(uri: str, workshop: Workshop) -> bool:
     return uri in _uris_of(workshop)
 
@@ -139,5 +146,6 @@ def _uris_of(workshop: Workshop) -> set[str]:
     """Return the files with stops or notes, open or not."""
     paths = {path for path, notes in workshop.notes.items() if notes}
     paths |= {stop.path for stop in workshop.stops if stop.path}
+    paths |= set(workshop.loaded)
     paths |= test_marks.failing(workshop.tested)
     return {uris.uri_of(path) for path in paths}

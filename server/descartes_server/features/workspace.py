@@ -73,6 +73,7 @@ def _files_changed(state: ServerState, params: types.DidChangeWatchedFilesParams
         path = uris.path_of(change.uri)
         if path is None or change.uri in state.documents:
             continue
+        state.file_changed(uris.real(path))
         if path.name == "descartes.toml":
             state.set_editor_settings(state.editor_settings)
         elif change.type == types.FileChangeType.Deleted:

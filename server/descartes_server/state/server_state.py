@@ -55,6 +55,7 @@ class ServerState:
         self.ending = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self._document_listeners: list[Callable[[str, Change], None]] = []
+        self._file_listeners: list[Callable[[str], None]] = []
         self._attached_listeners: list[Callable[[], None]] = []
         self._workshop_listeners: list[Callable[[Workshop, Workshop], None]] = []
 
@@ -86,6 +87,15 @@ class ServerState:
     def on_document(self, listener: Callable[[str, Change], None]) -> None:
         """Call LISTENER(uri, change) whenever a document was opened, changed, saved or closed."""
         self._document_listeners.append(listener)
+
+    def file_changed(self, path: str) -> None:
+        """Tell who follows files that PATH, which is not open, was changed, made or removed on disk."""
+        for listener in self._file_listeners:
+            listener(path)
+
+    def on_file(self, listener: Callable[[str], None]) -> None:
+        """Call LISTENER(path) whenever a file that is not open has changed on disk."""
+        self._file_listeners.append(listener)
 
     def learn(self, workshop: Workshop) -> None:
         """Take in WORKSHOP, newer than what was known, and tell who follows it."""
