@@ -218,6 +218,8 @@ def test_a_stop_is_read_from_what_the_image_says() -> None:
         "eval_1",
         "",
         "CL-USER",
+        None,
+        None,
     ]
     stop = read_stop(3, 1, form).located([None])
     assert stop.condition == Condition("DIVISION-BY-ZERO", "é", ("ANSI Common Lisp, section 12.1",))
