@@ -233,6 +233,15 @@ DEBUGGERS = [
     Column("restarts", lambda row: " ".join(each["name"] for each in row["restarts"]), short=False),
 ]
 
+BREAKPOINTS = [
+    _id(),
+    Column("state", lambda row: "set" if row["verified"] else "not set"),
+    Column("where", lambda row: row.get("symbol") or place(row), short=False),
+    Column("hits", lambda row: str(row["hits"])),
+    Column("when", lambda row: row.get("condition") or "", short=False),
+    Column("why not", lambda row: row.get("message") or "", short=False),
+]
+
 INSPECTIONS = [
     _id(),
     _field("type", "type"),
@@ -308,6 +317,7 @@ def _shown_lease(result: Row) -> Sequence[Row]:
 
 VIEWS = {
     "debugger.list": View(DEBUGGERS, _listed("debuggers"), "Nothing is stopped."),
+    "debugger.breakpoints.list": View(BREAKPOINTS, _listed("breakpoints"), "There is no breakpoint."),
     "lisp.compare": View(DIFFERENCES, _listed("definitions"), "Both images have the same definitions."),
     "lisp.journal": View(JOURNAL, _listed("entries"), "Nothing was evaluated yet."),
     "lisp.drift": View(DRIFT, _drift, "The image has nothing of the workspace's files."),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lsprotocol import types
 
 from descartes_server.dispatch import on_snapshot
 from descartes_server.ide import actions, hover, inspecting
-from descartes_server.ide.lenses import Action
+from descartes_server.ide.index import is_lisp_file
+from descartes_server.ide.lenses import Action, Scene
 from descartes_server.lsp import to_proto
 from descartes_server.state import ServerState, Snapshot
 from descartes_server.state.documents import Document
@@ -23,7 +26,7 @@ async def _code_action(
 ) -> list[types.CodeAction] | list[types.Command]:
     document = await snapshot.document(params.text_document.uri)
     start, end = document.positions.span(params.range)
-    found = actions.actions(snapshot.scene(document), start, end)
+    found = actions.actions(await _scene(snapshot, document, params.range.start), start, end)
     if not snapshot.abilities.command_links:
         found += await _inspecting(snapshot, document, start)
     only = params.context.only
@@ -45,3 +48,12 @@ async def _inspecting(snapshot: Snapshot, document: Document, offset: int) -> li
     info = await snapshot.image.ask(lambda image: image.symbol(symbol.text, package))
     command = inspecting.command(symbol.text, info.kinds, package, None) if info else None
     return [inspecting.action(symbol.text, command)] if command else []
+
+
+async def _scene(snapshot: Snapshot, document: Document, cursor: types.Position) -> Scene:
+    """Return what goes on in DOCUMENT; CURSOR is where a breakpoint may be set, while an image runs."""
+    scene = snapshot.scene(document, await snapshot.syntax(document))
+    is_ready = snapshot.workshop.lisp.get("state") == "ready"
+    if is_ready and document.real_path and is_lisp_file(document.real_path):
+        return replace(scene, cursor={"line": cursor.line, "character": cursor.character})
+    return scene

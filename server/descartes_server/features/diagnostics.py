@@ -126,6 +126,7 @@ def _other_marks(snapshot: Snapshot, document: Document) -> list[Mark]:
     notes = snapshot.workshop.notes.get(document.real_path or "", ())
     return [
         *stop_diagnostics.stop_marks(scene.stops, document.lines),
+        *stop_diagnostics.breakpoint_marks(scene.breakpoints, document.lines),
         *lease_diagnostics.marks(scene, typed=document.changed),
         *stop_diagnostics.note_marks(notes, document.lines),
     ]
@@ -147,5 +148,6 @@ def _uris_of(workshop: Workshop) -> set[str]:
     paths = {path for path, notes in workshop.notes.items() if notes}
     paths |= {stop.path for stop in workshop.stops if stop.path}
     paths |= set(workshop.loaded)
+    paths |= {each.path for each in workshop.breakpoints if not each.verified}
     paths |= test_marks.failing(workshop.tested)
     return {uris.uri_of(path) for path in paths}

@@ -11,6 +11,7 @@ from descartes_server.state.server_state import Change
 from descartes_server.state.workshop import Workshop
 
 _TOGETHER_SECONDS = 0.03
+_SHOWN_AS_LENSES = ("leases", "runs", "interventions", "stops", "breakpoints", "loaded", "tested")
 
 
 def register(state: ServerState) -> None:
@@ -27,14 +28,7 @@ class _Refresh:
         self._due: set[str] = set()
 
     def workshop_changed(self, before: Workshop, now: Workshop) -> None:
-        if (before.leases, before.runs, before.interventions, before.stops, before.loaded, before.tested) != (
-            now.leases,
-            now.runs,
-            now.interventions,
-            now.stops,
-            now.loaded,
-            now.tested,
-        ):
+        if any(getattr(before, name) != getattr(now, name) for name in _SHOWN_AS_LENSES):
             self._ask("codeLens")
         if (before.results, before.stops) != (now.results, now.stops):
             self._ask("inlayHint")

@@ -10,11 +10,17 @@ from descartes_server.ide.stops import Stop
 
 LEASE_CODE = "lease"
 STOP_CODE = "stopped"
+BREAKPOINT_CODE = "breakpoint"
 
 
 def actions(scene: Scene, start: int, end: int) -> list[Action]:
     """Return what can be done between START and END of SCENE's file."""
-    return [*_restarts(scene, start, end), *_questions(scene), *_lease(scene)]
+    return [
+        *_restarts(scene, start, end),
+        *_breakpoints(scene, start, end),
+        *_questions(scene),
+        *_lease(scene),
+    ]
 
 
 def _restarts(scene: Scene, start: int, end: int) -> Iterator[Action]:
@@ -27,7 +33,14 @@ def _restarts(scene: Scene, start: int, end: int) -> Iterator[Action]:
                 yield Action(
                     Command(title, command.name, command.arguments), STOP_CODE, preferred=number == 0
                 )
+        if _in_form_of(stop, scene, start):
             yield from _repairs(stop, scene, start)
+
+
+def _in_form_of(stop: Stop, scene: Scene, offset: int) -> bool:
+    """Return whether OFFSET lies in the definition that STOP is in, which may be edited by now."""
+    at = scene.lines.offset(*stop.start)
+    return any(start <= at <= end and start <= offset <= end for _, start, end in scene.forms)
 
 
 def _repairs(stop: Stop, scene: Scene, start: int) -> Iterator[Action]:
@@ -41,6 +54,22 @@ def _repairs(stop: Stop, scene: Scene, start: int) -> Iterator[Action]:
         yield Action(Command(title, retry.name, retry.arguments), STOP_CODE)
     recompile = {**stop.key, "frame": stop.frame, "uri": scene.uri}
     yield Action(Command("Recompile with full debug", "descartes.debugger.recompile", recompile), STOP_CODE)
+
+
+def _breakpoints(scene: Scene, start: int, end: int) -> Iterator[Action]:
+    """Yield the removal of the breakpoints between START and END, and one to be set where there is none."""
+    there = [
+        each
+        for each in scene.breakpoints
+        if scene.lines.offset(*each.start) <= end and start <= scene.lines.offset(*each.end)
+    ]
+    for each in there:
+        title = short(f"Remove the breakpoint{f' when {each.condition}' if each.condition else ''}", 100)
+        remove = Command(title, "descartes.debugger.breakpoints.clear", {"id": each.id})
+        yield Action(remove, BREAKPOINT_CODE)
+    if not there and scene.cursor is not None:
+        place = {"uri": scene.uri, "position": scene.cursor}
+        yield Action(Command("Set a breakpoint at this form", "descartes.debugger.breakpoints.set", place))
 
 
 def _questions(scene: Scene) -> Iterator[Action]:

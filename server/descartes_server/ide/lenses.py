@@ -12,13 +12,15 @@ from typing import Any
 
 from descartes_core.model import Intervention, Lease, Principal, Run
 from descartes_server.ide import holding
-from descartes_server.ide.stops import Restart, Stop
+from descartes_server.ide.stops import Breakpoint, Restart, Stop
 from descartes_server.ide.test_marks import SIGNS, TestState, state_of
 from descartes_server.ide.tests import RUNNABLE, TestForm
 from descartes_server.ide.text import LineIndex
 
 RUN_ENDED = frozenset({"completed", "failed", "terminated"})
 _TITLE_LENGTH = 60
+STEPS = {"into": "step into", "next": "step over", "out": "step out"}
+"""What the kinds of `debugger.step` are called."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,9 @@ class Scene:
     runs: Mapping[str, Run] = field(default_factory=dict)
     interventions: Sequence[Intervention] = ()
     stops: Sequence[Stop] = ()
+    breakpoints: Sequence[Breakpoint] = ()
+    cursor: Mapping[str, int] | None = None
+    """The editor's position of what is asked about, where a breakpoint may be set."""
     forms: Sequence[tuple[str, int, int]] = ()
     """Name, start and end of the top-level definitions."""
     tests: Sequence[TestForm] = ()
@@ -71,7 +76,8 @@ class Scene:
 
 def lenses(scene: Scene) -> list[Lens]:
     """Return the lenses of SCENE: the file's first line, then the stopped forms."""
-    return [*_leases(scene), *_questions(scene), *_stops(scene), *_drifted(scene), *_tests(scene)]
+    at_work = [*_leases(scene), *_questions(scene), *_stops(scene), *_breakpoints(scene)]
+    return [*at_work, *_drifted(scene), *_tests(scene)]
 
 
 def _leases(scene: Scene) -> Iterator[Lens]:
@@ -156,8 +162,20 @@ def _stops(scene: Scene) -> Iterator[Lens]:
         )
         for restart in stop.restarts:
             yield Lens(start, start, restart_command(stop, restart))
-        if stop.callable_again:
+        for kind, title in STEPS.items() if stop.steppable else ():
+            yield Lens(start, start, Command(title, "descartes.debugger.step", {**stop.key, "kind": kind}))
+        if stop.callable_again and not stop.steppable:
             yield Lens(start, start, retry_command(stop, scene.uri, stop.start[0]))
+
+
+def _breakpoints(scene: Scene) -> Iterator[Lens]:
+    for each in scene.breakpoints:
+        start = scene.lines.offset(*each.start)
+        when = f" when {each.condition}" if each.condition else ""
+        sign = "●" if each.verified else "○"
+        title = short(f"{sign} breakpoint{when}{'' if each.verified else ', not set'}")
+        yield Lens(start, start, Command(title, "descartes.debugger.breakpoints.list", {"show": True}))
+        yield Lens(start, start, Command("remove", "descartes.debugger.breakpoints.clear", {"id": each.id}))
 
 
 def retry_command(stop: Stop, uri: str, line: int) -> Command:

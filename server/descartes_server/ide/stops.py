@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+DELIBERATE = frozenset({"breakpoint", "step", "interrupt"})
+"""The types of conditions of stops that somebody wanted."""
+
 Severity = Literal["error", "warning", "information", "hint"]
 Place = tuple[int, int]
 
@@ -43,8 +46,28 @@ class Stop:
     callable_again: bool = False
 
     @property
+    def steppable(self) -> bool:
+        """Whether a person may want to go on step by step from here."""
+        return self.condition_type in DELIBERATE
+
+    @property
     def key(self) -> dict[str, int]:
         return {"thread": self.thread, "level": self.level}
+
+
+@dataclass(frozen=True)
+class Breakpoint:
+    """A breakpoint at a place of a file; MESSAGE says why one that is not VERIFIED stops nothing."""
+
+    id: str
+    verified: bool
+    path: str
+    start: Place
+    end: Place
+    condition: str | None = None
+    message: str | None = None
+    waits: bool = False
+    """Whether it will be set by itself: nothing is wrong with it."""
 
 
 @dataclass(frozen=True)

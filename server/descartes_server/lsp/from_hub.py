@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from descartes_server.ide.stops import Note, Restart, Stop, place
+from descartes_server.ide.stops import Breakpoint, Note, Restart, Stop, place
 from descartes_server.ide.test_marks import TestState
 from descartes_server.lsp import uris
 
@@ -38,6 +38,26 @@ def stop(debugger: Mapping[str, Any]) -> Stop:
 def _restart(restart: Mapping[str, Any]) -> Restart:
     parameters = tuple(each["name"] for each in restart.get("arguments") or ())
     return Restart(restart["index"], restart["name"], restart["description"], parameters)
+
+
+def breakpoints(found: Iterable[Mapping[str, Any]]) -> tuple[Breakpoint, ...]:
+    """Return those Breakpoints of the wire that stand somewhere in a file."""
+    return tuple(_breakpoint(each, each["location"]) for each in found if each.get("location"))
+
+
+def _breakpoint(breakpoint_: Mapping[str, Any], location: Mapping[str, Any]) -> Breakpoint:
+    message = breakpoint_.get("message")
+    path = uris.path_of(location["uri"])
+    return Breakpoint(
+        id=breakpoint_["id"],
+        verified=breakpoint_["verified"],
+        path=uris.real(path) if path else "",
+        start=place(location["range"]["start"]),
+        end=place(location["range"]["end"]),
+        condition=breakpoint_.get("condition"),
+        message=message,
+        waits="it is set when" in (message or "") or "is set when it is" in (message or ""),
+    )
 
 
 def note(note_: Mapping[str, Any]) -> Note:

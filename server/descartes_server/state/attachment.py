@@ -180,6 +180,7 @@ class Attachment:
         stops = (await self.call("debugger.list"))["debuggers"] if attached else []
         lisp = await self.call("lisp.status") if attached else {}
         results = (await self.call("lisp.testResults"))["results"] if attached else []
+        found = (await self.call("debugger.breakpoints.list"))["breakpoints"] if attached else []
         self._find_image(lisp)
         workshop = replace(
             self._state.workshop.with_leases(leases),
@@ -188,6 +189,7 @@ class Attachment:
             runs={run.id: run for run in runs},
             interventions=msgspec.convert(questions, tuple[Intervention, ...]),
             stops=tuple(from_hub.stop(each) for each in stops),
+            breakpoints=from_hub.breakpoints(found),
             lisp=lisp,
             tested=from_hub.test_states(results),
         )
@@ -230,7 +232,7 @@ class Attachment:
 
     def _lost(self, reason: str) -> None:
         log.warning("the hub went away: %s", reason)
-        self._state.learn(replace(self._state.workshop, stops=()))
+        self._state.learn(replace(self._state.workshop, stops=(), breakpoints=()))
 
     async def _asked(self, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
         if self.answer is None:
@@ -295,6 +297,8 @@ def _after(workshop: Workshop, method: str, params: Mapping[str, Any]) -> Worksh
             return replace(workshop, interventions=questions)
         case ext.DEBUGGER_CHANGED:
             return replace(workshop, stops=tuple(from_hub.stop(each) for each in params["debuggers"]))
+        case ext.BREAKPOINTS_CHANGED:
+            return replace(workshop, breakpoints=from_hub.breakpoints(params["breakpoints"]))
         case ext.LISP_TESTED:
             return workshop.with_tests(from_hub.test_states(params["results"]))
         case ext.LISP_EVALUATED:

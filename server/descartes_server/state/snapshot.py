@@ -68,6 +68,7 @@ class Snapshot:
             runs=self.workshop.runs,
             interventions=self.workshop.questions_about(document.uri, leases),
             stops=stopped_in(self.workshop.stops, document.real_path),
+            breakpoints=[each for each in self.workshop.breakpoints if each.path == document.real_path],
             forms=[(form.name, form.start, form.end) for form in forms if form.name],
             tests=tests,
             tested=self.workshop.tested,

@@ -16,7 +16,7 @@ from descartes_core.model import Intervention, Lease, Principal, Run
 from descartes_server.ide import holding
 from descartes_server.ide.drift_marks import Loaded
 from descartes_server.ide.results import Result
-from descartes_server.ide.stops import Note, Stop
+from descartes_server.ide.stops import Breakpoint, Note, Stop
 from descartes_server.ide.test_marks import TestState
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Workshop:
     runs: Mapping[str, Run] = field(default_factory=dict)
     interventions: tuple[Intervention, ...] = ()
     stops: tuple[Stop, ...] = ()
+    breakpoints: tuple[Breakpoint, ...] = ()
     notes: Mapping[str, Sequence[Note]] = field(default_factory=dict)
     """The compiler's notes by real path."""
     results: Mapping[str, Sequence[Result]] = field(default_factory=dict)
