@@ -69,9 +69,7 @@ async def test_a_breakpoint_is_set_at_a_form_stepped_from_and_removed(workspace:
         assert found["range"]["start"] == place
         assert titles(await client.of("codeLens", uri)) == ["● breakpoint", "remove"]
         stop = await stopped(client, "(cl-user::total 2)")
-        await client.notification(
-            PUBLISH, lambda p: [each["code"] for each in p["diagnostics"]] == ["stopped"]
-        )
+        await client.notification(PUBLISH, lambda p: "stopped" in [each["code"] for each in p["diagnostics"]])
         lenses = await client.of("codeLens", uri)
         assert titles(lenses)[0].startswith("■ breakpoint: (* a b)")
         assert {"CONTINUE", "step into", "step over", "step out"} <= set(titles(lenses))
