@@ -104,7 +104,7 @@ async def test_a_wrong_condition_is_marked_where_the_breakpoint_stands(workspace
         seen = len(client.messages)
         await client.execute("debugger.breakpoints.clear", {"id": found["id"]})
         await client.notification(PUBLISH, lambda p: not of_breakpoints(p), after=seen)
-        for wrong in ({}, {"symbol": 3}, {"uri": uri}, {"symbol": "x", "uri": uri, "position": place}):
+        for wrong in ({}, {"symbol": 3}, {"uri": uri}):
             with pytest.raises(LspError) as caught:
                 await client.execute("debugger.breakpoints.set", wrong)
             assert caught.value.code == "invalid_params"

@@ -145,7 +145,7 @@ async def test_what_cannot_be_set_says_why(
 
 async def test_wrong_parameters_are_refused(desk: Desk, workspace: Path) -> None:
     uri = await loaded(desk, workspace)
-    for params in ({}, {"uri": uri}, {"symbol": "area", "uri": uri, "position": {"line": 1, "column": 1}}):
+    for params in ({}, {"uri": uri}):
         with pytest.raises(errors.InvalidParams):
             await desk.call("debugger.breakpoints.set", **params)
     with pytest.raises(errors.NotFound, match="there are: none"):
