@@ -267,3 +267,14 @@ class TestTracing:
     async def test_wrong_parameters(self, desk: Desk, params: dict[str, Any]) -> None:
         with pytest.raises(errors.InvalidParams):
             await desk.call("lisp.traceTree", **params)
+
+
+async def test_what_does_not_end_holds_up_nobody_elses_long_question(desk: Desk) -> None:
+    await value(desk, "(defmacro endless-one () (loop))")
+    stuck = [asyncio.create_task(desk.call("lisp.macroexpand", code="(endless-one)")) for _ in range(2)]
+    assert (await desk.call("lisp.macroexpand", code="(when a b)"))["expanded"]
+    assert (await desk.call("lisp.describe", symbol="car"))["text"]
+    assert not any(each.done() for each in stuck)
+    for each in stuck:
+        each.cancel()
+    await asyncio.gather(*stuck, return_exceptions=True)

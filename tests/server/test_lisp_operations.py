@@ -188,3 +188,13 @@ async def test_arguments_of_restarts_are_called_as_in_the_text(desk: Desk, works
     ]
     left = await desk.call("debugger.restart", **stop, name="DIVIDE", arguments=["84"])
     assert left["evaluation"]["values"] == ["42"]
+
+
+async def test_a_file_that_was_loaded_is_a_success(desk: Desk, workspace: Path) -> None:
+    file = workspace / "good.lisp"
+    file.write_text("(defun loaded-one () 1)\n")
+    assert (await desk.call("lisp.loadFile", uri=uri_of(file)))["success"]
+    file.write_text('(error "no")\n')
+    stopped = await desk.call("lisp.loadFile", uri=uri_of(file))
+    assert (stopped["success"], stopped["state"]) == (False, "stopped")
+    await desk.call("debugger.abort", **stopped["debugger"])

@@ -325,7 +325,8 @@ async def compilation_shape(record: Record) -> shapes.Compilation:
     assert live is not None
     wire = record.wire()
     return shapes.Compilation(
-        success=bool(live.success) and live.state == "done",
+        # A load has no success of its own: it ends, or it stops.
+        success=live.success is not False and live.state == "done",
         duration_ms=live.duration_ms or 0,
         notes=[await _note(note, record.source) for note in live.notes],
         state=live.state,

@@ -2,11 +2,12 @@
 ;;;;
 ;;;; Every client has a few threads. One of them reads; when it has a question, another one reads on,
 ;;;; and the first answers: a question is never handed from thread to thread, a long one holds up no
-;;;; other, and cancelling or hanging up is noticed meanwhile. Long questions run one at a time.
+;;;; other, and cancelling or hanging up is noticed meanwhile. Of long questions a few run at once.
 
 (in-package "DESCARTES-SERVICE")
 
-(defconstant +threads-per-client+ 4)
+(defconstant +threads-per-client+ 5)
+(defconstant +long-at-once+ 3 "Of one client; a hub asks for many people, and one thread reads on.")
 (defconstant +longest-line+ 4194304)
 (defconstant +longest-answer-ms+ 60000 "What a question may take that names no deadline.")
 
@@ -21,7 +22,7 @@
   (open t)
   (threads +threads-per-client+)
   (slow-lock (sb-thread:make-mutex :name "descartes long questions"))
-  (slow-busy nil)
+  (slow-busy 0 :type fixnum)
   (slow-waiting '()))
 
 (defvar *clients* 0 "How many clients the service has.")
@@ -93,15 +94,15 @@
 (defun take-slow (client question)
   "Return true when the caller is to answer QUESTION, a long one; else it waits for its turn."
   (sb-thread:with-mutex ((client-slow-lock client))
-    (if (client-slow-busy client)
+    (if (>= (client-slow-busy client) +long-at-once+)
         (progn (setf (client-slow-waiting client) (append (client-slow-waiting client) (list question)))
                nil)
-        (setf (client-slow-busy client) t))))
+        (incf (client-slow-busy client)))))
 
 (defun next-slow (client)
   (sb-thread:with-mutex ((client-slow-lock client))
     (or (pop (client-slow-waiting client))
-        (setf (client-slow-busy client) nil))))
+        (progn (decf (client-slow-busy client)) nil))))
 
 (defun answer-slow (client question)
   (when (take-slow client question)
