@@ -39,6 +39,7 @@ _OWN = (
     "breakpoints",
     "systems",
     "tests",
+    "frameworks",
     "objects",
     "object-kinds",
     "inspector",

@@ -43,6 +43,9 @@ class Recorder(Listener):
     def evaluation_changed(self, evaluation: Evaluation) -> None:
         self._hear("changed", (evaluation.id, evaluation.state))
 
+    def reported(self, evaluation: Evaluation, report: Any, output: str) -> None:
+        self._hear("reported", report)
+
     def input_wanted(self, request: InputRequest) -> None:
         self._hear("input", request)
 

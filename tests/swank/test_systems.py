@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from descartes_swank import system_report
+from descartes_swank import test_outcome as outcome_of
 from support.session import new_id, session
 from support.stock_swank import StockSwank
 
@@ -26,4 +27,10 @@ async def test_a_stock_image_loads_the_systems_of_the_workspace(
         assert {text[note.start : note.end] for note in loaded.notes} == {"x", "oops"}
         known = {each.name: each for each in await here.lisp.known_systems()}
         assert known["tiny"].loaded and known["tiny"].file == str(workspace / "tiny.asd")
+        assert await here.lisp.registered_tests(["NO-SUCH-PACKAGE"]) == []
+        tested = await here.lisp.run_test_op("tiny", id=new_id())
+        await here.settled(tested)
+        (reported,) = here.recorder.all("reported")
+        outcome = outcome_of(reported)
+        assert (outcome.test.name, outcome.status) == ("tiny", "passed")
         assert list(fasls.rglob("a.fasl")) and not list(workspace.rglob("*.fasl"))
