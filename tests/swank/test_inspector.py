@@ -196,6 +196,16 @@ async def test_large_objects_come_in_pages(here: Session) -> None:
     assert vector.more and vector.count == 1_000_000
 
 
+async def test_the_largest_page_is_no_larger_than_a_message_may_be(here: Session) -> None:
+    strings = await look(
+        here, "(loop repeat 20000 collect (make-string 3000 :initial-element (code-char 955)))"
+    )
+    page = await do(here, strings, "more", 10_000_000)
+    assert len(page.parts) == 10_000 and page.more
+    assert sum(len(each.text.encode()) for each in page.parts) < 4_500_000
+    assert (await do(here, strings, "refresh")).title.startswith('("λλλ')
+
+
 async def test_a_string_of_100_megabytes_is_read_by_the_page(here: Session) -> None:
     code = "(make-array 100000000 :element-type 'base-char :initial-element #\\x)"
     text = await look(here, code)

@@ -13,6 +13,7 @@
 (defconstant +page+ 100)
 (defconstant +longest-page+ 10000)
 (defconstant +value-octets+ 1000)
+(defconstant +page-octets+ 4000000 "Swank's own limit for a message is 16 MiB.")
 (defconstant +title-octets+ 400)
 
 (defparameter *value-seconds* 1/4 "What printing one object may take.")
@@ -89,9 +90,11 @@
           (t (format nil "#<~a that cannot be printed: ~a>" (class-text object)
                      (on-one-line (second text)))))))
 
+(defvar *value-octets* +value-octets+ "What one object may take in the page that is made.")
+
 (defun part-text (part)
   (flet ((printed (object)
-           (if (eq object *nothing*) nil (quick-text object +value-octets+))))
+           (if (eq object *nothing*) nil (quick-text object *value-octets*))))
     (let ((key (printed (part-key part)))
           (value (or (part-note part) (printed (part-object part))))
           (label (on-one-line (part-label part))))
@@ -136,6 +139,7 @@
   "Return INSPECTION as it is sent, with PARTS, which begin at line START."
   (let* ((view (inspection-view inspection))
          (*page-end* (+ (get-internal-real-time) (* *page-seconds* internal-time-units-per-second)))
+         (*value-octets* (min +value-octets+ (floor +page-octets+ (* 2 (max 1 (length parts))))))
          (*package* (inspection-package inspection))
          (*print-length* 20) (*print-level* 4) (*print-pretty* nil) (*print-circle* nil)
          (*print-array* t) (*print-readably* nil) (*print-right-margin* nil))
