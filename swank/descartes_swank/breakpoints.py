@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from .errors import InvalidParams
 from .forms import Form, Value
 from .locations import DEFINITION, Location, place
+from .marks import Unit, quoted_name, quoted_units
 from .stopped import StoppedThreads, checked, quoted
 
 
@@ -99,8 +100,11 @@ class Breakpoints(StoppedThreads):
         places: Sequence[FormPlace] = (),
         new: NewPlace | None = None,
         client: str = "",
+        units: Sequence[Unit] = (),
     ) -> Verdict:
         """Compile TEXT anew, one top-level form at POSITION of FILE, with breakpoints at PLACES and NEW.
+
+        UNITS are what TEXT defines: a definition with breakpoints has the text that it had without.
 
         Without any the plain form is compiled. When NEW fits nowhere nothing changes.
         Errors: `InvalidParams` when compiling stops or the condition cannot be read.
@@ -111,8 +115,9 @@ class Breakpoints(StoppedThreads):
         if new is not None:
             items: list[Form] = [new.id, new.note, list(new.offsets), new.condition, list(new.titles)]
             wanted = quoted(items)
+        call: list[Form] = [client, text, there, position, package, quoted(given), wanted]
         offset, message = await self._checked(
-            "break-at-forms", client, text, there, position, package, quoted(given), wanted
+            "marking-at-once", file, quoted_units(units), package, quoted_name("break-at-forms"), *call
         )
         return Verdict(new is None or offset is not None, _sentence(message), offset=offset)
 

@@ -67,15 +67,15 @@ class Marks:
         if expected is None:
             return form
         file, units = expected
-        return ["descartes-boot:marking", file, _quoted_units(units), _quote(Symbol(str(form[0]))), *form[1:]]
+        return ["descartes-boot:marking", file, quoted_units(units), _quote(Symbol(str(form[0]))), *form[1:]]
 
     async def states(self, file: str, units: Sequence[Unit]) -> FileState:
         """Return what the image has of UNITS, all that FILE defines now."""
-        return read_states(await self._ask("descartes-boot:mark-states", file, _quoted_units(units)))
+        return read_states(await self._ask("descartes-boot:mark-states", file, quoted_units(units)))
 
     async def loaded(self, file: LoadedFile, units: Sequence[Unit]) -> None:
         """Mark UNITS, which FILE defined when it was loaded."""
-        await self._ask("descartes-boot:mark-file", file.path, file.tick, _quoted_units(units))
+        await self._ask("descartes-boot:mark-file", file.path, file.tick, quoted_units(units))
 
     async def files(self) -> list[str]:
         """Return the files that left a mark."""
@@ -125,5 +125,11 @@ def _quote(form: Form) -> Form:
     return [Symbol("quote"), form]
 
 
-def _quoted_units(units: Sequence[Unit]) -> Form:
+def quoted_name(function: str) -> Form:
+    """Return what evaluates to the name of FUNCTION, one of ours."""
+    return _quote(Symbol(f"descartes-boot:{function}"))
+
+
+def quoted_units(units: Sequence[Unit]) -> Form:
+    """Return what evaluates to UNITS."""
     return _quote([[list(part) if isinstance(part, tuple) else part for part in unit] for unit in units])

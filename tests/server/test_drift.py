@@ -225,3 +225,21 @@ async def test_load_changed_goes_by_the_order_of_systems(desk: Desk, workspace: 
     assert (await desk.call("lisp.loadChanged"))["success"]
     compiled = [event.data["code"].split()[1] for event in await desk.events("lisp.compiled")]
     assert compiled == ["in-y", "in-m", "in-b", "in-other"]
+
+
+async def test_a_definition_with_a_breakpoint_has_the_text_that_it_has_without(
+    desk: Desk, workspace: Path
+) -> None:
+    file = workspace / "f.lisp"
+    file.write_text("(defun f (x)\n  (list x\n        (1+ x)))\n(defun g () 2)\n", encoding="utf-8")
+    await desk.call("lisp.compileFile", uri=uri_of(file))
+    found = await desk.call("debugger.breakpoints.set", uri=uri_of(file), position={"line": 3, "column": 9})
+    assert found["verified"]
+    await desk.call("debugger.breakpoints.set", symbol="g")
+    assert await desk.drift(file) == {"f": "loaded", "g": "loaded"}
+    stopped = await desk.call("lisp.eval", code="(f 1)")
+    assert stopped["state"] == "stopped"
+    await desk.call("debugger.toplevel", **stopped["debugger"])
+    assert (await desk.call("lisp.compare", other="replay"))["definitions"] == []
+    await desk.call("debugger.breakpoints.clear", id=found["id"])
+    assert await desk.drift(file) == {"f": "loaded", "g": "loaded"}

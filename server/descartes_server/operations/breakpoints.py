@@ -19,7 +19,8 @@ import msgspec
 import descartes_swank as swank
 from descartes_core.errors import DescartesError, NotFound
 from descartes_server.ide import breakpoints as ide
-from descartes_server.ide.syntax import Span, TopLevelForm
+from descartes_server.ide import drift
+from descartes_server.ide.syntax import Span, TopLevelForm, parse
 from descartes_server.operations import lisp_shapes as shapes
 from descartes_server.operations.debuggers import Publish
 from descartes_server.operations.evaluations import Record
@@ -301,6 +302,7 @@ class Breakpoints:
             places=[swank.FormPlace(each.id, each.offset, each.condition) for each in others],
             new=new,
             client=client,
+            units=[unit.description() for unit in drift.units_in(parse(one.text))],
         )
 
     async def _set_at_function(self, breakpoint_: Breakpoint, client: str) -> None:

@@ -7,7 +7,7 @@
 (in-package "DESCARTES-BOOT")
 
 (eval-when (:compile-toplevel :load-toplevel :execute)
-  (export '(marking mark-states mark-file marked-files follow-files in-load-order)))
+  (export '(marking marking-at-once mark-states mark-file marked-files follow-files in-load-order)))
 
 (defclass mark ()
   ((digest :initarg :digest :reader mark-digest)
@@ -292,6 +292,13 @@ Without a FILE it goes on to be of the one that it was of BEFORE, its last mark.
           do (if (and known (keeps-value-p unit known))
                  (keep-mark known unit package)
                  (store-mark unit package file tick)))))
+
+(defun marking-at-once (file units package function &rest arguments)
+  "Call FUNCTION with ARGUMENTS, which compiles in PACKAGE and is no evaluation; mark what it makes."
+  (let ((marks (let ((*expected* (list file (mapcar #'unit units))))
+                 (due-marks (or (named-package package) (find-package "COMMON-LISP-USER"))))))
+    (multiple-value-prog1 (apply function arguments)
+      (settle-marks marks nil))))
 
 ;;; What clients ask
 
