@@ -1,0 +1,68 @@
+"""What a frame shows and gives: catch tags, a console whose values can be referred to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from support.desk import Desk, desk
+
+__all__ = ["desk"]
+
+CATCHING = """(progn
+  (defun failing (x) (car x))
+  (defun catching (x)
+    (declare (optimize (debug 3)))
+    (catch :done (list (failing x))))
+  (catching 3))"""
+
+
+async def stop_of(desk: Desk, code: str) -> dict[str, Any]:
+    evaluation = await desk.call("lisp.eval", code=code)
+    assert evaluation["state"] == "stopped", evaluation
+    return dict(evaluation["debugger"])
+
+
+async def test_catch_tags_are_shown_in_the_frame_that_establishes_them(desk: Desk) -> None:
+    stop = await stop_of(desk, CATCHING)
+    (debugger,) = (await desk.call("debugger.list"))["debuggers"]
+    names = [frame["description"] for frame in debugger["frames"]]
+    index = names.index("(CATCHING 3)")
+    detail = await desk.call("debugger.frame", **stop, frame=index)
+    assert detail["catchTags"] == [":DONE"]
+    inner = await desk.call("debugger.frame", **stop, frame=names.index("(FAILING 3)"))
+    assert inner["catchTags"] == []
+    left = await desk.call("debugger.evalInFrame", **stop, frame=index, code="(throw :done (list x))")
+    assert left["state"] in ("done", "aborted")
+    assert (await desk.call("debugger.list"))["debuggers"] == []
+
+
+async def test_the_console_of_a_frame_refers_to_its_earlier_values(desk: Desk) -> None:
+    stop = await stop_of(desk, CATCHING)
+
+    async def console(code: str) -> list[str]:
+        return list((await desk.call("debugger.evalInFrame", **stop, frame=1, code=code))["values"])
+
+    assert await console("(list x 4)") == ["(3 4)"]
+    assert await console("(reverse *)") == ["(4 3)"]
+    assert await console("(list ** *)") == ["((3 4) (4 3))"]
+    assert await console("(values x (1+ x))") == ["3", "4"]
+    assert await console("/") == ["(3 4)"]
+
+
+async def test_arguments_of_a_restart_are_evaluated_in_the_frame(desk: Desk) -> None:
+    code = """(progn
+      (defun asking (n)
+        (restart-case (error "no ~a" n)
+          (use-value (value) :interactive (lambda () (list (* n 100))) value)))
+      (defun around (m) (list (asking (+ m 1))))
+      (around 4))"""
+    stop = await stop_of(desk, code)
+    left = await desk.call("debugger.restart", **stop, name="USE-VALUE", arguments=["(list n :n)"])
+    assert left["evaluation"]["values"] == ["((5 :N))"]
+    stop = await stop_of(desk, code)
+    left = await desk.call("debugger.restart", **stop, name="USE-VALUE", arguments=["(* 2 m)"], frame=1)
+    assert left["evaluation"]["values"] == ["(8)"]
+    stop = await stop_of(desk, code)
+    # Its own question has a default, which needs nobody's answer.
+    left = await desk.call("debugger.restart", **stop, name="USE-VALUE")
+    assert left["evaluation"]["values"] == ["(500)"]
