@@ -36,6 +36,9 @@ _MISSING: Final = {
 }
 """Functions of Swank's backend that an implementation may lack, and what a person calls what is missing."""
 
+_HOUSEKEEPING: Final = frozenset({"follow-files", "forget-client", "mark-file", "breakpoint-counts"})
+"""What nobody asked for by name: it is left undone here, and nobody is told."""
+
 
 class PortableLisp(Lisp):
     """An image of any implementation through plain Swank."""
@@ -256,6 +259,9 @@ class PortableLisp(Lisp):
         self._waiting(thread, level)
         return [_shown(str(await self._in_thread(thread, self._in_frame(code, frame))))]
 
+    async def toplevel(self, thread: int, level: int) -> None:
+        await self._leave_by(thread, level, [Symbol("swank:throw-to-toplevel")])
+
     async def return_from_frame(self, thread: int, level: int, frame: int, code: str) -> None:
         self._require("RETURN-FROM-FRAME")
         form = [Symbol("swank:sldb-return-from-frame"), frame, code]
@@ -284,7 +290,11 @@ class PortableLisp(Lisp):
                 self.refuse(f"`{name}`")
 
     async def _ask(self, name: str, *arguments: Form, thread: int | Literal[True] = True) -> Value:
-        self.refuse(f"`{name.rpartition(':')[2]}`")
+        if name.rpartition(":")[2] in _HOUSEKEEPING:
+            return None
+        if not name.startswith("swank:"):
+            self.refuse(f"`{name.rpartition(':')[2]}`")
+        return await super()._ask(name, *arguments, thread=thread)
 
     async def _answer(self, thread: int, level: int, name: str, *arguments: Form) -> list[Value]:
         self.refuse(f"`{name}`")

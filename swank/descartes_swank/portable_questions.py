@@ -23,6 +23,14 @@ _KINDS = {
     "p": "package",
 }  # fmt: skip
 
+_NOTHING: dict[str, Any] = {
+    "completions": [],
+    "definitions": [],
+    "apropos": [],
+    "describe": "",
+    "classify": {},
+}
+
 
 class PortableQuestions(Asking):
     """The questions as plain Swank calls over CONNECTION."""
@@ -36,7 +44,8 @@ class PortableQuestions(Asking):
         try:
             answer = await self._answered(request)
         except Aborted:
-            answer = None  # a name that cannot be read, a symbol that does not exist
+            # A name that cannot be read, a symbol that does not exist.
+            answer = _NOTHING.get(str(request.get("question")))
         return Reply(answer=msgspec.Raw(msgspec.json.encode(answer)))
 
     async def _answered(self, request: dict[str, Any]) -> Any:

@@ -18,8 +18,8 @@ import pytest
 _LOADER = "/usr/share/common-lisp/source/slime/swank-loader.lisp"
 _START = """
 (load "{loader}" :verbose nil)
-(swank-loader:init)
-(let ((port (funcall (intern "CREATE-SERVER" "SWANK") :port 0 :dont-close t)))
+(funcall (intern "INIT" "{package}-LOADER"))
+(let ((port (funcall (intern "CREATE-SERVER" "{package}") :port 0 :dont-close t)))
   (format t "~&PORT=~d~%" port)
   (finish-output))
 ;; The script's end would be the image's end.
@@ -56,10 +56,13 @@ def _read_port(process: subprocess.Popen[bytes], deadline_s: float) -> int:
 
 
 @contextlib.contextmanager
-def run_stock_swank(folder: Path) -> Iterator[StockSwank]:
-    """Start an image with a script in FOLDER; yield it when it listens, kill it in the end."""
+def run_stock_swank(folder: Path, loader: str = _LOADER, package: str = "SWANK") -> Iterator[StockSwank]:
+    """Start an image with a script in FOLDER; yield it when it listens, kill it in the end.
+
+    LOADER loads the server, whose functions are in PACKAGE.
+    """
     script = folder / "start-swank.lisp"
-    script.write_text(_START.format(loader=_LOADER), encoding="utf-8")
+    script.write_text(_START.format(loader=loader, package=package), encoding="utf-8")
     command = [
         "sbcl",
         "--noinform",
