@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from .errors import Unsupported
 from .forms import Form, Symbol, Value
 
 Unit = Sequence[Form]
@@ -54,11 +55,13 @@ class Marks:
 
     def __init__(self, ask: Callable[..., Awaitable[Value]]) -> None:
         self._ask = ask
+        self._kept = True
+        """Whether the image can keep marks; known when it was first asked to."""
         self._expected: dict[str, tuple[str | None, Sequence[Unit]]] = {}
 
     def expect(self, evaluation: str, file: str | None, units: Sequence[Unit]) -> None:
         """Have what EVALUATION, which is about to be asked for, makes of UNITS marked, as text of FILE."""
-        if units:
+        if units and self._kept:
             self._expected[evaluation] = file, units
 
     def wrapped(self, evaluation: str, form: list[Form]) -> list[Form]:
@@ -90,8 +93,15 @@ class Marks:
         return [str(each) for each in answer or []]
 
     async def follow(self, folder: str) -> list[LoadedFile]:
-        """Have the listener told of files below FOLDER that ASDF loads; returns those nobody heard of."""
-        missed = await self._ask("descartes-boot:follow-files", folder.rstrip("/") + "/")
+        """Have the listener told of files below FOLDER that ASDF loads; returns those nobody heard of.
+
+        An image that cannot keep marks is left without.
+        """
+        try:
+            missed = await self._ask("descartes-boot:follow-files", folder.rstrip("/") + "/")
+        except Unsupported:
+            self._kept = False
+            return []
         return [LoadedFile(int(tick), str(path), str(text)) for tick, path, text in missed or []]
 
 
