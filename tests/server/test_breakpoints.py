@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from descartes_core import errors
+from descartes_server.operations.image import Image
 from support.desk import Desk, desk
 
 __all__ = ["desk"]
@@ -389,3 +391,34 @@ async def test_breaking_on_every_signal_leaves_our_own_machinery_alone(desk: Des
         await desk.call("debugger.restart", **key(stop), name="CONTINUE", arguments=["(car 1)"])
     assert [each["level"] for each in (await desk.call("debugger.list"))["debuggers"]] == [1]
     assert await finished(desk, stop) == ["(:TOTAL (:BIG 6))"]
+
+
+async def test_another_hub_takes_up_the_breakpoints(desk: Desk, workspace: Path) -> None:
+    uri = await loaded(desk, workspace)
+    function = await desk.call("debugger.breakpoints.set", symbol="total")
+    form = await desk.call("debugger.breakpoints.set", uri=uri, position=at(SHAPES, "(list :big"))
+    services = desk.context.services
+    first, published = services.image, desk.published
+    await first.detach()
+    services.image = Image(
+        services.store,
+        lambda method, params: published.append((method, params)),
+        lambda client, method, params: asyncio.sleep(0, {}),
+        first.places,
+        lambda: services.settings.lisp,
+    )
+    await services.image.take_up()
+    listed = {each["id"]: each for each in await breakpoints(desk)}
+    assert listed[form["id"]]["range"] == form["range"]
+    assert listed[function["id"]]["symbol"] == "COMMON-LISP-USER::TOTAL"
+    assert all(each["verified"] for each in listed.values())
+    stop = await stop_of(desk, "(cl-user::total 2)")
+    assert stop["breakpoint"] == function["id"]
+    stop = (await desk.call("debugger.continue", **key(stop)))["debugger"]
+    assert stop["breakpoint"] == form["id"]
+    assert await finished(desk, stop) == ["(:TOTAL (:BIG 6))"]
+    for id in listed:
+        await desk.call("debugger.breakpoints.clear", id=id)
+    assert (await evaluated(desk, "(cl-user::total 2)"))["state"] == "done"
+    new = await desk.call("debugger.breakpoints.set", symbol="area")
+    assert new["id"] not in listed

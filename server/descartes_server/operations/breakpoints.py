@@ -327,6 +327,8 @@ class Breakpoints:
         breakpoint_.symbol = verdict.name or breakpoint_.symbol
         if verdict.location is not None:
             breakpoint_.location = await Places().locate(verdict.location)
+        if verdict.verified:
+            await _quietly(lisp.note_breakpoint(breakpoint_.id, breakpoint_.note()))
 
     def _adopt(self, id: str, note: str) -> None:
         try:
