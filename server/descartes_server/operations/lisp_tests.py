@@ -148,7 +148,7 @@ async def test_system(context: Context, params: TestSystemParams) -> TestRun:
     chosen = _chosen(registered, params.only, name)
     run = Run(context, name, chosen, found)
     finished = await run.perform(f'(asdf:test-system "{name}")', debug=params.debug)
-    return _with_load(finished, loaded.shape)
+    return _with_load(context, finished, loaded.shape)
 
 
 @operation("lisp.runTest", kind="effect", needs_trust=True, for_agents=True, positional=("uri", "name"))
@@ -178,7 +178,7 @@ async def run_test(context: Context, params: RunTestParams) -> TestRun:
         raise NotFound(f"expected the test {test.form.name!r} to be defined by its form; the image has none")
     run = Run(context, test.system, [registered], [test])
     finished = await run.perform(f"(descartes:run-test {test.form.name})", debug=params.debug)
-    return _with_load(finished, notes)
+    return _with_load(context, finished, notes)
 
 
 def located_test(registered: Sequence[swank.RegisteredTest], test: FoundTest) -> swank.RegisteredTest | None:
@@ -258,10 +258,13 @@ def _not_loaded(system: str | None, load: shapes.Compilation) -> TestRun:
     )
 
 
-def _with_load(run: TestRun, load: shapes.Compilation | None) -> TestRun:
+def _with_load(context: Context, run: TestRun, load: shapes.Compilation | None) -> TestRun:
+    """Return RUN with the notes of LOAD, which came before it, and its files in the workspace."""
     if load is None:
         return run
-    return msgspec.structs.replace(run, notes=load.notes, files=load.files)
+    root = texts.uri_of(context.services.workspace.root)
+    files = [file for file in load.files if file.startswith(f"{root}/")]
+    return msgspec.structs.replace(run, notes=load.notes, files=files)
 
 
 def _files_of(system: WorkspaceSystem, systems: list[WorkspaceSystem]) -> list[Path]:
