@@ -35,9 +35,10 @@ class Link:
     def __enter__(self) -> Link:
         self._thread.start()
         self._opened = self._session.door(notifications=True)
-        self._door = self._run(self._opened.__aenter__()).result()
-        self._door.client.on_notification(self._heard)
-        self._door.client.on_request(self._asked)
+        door: Door = self._run(self._opened.__aenter__()).result()
+        door.client.on_notification(self._heard)
+        door.client.on_request(self._asked)
+        self._door = door
         return self
 
     def __exit__(self, *failure: object) -> None:
