@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from .attachment import bring
+from .errors import Unsupported
 from .forms import Symbol
 from .session import Lisp
 
@@ -16,7 +17,14 @@ Definitions = dict[tuple[str, str], str]
 
 
 async def definitions(lisp: Lisp) -> Definitions:
-    """Return what is defined in the image of LISP beside what came with it, Swank and ASDF."""
+    """Return what is defined in the image of LISP beside what came with it, Swank and ASDF.
+
+    Errors: `Unsupported` for another Lisp than SBCL.
+    """
+    if lisp.info.implementation != "SBCL":
+        raise Unsupported(
+            f"Definitions are compared in SBCL only, and this Lisp is {lisp.info.implementation}"
+        )
     await bring(lisp.connection, COMPARING, "*comparing-version*")
     found: Definitions = {}
     for package in await lisp.connection.rex([Symbol("descartes-boot:own-packages")]) or []:

@@ -39,6 +39,16 @@ async def test_the_operations(desk: Desk, workspace: Path) -> None:
     assert (await desk.call("lisp.stop"))["state"] == "stopped"
 
 
+async def test_what_needs_sbcl_says_so(desk: Desk, workspace: Path) -> None:
+    await desk.call("lisp.start", implementation="ecl")
+    file = workspace / "f.lisp"
+    file.write_text("(defun f () 1)\n", encoding="utf-8")
+    assert (await desk.call("lisp.loadFile", uri=uri_of(file)))["state"] == "done"
+    for operation, params in (("drift", {"uri": uri_of(file)}), ("compare", {"other": "127.0.0.1:1"})):
+        with pytest.raises(errors.Unsupported, match="SBCL"):
+            await desk.call(f"lisp.{operation}", **params)
+
+
 async def test_a_missing_program_is_one_sentence(desk: Desk) -> None:
     command = ["/no/such/folder/ecl"]
     desk.context.services.settings = Settings(lisp=LispSettings(command=command))

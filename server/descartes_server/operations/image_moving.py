@@ -77,6 +77,8 @@ class Moving(Returning):
         """Start an image beside the workspace's. Errors: as in starting one."""
         await swank.end_others(self.places.runtime)
         settings = dataclasses.replace(self._image_settings(environment, None), idle_minutes=BESIDE_MINUTES)
+        if swank.is_plain(settings.command):
+            raise swank.Unsupported("a replay needs SBCL; the Lisp of the settings is another one")
         folder = swank.folder_of_next(self.places.runtime)
         log_file = self.places.state / "log" / "lisp.log"
         starting = asyncio.create_task(
