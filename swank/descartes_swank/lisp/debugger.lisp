@@ -135,11 +135,14 @@ The frames that evaluate what the client asked for are left out at the end, unle
   (swank::frame-to-string frame))
 
 (defun frame-entry (frame index swank-index deadline)
-  "Return (INDEX TEXT RESTARTABLE LOCATION); after DEADLINE no location is looked for."
+  "Return (INDEX TEXT RESTARTABLE LOCATION); after DEADLINE no location is looked for, if there is one."
   (list index
         (frame-text frame)
         (and (swank/backend:frame-restartable-p frame) t)
-        (and (< (get-internal-real-time) deadline) (frame-location swank-index))))
+        (and (or (null deadline) (< (get-internal-real-time) deadline))
+             (frame-location swank-index))))
+
+(defconstant +frames-always-located+ 3 "The innermost ones: there the stop is shown, however busy the machine.")
 
 (defun frame-entries (start end budget)
   "Return the entries of frames START to END; BUDGET is how many seconds may go into finding locations."
@@ -148,7 +151,8 @@ The frames that evaluate what the client asked for are left out at the end, unle
          (deadline (+ (get-internal-real-time) (* budget internal-time-units-per-second))))
     (values (loop for (frame . number) in (nthcdr start frames)
                   for index from start below (min end count)
-                  collect (frame-entry frame index number deadline))
+                  collect (frame-entry frame index number
+                                       (and (>= index (+ start +frames-always-located+)) deadline)))
             count)))
 
 (defun restart-report (restart)
