@@ -179,3 +179,14 @@ async def test_breakpoints_go_with_the_client_that_set_them(debugger: DapClient,
         await other.begin()
         assert await other.evaluate("(area:total '((2 3)))") == "6"
         assert await other.evaluate("(area:checked :no)") == ":HANDLED"
+
+
+async def test_a_file_is_loaded_before_what_is_launched_so_that_its_breakpoints_stand(area: Path) -> None:
+    async with dap(area.parent) as debugger:
+        await debugger.request("initialize")
+        await debugger.request("launch", load="area.lisp", expression="(area:area 2 3)")
+        await set_lines(debugger, area, PRODUCT_LINE)
+        await debugger.request("configurationDone")
+        thread = (await debugger.stopped(reason="breakpoint"))["threadId"]
+        await debugger.request("continue", threadId=thread)
+        await debugger.output("⇒ 6")

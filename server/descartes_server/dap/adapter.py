@@ -65,6 +65,8 @@ class Adapter:
         """Whether the client was told that the session is over."""
         self._session: Session | None = None
         self._attached_again = asyncio.Event()
+        self._endings: dict[str, asyncio.Future[Mapping[str, Any]]] = {}
+        """What is to be told of evaluations that are waited for."""
         self._working: dict[str, int] = {}
         """The threads that have left their stops, by the evaluation that they go on with."""
         self.ended = asyncio.Event()
@@ -116,6 +118,12 @@ class Adapter:
             self.over = True
             self.channel.event("terminated")
 
+    async def until_ended(self, id: str) -> Mapping[str, Any]:
+        """Return the evaluation ID once it has ended."""
+        ending = self._endings.setdefault(id, asyncio.get_running_loop().create_future())
+        now = await self.session.call("lisp.evaluation", {"id": id})
+        return now if now["state"] not in ("running", "stopped") else await ending
+
     def invalidated(self, area: str) -> None:
         """Tell a client that can hear it that what it shows in AREA is not so any more."""
         if self.client is not None and self.client.supports_invalidated_event:
@@ -157,7 +165,7 @@ class Adapter:
         answer = await self.session.call("debugger.list")
         self.stops.update(answer["debuggers"])
         if self.launched is not None:
-            await evaluation.launch(self, self.launched.expression, self.launched.package)
+            await evaluation.launch(self, self.launched)
 
     def _entered(self, stop: Stop) -> None:
         condition = stop.debugger["condition"]
@@ -209,6 +217,8 @@ class Adapter:
                 self.channel.spawn(self._learn())
 
     def _evaluated(self, done: Mapping[str, Any]) -> None:
+        if (ending := self._endings.pop(done["id"], None)) is not None and not ending.done():
+            ending.set_result(done)
         if (thread := self._working.pop(done["id"], None)) is not None and not self.stops.is_stopped(thread):
             self.channel.event("thread", {"reason": "exited", "threadId": thread})
         if done["id"] in self.awaited:

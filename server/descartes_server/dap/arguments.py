@@ -41,10 +41,11 @@ class Attach(Arguments, frozen=True, kw_only=True):
 
 
 class Launch(Attach, frozen=True, kw_only=True):
-    """EXPRESSION is evaluated once the client's breakpoints are set."""
+    """EXPRESSION is evaluated once the client's breakpoints are set, and the file LOAD is loaded if given."""
 
     expression: str
     package: str | None = None
+    load: str | None = None
 
 
 class Cancel(Arguments, frozen=True, kw_only=True):

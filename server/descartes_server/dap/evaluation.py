@@ -11,6 +11,7 @@ from descartes_server.dap.channel import Reply
 from descartes_server.dap.objects import Node, is_structured
 from descartes_server.dap.requests import request
 from descartes_server.dap.stops import Frame, Stop
+from descartes_server.operations.texts import uri_of
 
 if TYPE_CHECKING:
     from descartes_server.dap.adapter import Adapter
@@ -70,11 +71,13 @@ async def quietly(adapter: Adapter, form: str, frame: Frame | None) -> Evaluatio
     return done
 
 
-async def launch(adapter: Adapter, expression: str, package: str | None) -> None:
-    """Evaluate what a launch asked for, and tell in the console how it went."""
-    params = {"code": expression, **({} if package is None else {"package": package})}
+async def launch(adapter: Adapter, asked: arguments.Launch) -> None:
+    """Do what a launch ASKED for, and tell in the console how it went."""
     adapter.evaluating += 1
     try:
+        if asked.load is not None and not await _loaded(adapter, asked.load):
+            return
+        params = {"code": asked.expression, **({} if asked.package is None else {"package": asked.package})}
         done = await adapter.session.call("lisp.eval", params)
         if done["state"] == "stopped":
             adapter.awaited.add(done["id"])
@@ -84,6 +87,20 @@ async def launch(adapter: Adapter, expression: str, package: str | None) -> None
         adapter.channel.output(error.message, "stderr")
     finally:
         adapter.evaluating -= 1
+
+
+async def _loaded(adapter: Adapter, file: str) -> bool:
+    """Load FILE, seen from the workspace; returns whether that went well, and tells why if not.
+
+    A load that stops is waited for: it goes on once its stop is left.
+    """
+    path = adapter.session.workspace.root / file
+    done: Evaluation = await adapter.session.call("lisp.loadFile", {"uri": uri_of(path)})
+    if done["state"] in ("stopped", "running"):
+        done = await adapter.until_ended(done["evaluation"])
+    if done["state"] != "done":
+        adapter.channel.output(f"{file} was not loaded; {_why(done)}", "stderr")
+    return bool(done["state"] == "done")
 
 
 def tell(adapter: Adapter, done: Evaluation) -> None:
