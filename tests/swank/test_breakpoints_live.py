@@ -138,6 +138,23 @@ async def test_a_background_thread_steps_too(here: Session, tmp_path: Path) -> N
     assert here.lisp.stops == {}
 
 
+async def test_a_thread_may_be_called_like_one_of_swanks(here: Session) -> None:
+    await here.run("(defun called (n) (* n n))")
+    await here.lisp.break_at_function("brk_d", "called")
+    for name in ("worker", "worker 1", "reader-thread"):
+        seen = len(here.recorder.all("stopped"))
+        evaluation = await here.start(
+            f'(sb-thread:join-thread (sb-thread:make-thread (lambda () (called 3)) :name "{name}"))'
+        )
+        stop: Stop = await here.recorder.until(
+            "stopped", lambda each, seen=seen: each in here.recorder.all("stopped")[seen:]
+        )
+        assert stop.breakpoint == "brk_d"
+        await here.lisp.continue_(*stop.id)
+        assert (await here.settled(evaluation)).values == ["9"]
+    await here.lisp.forget_breakpoint("brk_d")
+
+
 HITS = 10_000
 
 

@@ -14,19 +14,27 @@
 (defvar *in-debugger* nil "True while this thread is stopped and does what a client asks for.")
 
 (defparameter *plumbing-threads*
-  '("swank" "descartes" "control-thread" "reader-thread" "auto-flush-thread" "repl-thread" "worker" "finalizer")
-  "How the names of threads begin in which no code of the user's runs, save in evaluations.")
+  '("worker" "control-thread" "reader-thread" "auto-flush-thread" "repl-thread" "finalizer")
+  "The names of threads in which no code of the user's runs, save in evaluations.")
 
 (defun plumbing-thread-p ()
   (let ((name (sb-thread:thread-name sb-thread:*current-thread*)))
     (and (stringp name)
-         (find-if (lambda (start) (eql 0 (search start name :test #'char-equal))) *plumbing-threads*)
+         (or (member name *plumbing-threads* :test #'string=)
+             (eql 0 (search "swank" name :test #'char-equal))
+             (eql 0 (search "descartes" name)))
          t)))
+
+(defun users-thread-p ()
+  "True for a thread that is the user's altogether: one that an evaluation started, or anybody's."
+  (if *evaluation*
+      (not (eq (evaluation-thread *evaluation*) sb-thread:*current-thread*))
+      (not (plumbing-thread-p))))
 
 (defun users-code-p ()
   "True where a stop is one of the user's code, not of Swank's or ours."
   (and (not *in-debugger*)
-       (or (plusp *user-code-depth*) (not (plumbing-thread-p)))))
+       (or (plusp *user-code-depth*) (users-thread-p))))
 
 ;;; Plans
 
