@@ -25,7 +25,7 @@ EXTENSION = REPOSITORY / "editors" / "vscode"
 EDITORS = REPOSITORY / ".cache" / "editors"
 SERVER = EDITORS / "vscode/node_modules/code-server/lib/vscode/out/server-main.js"
 DRIVERS = Path(__file__).resolve().parent / "vscode"
-SECONDS = 100
+SECONDS = 240
 
 RATIO = """\
 (defpackage #:ratio (:use #:cl) (:export #:share #:answer))
@@ -60,6 +60,30 @@ ORDERS = """\
   (loop for (customer prices) in orders
         collect (list customer (mean prices))))
 """
+SYSTEM = """\
+(defsystem "ratio"
+  :components ((:file "ratio"))
+  :in-order-to ((test-op (test-op "ratio/tests"))))
+
+(defsystem "ratio/tests"
+  :depends-on ("ratio" "fiveam")
+  :components ((:file "ratio-tests"))
+  :perform (test-op (o c) (uiop:symbol-call :fiveam :run-all-tests)))
+"""
+TESTS = """\
+(defpackage #:ratio/tests (:use #:cl #:fiveam))
+(in-package #:ratio/tests)
+
+(def-suite ratios)
+(in-suite ratios)
+
+(test halves
+  (format t "sharing~%")
+  (is (= 1/2 (ratio:share 1 2))))
+
+(test thirds
+  (is (= 1/3 (ratio:share 1 4))))
+"""
 SCRIPT = [
     {
         "toolCalls": [
@@ -86,7 +110,7 @@ SETTINGS = {
     "security.workspace.trust.banner": "never",
 }
 
-pytestmark = [pytest.mark.editor, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.editor, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="session")
@@ -207,7 +231,11 @@ def test_a_person_trusts_compiles_leaves_stops_and_answers_a_run_without_losing_
 def test_the_live_image_is_at_hand_in_the_editors_own_places(
     vscode: VsCode, lisp_workspace: Path, tmp_path: Path
 ) -> None:
-    assert "all done" in vscode.drive("workbench.mjs", lisp_workspace, tmp_path)
+    (lisp_workspace / "ratio.asd").write_text(SYSTEM)
+    (lisp_workspace / "ratio-tests.lisp").write_text(TESTS)
+    # Lines of a view that are out of sight are not in the page.
+    printed = vscode.drive("workbench.mjs", lisp_workspace, tmp_path, DESCARTES_TEST_HEIGHT="1000")
+    assert "all done" in printed
 
 
 # The flag lets a page name the module that runs inside; it also hides all notifications.

@@ -4,20 +4,20 @@ import type { Documents } from './documents';
 import type { HistoryEvent, Lease, Run } from './protocol';
 import type { Server } from './server';
 import { askLine } from './asking';
+import { fileHere, placeHere } from './places';
 
 const EVENTS = 500;
 
 type Command = (argument?: never) => unknown;
-type Place = { uri: string; position: vscode.Position };
 
 /** Return the commands by the name that follows `descartes.ui.`. */
 export function commands(server: Server, documents: Documents): Record<string, Command> {
   const call = (operation: string, params: () => object = () => ({})) => async () => server.call(operation, params());
   return {
     eval: () => evaluate(server),
-    evalForm: call('lisp.evalForm', () => ({ ...place(), scope: 'toplevel' })),
-    evalLast: call('lisp.evalForm', () => ({ ...place(), scope: 'last' })),
-    compileForm: call('lisp.compileForm', place),
+    evalForm: call('lisp.evalForm', () => ({ ...placeHere(), scope: 'toplevel' })),
+    evalLast: call('lisp.evalForm', () => ({ ...placeHere(), scope: 'last' })),
+    compileForm: call('lisp.compileForm', placeHere),
     compileFile: call('lisp.compileFile', file),
     loadFile: call('lisp.loadFile', file),
     start: call('lisp.start'),
@@ -34,20 +34,8 @@ export function commands(server: Server, documents: Documents): Record<string, C
   };
 }
 
-function editor(): vscode.TextEditor {
-  const active = vscode.window.activeTextEditor;
-  if (active === undefined) {
-    throw new Error('expected a Lisp file in the active editor, found none; open one');
-  }
-  return active;
-}
-
 function file(lease?: Lease): { uri: string } {
-  return { uri: lease?.uri ?? editor().document.uri.toString() };
-}
-
-function place(): Place {
-  return { ...file(), position: editor().selection.active };
+  return lease === undefined ? fileHere() : { uri: lease.uri };
 }
 
 async function evaluate(server: Server): Promise<void> {
@@ -55,7 +43,7 @@ async function evaluate(server: Server): Promise<void> {
   const selected = active?.document.getText(active.selection);
   const code = selected || (await askLine('Evaluate', { placeHolder: 'a Lisp expression', ignoreFocusOut: false }));
   if (code) {
-    await server.call('lisp.eval', active === undefined ? { code } : { ...place(), code });
+    await server.call('lisp.eval', active === undefined ? { code } : { ...placeHere(), code });
   }
 }
 
@@ -87,5 +75,5 @@ async function history(server: Server, documents: Documents): Promise<void> {
     ({ seq, at, name, actor }) =>
       `${String(seq).padStart(7)}  ${new Date(at).toLocaleTimeString()}  ${name.padEnd(26)}  ${actor.name}`,
   );
-  await documents.show('history', `${lines.join('\n')}\n`);
+  await documents.show('history', `${lines.join('\n')}\n`, 'plaintext');
 }

@@ -6,15 +6,23 @@ const SCHEME = 'descartes-text';
 export class Documents implements vscode.TextDocumentContentProvider, vscode.Disposable {
   private readonly texts = new Map<string, string>();
   private readonly changes = new vscode.EventEmitter<vscode.Uri>();
-  private readonly registration = vscode.workspace.registerTextDocumentContentProvider(SCHEME, this);
+  // Looked for when the provider is registered, so it must be there before.
   readonly onDidChange = this.changes.event;
+  private readonly registration = vscode.workspace.registerTextDocumentContentProvider(SCHEME, this);
 
-  /** Show TEXT under NAME, in place of an earlier text of that name. */
-  async show(name: string, text: string): Promise<void> {
+  /** Show TEXT, in LANGUAGE, under NAME, in place of an earlier text of that name. */
+  async show(name: string, text: string, language = 'commonlisp'): Promise<void> {
     const uri = vscode.Uri.from({ scheme: SCHEME, path: name });
     this.texts.set(uri.path, text);
     this.changes.fire(uri);
-    await vscode.window.showTextDocument(uri, { preview: true });
+    const document = await vscode.workspace.openTextDocument(uri);
+    await vscode.languages.setTextDocumentLanguage(document, language);
+    await vscode.window.showTextDocument(document, { preview: true });
+  }
+
+  /** Return whether URI is one of these documents. */
+  owns({ scheme }: vscode.Uri): boolean {
+    return scheme === SCHEME;
   }
 
   provideTextDocumentContent(uri: vscode.Uri): string {

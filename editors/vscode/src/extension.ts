@@ -2,11 +2,17 @@
 import * as vscode from 'vscode';
 import { DidChangeConfigurationNotification, State } from 'vscode-languageclient/node';
 import type { LanguageClient } from 'vscode-languageclient/node';
+import { Breakpoints } from './breakpoints';
 import { commands } from './commands';
 import { debugCommands, debugging } from './debug';
 import { Documents } from './documents';
+import { DriftMarks, driftCommands } from './drift';
+import { Exploring } from './exploring';
+import { journalCommands } from './journal';
+import { profilingCommands } from './profiling';
 import { Server, makeClient } from './server';
 import { onSettings, serverCommand, settings } from './settings';
+import { systemCommands } from './systems';
 import { Views } from './views';
 import type { Intervention, Run, StopKey } from './protocol';
 
@@ -25,9 +31,22 @@ export async function activate(context: vscode.ExtensionContext): Promise<{ clie
   const views: Views = new Views(server);
   views.listen(running);
   const documents = new Documents();
-  context.subscriptions.push(log, views, documents);
+  const media = vscode.Uri.joinPath(context.extensionUri, 'media');
+  const breakpoints = new Breakpoints(server, media);
+  context.subscriptions.push(log, views, documents, breakpoints, new DriftMarks(media));
   context.subscriptions.push(
-    ...register({ ...commands(server, documents), ...views.commands(), ...debugCommands(), ...lineCommands(views) }),
+    ...register({
+      ...commands(server, documents),
+      ...new Exploring(server, documents).commands(),
+      ...systemCommands(server),
+      ...driftCommands(server),
+      ...profilingCommands(server),
+      ...journalCommands(server, documents),
+      ...breakpoints.commands(),
+      ...views.commands(),
+      ...debugCommands(),
+      ...lineCommands(views),
+    }),
     debugging(server),
     onSettings(() => void sendSettings(running)),
     vscode.workspace.onDidGrantWorkspaceTrust(() => void server.call('workspace.trust', { trusted: true })),

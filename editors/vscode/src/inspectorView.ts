@@ -1,10 +1,11 @@
 // The inspector: several values at once, each with its parts; a part is gone into and come back from.
-import type * as vscode from 'vscode';
+import * as vscode from 'vscode';
 import type { Inspection } from './protocol';
 import type { Server } from './server';
 import type { InspectionNode, Node, PartNode } from './inspectorNodes';
-import { askExpression } from './asking';
-import { itemOf, linesOf, piecesOf } from './inspectorNodes';
+import { askExpression, askLine } from './asking';
+import { itemOf, linesOf, namedIn } from './inspectorNodes';
+import { symbolAtCursor } from './places';
 import { TreeView } from './treeView';
 
 export class InspectorView extends TreeView<Node> {
@@ -19,11 +20,13 @@ export class InspectorView extends TreeView<Node> {
     await this.take(this.server.call<Inspection>('inspector.open', params));
   }
 
-  /** Ask which inspections there are; used when the server has just started. */
+  /** Ask which inspections there are; used when the server or the image has just started. */
   async refresh(): Promise<void> {
-    const found = await this.server.ask<{ inspections: Inspection[] }>('inspector.list');
+    const list = await this.server.ask<{ inspections: Inspection[] }>('inspector.list');
+    const all = [...(list?.inspections ?? [])].reverse();
+    const found = await Promise.all(all.map(({ id }) => this.server.ask<Inspection>('inspector.refresh', { id })));
     this.nodes.clear();
-    found?.inspections.forEach((each) => this.nodes.set(each.id, { kind: 'inspection', inspection: each }));
+    found.filter((each) => each !== undefined).forEach((each) => this.put(each));
     this.redraw();
   }
 
@@ -31,9 +34,12 @@ export class InspectorView extends TreeView<Node> {
   commands(): Record<string, (node: never) => unknown> {
     const go = (operation: string) => (node: Node) => this.go(operation, node);
     return {
+      inspect: () => this.inspect(),
+      inspectValue: (params: object) => this.open(params),
       inspectPart: (node: PartNode) => this.go('inspector.part', node, { part: node.part.part }),
-      inspectorAction: (node: PartNode) => this.go('inspector.action', node, { action: node.part.action }),
-      inspectorMore: go('inspector.more'),
+      inspectKey: (node: PartNode) => this.go('inspector.part', node, { part: node.part.key }),
+      inspectorAction: (node: PartNode) => this.act(node),
+      inspectorMore: (node: Node) => this.more(node),
       inspectorBack: go('inspector.back'),
       inspectorForward: go('inspector.forward'),
       inspectorRefresh: go('inspector.refresh'),
@@ -48,15 +54,19 @@ export class InspectorView extends TreeView<Node> {
   }
 
   override getChildren(node?: Node): Node[] {
-    switch (node?.kind) {
-      case undefined:
-        return [...this.nodes.values()].reverse();
-      case 'inspection':
-        return linesOf(node.inspection);
-      case 'row':
-        return piecesOf(node);
-      default:
-        return [];
+    if (node === undefined) {
+      return [...this.nodes.values()].reverse();
+    }
+    return node.kind === 'inspection' ? linesOf(node.inspection) : [];
+  }
+
+  private async inspect(): Promise<void> {
+    const { symbol, ...place } = symbolAtCursor();
+    const active = vscode.window.activeTextEditor;
+    const value = active?.document.getText(active.selection) || symbol;
+    const expression = await askLine('Inspect', { value, placeHolder: 'a Lisp expression', ignoreFocusOut: false });
+    if (expression?.trim()) {
+      await this.open({ ...place, expression });
     }
   }
 
@@ -67,16 +77,38 @@ export class InspectorView extends TreeView<Node> {
   private async take(coming: Promise<Inspection | undefined>): Promise<void> {
     const inspection = await coming;
     if (inspection !== undefined) {
-      const node: InspectionNode = this.nodes.get(inspection.id) ?? { kind: 'inspection', inspection };
-      node.inspection = inspection;
-      this.nodes.set(inspection.id, node);
+      const node = this.put(inspection);
       this.redraw();
       await this.reveal(node);
     }
   }
 
+  private put(inspection: Inspection): InspectionNode {
+    const node: InspectionNode = this.nodes.get(inspection.id) ?? { kind: 'inspection', inspection };
+    node.inspection = inspection;
+    this.nodes.set(inspection.id, node);
+    return node;
+  }
+
+  /** The answer has the further lines only. */
+  private async more({ inspection }: Node): Promise<void> {
+    const next = await this.server.call<Inspection>('inspector.more', { id: inspection.id });
+    if (next !== undefined) {
+      this.put({ ...next, parts: [...inspection.parts.slice(0, next.start), ...next.parts] });
+      this.redraw();
+    }
+  }
+
+  private async act(node: PartNode): Promise<void> {
+    const what = node.part.actionText ?? node.part.text;
+    if ((await vscode.window.showQuickPick([what], { title: node.part.text })) === what) {
+      await this.go('inspector.action', node, { action: node.part.action });
+    }
+  }
+
   private async setPart(node: PartNode): Promise<void> {
-    const code = await askExpression(`Set ${node.label}`, `now ${node.part.text}`);
+    const [name, value] = namedIn(node.part);
+    const code = await askExpression(`Set ${name.toLowerCase()}`, `* is now ${value}`);
     if (code !== undefined) {
       await this.go('inspector.set', node, { part: node.part.part, code });
     }
@@ -90,8 +122,8 @@ export class InspectorView extends TreeView<Node> {
   }
 
   private async closeOne({ inspection: { id } }: InspectionNode): Promise<void> {
-    await this.server.call('inspector.close', { id });
     this.nodes.delete(id);
     this.redraw();
+    await this.server.ask('inspector.close', { id });
   }
 }

@@ -37,6 +37,7 @@ export interface Compilation {
   durationMs: number;
   notes: unknown[];
   state: string;
+  message?: string | null;
   evaluation?: string | null;
 }
 export interface RestartArgument {
@@ -77,8 +78,10 @@ export interface FrameDetail {
 export interface Part {
   text: string;
   part?: number | null;
+  key?: number | null;
   action?: number | null;
-  settable?: boolean | null;
+  actionText?: string | null;
+  settable: boolean;
 }
 export interface Inspection {
   id: string;
@@ -86,6 +89,92 @@ export interface Inspection {
   type: string;
   parts: Part[];
   more: boolean;
+  start: number;
+  count?: number | null;
+  back: boolean;
+  forward: boolean;
+}
+export interface Call {
+  id: number;
+  form: string;
+  name: string;
+  arguments: string[];
+  values: string[];
+  exit: 'normal' | 'nonlocal' | 'running';
+  durationMs: number;
+  calls: Call[];
+}
+export interface TraceTree {
+  calls: Call[];
+  traced: string[];
+  more: number;
+}
+export interface Thread {
+  id: number;
+  name: string;
+  state: 'running' | 'stopped';
+  evaluation?: string | null;
+  service: boolean;
+}
+export interface Expansion {
+  text: string;
+  expanded: boolean;
+  range?: Range | null;
+}
+export interface FoundSymbol {
+  name: string;
+  kind: string;
+  arglist?: string | null;
+}
+export interface DriftForm extends Location {
+  name: string;
+  state: string;
+}
+export interface Reference extends Partial<Location> {
+  name: string;
+}
+export interface Profile {
+  samples: number;
+  flat: { name: string; self: number; total: number }[];
+  speedscope: string;
+  svg: string;
+  report: string;
+}
+export interface Breakpoint {
+  id: string;
+  verified: boolean;
+  message?: string | null;
+  symbol?: string | null;
+  uri?: string | null;
+  range?: Range | null;
+  location?: Location | null;
+  condition?: string | null;
+  hits: number;
+}
+export interface Journal {
+  entries: {
+    seq: number;
+    kind: string;
+    code?: string | null;
+    uri?: string | null;
+    package?: string | null;
+    by: { name: string };
+    at: string;
+    outcome: string;
+  }[];
+}
+export interface Replay {
+  repeated: number;
+  skipped: { seq: number; reason: string }[];
+}
+export interface Comparison {
+  definitions: { name: string; kind: string; here?: string | null; there?: string | null }[];
+}
+export interface System {
+  name: string;
+  uri?: string | null;
+  loaded: boolean;
+  tests: boolean;
 }
 export interface Leaving {
   debugger?: Debugger | null;
@@ -128,6 +217,33 @@ export interface Intervention {
   run?: string | null;
   data?: { toolArgs?: unknown };
 }
+export interface Test extends Location {
+  name: string;
+  framework: string;
+  system?: string | null;
+  suite?: string | null;
+}
+export interface TestResult {
+  name: string;
+  status: 'passed' | 'failed' | 'error' | 'skipped';
+  message?: string | null;
+  location?: Location | null;
+  durationMs: number;
+  output?: string | null;
+  system?: string | null;
+}
+export interface TestRun {
+  success: boolean;
+  system?: string | null;
+  framework?: string | null;
+  results: TestResult[];
+  counts: Record<TestResult['status'], number>;
+  output: string;
+  state: string;
+  evaluation?: string | null;
+  durationMs: number;
+  message?: string | null;
+}
 export interface InputRequest {
   prompt: string;
   kind: 'line' | 'yesOrNo';
@@ -151,27 +267,6 @@ export interface HistoryEvent {
 export const lispStatus = new NotificationType<LispStatus>('descartes/lisp/status');
 export const lispOutput = new NotificationType<Printed>('descartes/lisp/output');
 export const lispEvaluated = new NotificationType<Evaluation>('descartes/lisp/evaluated');
-export interface TestResult {
-  name: string;
-  status: 'passed' | 'failed' | 'error' | 'skipped';
-  message?: string | null;
-  location?: { uri: string; range: Range } | null;
-  durationMs: number;
-  output?: string | null;
-  system?: string | null;
-}
-export interface TestRun {
-  success: boolean;
-  system?: string | null;
-  framework?: string | null;
-  results: TestResult[];
-  counts: Record<TestResult['status'], number>;
-  output: string;
-  state: string;
-  evaluation?: string | null;
-  durationMs: number;
-  message?: string | null;
-}
 export const lispTested = new NotificationType<TestRun>('descartes/lisp/tested');
 export const debuggerChanged = new NotificationType<{ debuggers: Debugger[] }>('descartes/debugger/changed');
 export const leaseChanged = new NotificationType<{ lease: Lease; change: string }>('descartes/lease/changed');

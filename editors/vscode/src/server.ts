@@ -14,7 +14,10 @@ type Shown = (operation: string, result: unknown) => void;
 /** Tells the server that its own notifications are wanted. */
 class Notifications implements StaticFeature {
   fillClientCapabilities(capabilities: ClientCapabilities): void {
-    capabilities.experimental = { ...(capabilities.experimental as object), descartes: { notifications: true } };
+    capabilities.experimental = {
+      ...(capabilities.experimental as object),
+      descartes: { notifications: true, commandLinks: { inspect: 'descartes.ui.inspectValue' } },
+    };
   }
   initialize(): void {}
   getState(): FeatureState {
@@ -40,6 +43,8 @@ export function makeClient(output: vscode.OutputChannel, execute: Execute): Lang
     ]),
     outputChannel: output,
     initializationOptions: () => ({ trusted: vscode.workspace.isTrusted, settings: settings() }),
+    // Links in hovers; nothing else of them is executed.
+    markdown: { isTrusted: { enabledCommands: ['descartes.ui.inspectValue'] } },
     middleware: {
       executeCommand: (name, given: object[]) => execute(name.replace(/^descartes\./, ''), given[0] ?? {}),
       workspace: {
@@ -87,12 +92,11 @@ export class Server {
     }
   }
 
-  /** Return the result of OPERATION. Throws the server's error. */
-  request<Result>(operation: string, params: object = {}): Promise<Result> {
-    return this.client.sendRequest('workspace/executeCommand', {
-      command: `descartes.${operation}`,
-      arguments: [params],
-    });
+  /** Return the result of OPERATION, which a TOKEN can cancel. Throws the server's error. */
+  request<Result>(operation: string, params: object = {}, token?: vscode.CancellationToken): Promise<Result> {
+    const command = { command: `descartes.${operation}`, arguments: [params] };
+    const method = 'workspace/executeCommand';
+    return token ? this.client.sendRequest(method, command, token) : this.client.sendRequest(method, command);
   }
 }
 

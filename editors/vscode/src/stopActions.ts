@@ -5,9 +5,10 @@ import type { Server } from './server';
 import type { FrameNode, LocalNode, RestartNode, StopNode } from './stopNodes';
 import type { StopsView } from './stopsView';
 import { askArguments, askCall, askExpression } from './asking';
+import { rangeOf } from './places';
 import { keyOf } from './stopNodes';
 
-type Inspect = (params: StopKey & { frame: number; local: number }) => Promise<void>;
+type Inspect = (params: StopKey & { frame?: number; local?: number }) => Promise<void>;
 type RestartParams = StopKey & { index?: number; name?: string; arguments?: string[] };
 
 export class StopActions {
@@ -45,6 +46,7 @@ export class StopActions {
     return {
       invokeRestart: ({ stop, restart }: RestartNode) =>
         this.invokeRestart({ ...keyOf(stop), index: restart.index, name: restart.name }),
+      inspectCondition: ({ stop }: StopNode) => this.inspect(keyOf(stop)),
       abort: call('debugger.abort'),
       continue: call('debugger.continue'),
       toplevel: call('debugger.toplevel'),
@@ -118,8 +120,7 @@ function placeOf(node: FrameNode | undefined): Place | undefined {
 
 async function showLocation(location: Location | null | undefined): Promise<void> {
   if (location) {
-    const { start, end } = location.range;
-    const selection = new vscode.Range(start.line, start.character, end.line, end.character);
+    const selection = rangeOf(location.range);
     await vscode.window.showTextDocument(vscode.Uri.parse(location.uri), { selection, preserveFocus: true });
   }
 }

@@ -130,12 +130,14 @@ function frameLine(node: FrameNode): vscode.TreeItem {
   return item;
 }
 
-function localLine({ local: { name, value } }: LocalNode): vscode.TreeItem {
+function localLine(node: LocalNode): vscode.TreeItem {
+  const { name, value } = node.local;
   const item = new vscode.TreeItem(name.toLowerCase(), None);
   item.description = value;
   item.tooltip = new vscode.MarkdownString().appendCodeblock(value, 'lisp');
   item.iconPath = new vscode.ThemeIcon('symbol-variable');
   item.contextValue = 'local';
+  item.command = { command: 'descartes.ui.inspectLocal', title: 'Inspect', arguments: [node] };
   return item;
 }
 

@@ -23,6 +23,20 @@ export abstract class TreeView<Node> implements vscode.TreeDataProvider<Node>, v
     this.changes.dispose();
   }
 
+  /** Call SHOWN whenever the view comes to be seen. */
+  protected onShown(shown: () => void): void {
+    this.view.onDidChangeVisibility(({ visible }) => visible && shown());
+  }
+
+  protected get isShown(): boolean {
+    return this.view.visible;
+  }
+
+  /** Say TEXT beside the view's title. */
+  protected describe(text: string): void {
+    this.view.description = text;
+  }
+
   /** Show NODE, open and chosen, and leave the focus where it is; its parent must be at the top. */
   protected async reveal(node: Node): Promise<void> {
     await this.view.reveal(node, { focus: false, select: true, expand: true });

@@ -12,6 +12,9 @@ import { Repls } from './repl/repls';
 import { StatusBar } from './statusBar';
 import { StopActions } from './stopActions';
 import { StopsView } from './stopsView';
+import { TestExplorer } from './testExplorer';
+import { Threads } from './threads';
+import { TraceView } from './traceView';
 
 export class Views implements vscode.Disposable {
   readonly printed = vscode.window.createOutputChannel('Lisp', 'commonlisp');
@@ -25,12 +28,18 @@ export class Views implements vscode.Disposable {
   private readonly said = vscode.window.createOutputChannel('Descartes Runs');
   private readonly status = new StatusBar();
   private readonly leases: Leases;
+  private readonly trace: TraceView;
+  private readonly threads: Threads;
+  private readonly tests: TestExplorer;
 
   constructor(private readonly server: Server) {
     this.inspector = new InspectorView(server);
     this.repls = new Repls(server, (params) => this.inspector.open(params));
     this.stops = new StopsView(server, (stop) => this.repls.tell(stop));
     this.actions = new StopActions(server, this.stops, (params) => this.inspector.open(params));
+    this.trace = new TraceView(server, (params) => this.inspector.open(params));
+    this.threads = new Threads(server);
+    this.tests = new TestExplorer(server);
     this.questions = new Questions(server);
     this.runs = new Runs(server);
     this.leases = new Leases(server);
@@ -38,9 +47,10 @@ export class Views implements vscode.Disposable {
 
   /** Show what CLIENT hears from now on. */
   listen(client: LanguageClient): void {
-    client.onNotification(protocol.lispStatus, (status) => this.status.statusChanged(status));
+    client.onNotification(protocol.lispStatus, (status) => this.lispChanged(status));
     client.onNotification(protocol.lispOutput, (printed) => this.wasPrinted(printed));
     client.onNotification(protocol.lispEvaluated, (evaluation) => this.ended(evaluation));
+    client.onNotification(protocol.lispTested, (told) => this.tests.tested(told));
     client.onNotification(protocol.debuggerChanged, ({ debuggers }) => this.stopsChanged(debuggers));
     client.onNotification(protocol.leaseChanged, () => void this.leases.refresh());
     client.onNotification(protocol.runChanged, (run) => this.runs.changed(run));
@@ -60,18 +70,26 @@ export class Views implements vscode.Disposable {
     this.runs.changed(...(await server.request<{ runs: protocol.Run[] }>('run.list')).runs);
     await this.leases.refresh();
     await this.inspector.refresh();
+    await this.tests.refresh();
   }
 
   /** Return the commands of the views' lines and terminals. */
   commands(): Record<string, (argument: never) => unknown> {
-    return { ...this.actions.commands(), ...this.inspector.commands(), ...this.repls.commands() };
+    const { actions, inspector, repls, trace, threads } = this;
+    return Object.assign({}, ...[actions, inspector, repls, trace, threads].map((each) => each.commands()));
   }
 
   dispose(): void {
-    const { printed, said, outcomes, status, stops, inspector, repls, questions, runs, leases } = this;
-    [printed, said, outcomes, status, stops, inspector, repls, questions, runs, leases].forEach((each) =>
-      each.dispose(),
-    );
+    const { printed, said, outcomes, status, stops, inspector, repls } = this;
+    const { trace, threads, tests, questions, runs, leases } = this;
+    [printed, said, outcomes, status, stops, inspector, repls].forEach((each) => each.dispose());
+    [trace, threads, tests, questions, runs, leases].forEach((each) => each.dispose());
+  }
+
+  private lispChanged(status: protocol.LispStatus): void {
+    this.status.statusChanged(status);
+    void this.inspector.refresh();
+    void this.threads.refresh();
   }
 
   private wasPrinted(printed: protocol.Printed): void {
@@ -82,6 +100,8 @@ export class Views implements vscode.Disposable {
   private ended(evaluation: protocol.Evaluation): void {
     this.outcomes.ended(evaluation);
     this.repls.ended(evaluation);
+    void this.trace.refresh();
+    void this.threads.refresh();
   }
 
   private stopsChanged(stops: protocol.Debugger[]): void {

@@ -12,6 +12,8 @@ import descartes_swank as swank
 from descartes_core.errors import InvalidParams
 from descartes_core.model import Shape
 from descartes_core.ports import new_id
+from descartes_server.operations import lisp_shapes as shapes
+from descartes_server.operations.asking import package_at
 from descartes_server.operations.context import Context
 from descartes_server.operations.registry import NoParams, Params, operation
 
@@ -52,7 +54,8 @@ class InspectionList(Shape, frozen=True, kw_only=True):
 class OpenParams(Params, frozen=True, kw_only=True):
     """What to look at, in one of four ways.
 
-    EXPRESSION, evaluated in PACKAGE with the variables of this client or its REPL; in a stopped THREAD and
+    EXPRESSION, evaluated in PACKAGE, else in that of the file URI at POSITION, with the variables of this
+    client or its REPL; in a stopped THREAD and
     LEVEL the variable LOCAL of FRAME (its name, or its number in the frame's list), an EXPRESSION there, or
     the condition; the value VALUE of an EVALUATION; the ARGUMENT or VALUE of a traced CALL.
     """
@@ -60,6 +63,9 @@ class OpenParams(Params, frozen=True, kw_only=True):
     expression: str | None = None
     package: str | None = None
     repl: str | None = None
+    uri: str | None = None
+    position: shapes.Position | None = None
+    document: shapes.Document | None = None
     thread: int | None = None
     level: int | None = None
     frame: int = 0
@@ -135,6 +141,9 @@ async def open_(context: Context, params: OpenParams) -> Inspection:
             ),
         )
     source = _source(context, params)
+    package = params.package
+    if package is None and params.uri is not None:
+        package = await package_at(context, params.uri, params.position, params.document)
     await image.started(context.caller.environment)
     return await _shown(
         context,
@@ -143,7 +152,7 @@ async def open_(context: Context, params: OpenParams) -> Inspection:
             id=id,
             owner=owner,
             client=client,
-            package=params.package,
+            package=package,
             count=params.count,
             deadline_ms=params.timeout_ms,
         ),

@@ -4,13 +4,27 @@ import path from 'node:path';
 
 const { chromium } = createRequire(process.env.PLAYWRIGHT)('playwright-core');
 const began = Date.now();
-const DEADLINE = 30_000;
+const DEADLINE = 60_000;
 
 /** The item of the status bar with TEXT. */
 export const status = (page, text) => page.locator('.statusbar-item', { hasText: text });
 
 /** The first line with TEXT in a view of the side bar. */
 export const row = (page, text) => page.locator('.pane-body .monaco-list-row', { hasText: text }).first();
+
+/** Click on what ACTION is called beside LINE. */
+export async function act(page, line, action) {
+  await line.hover();
+  await line.locator(`.action-label[aria-label^="${action}"]`).click();
+}
+
+/** Open the view NAME where it is closed; with OPEN false close it. */
+export async function openView(page, name, open = true) {
+  const header = page.locator('.pane-header', { hasText: new RegExp(`^${name}`) }).first();
+  if ((await header.getAttribute('aria-expanded')) !== String(open)) {
+    await header.click();
+  }
+}
 
 /** What opens the views of Descartes. */
 export const viewIcon = (page) =>
@@ -29,7 +43,7 @@ export async function drive(query, steps) {
     executablePath: '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
   });
-  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+  const page = await browser.newPage({ viewport: { width: 1280, height: Number(process.env.DESCARTES_TEST_HEIGHT ?? 800) } });
   page.setDefaultTimeout(DEADLINE);
   const open = () => page.goto(`http://127.0.0.1:${port}/?folder=${encodeURIComponent(folder)}${query}`);
   const shot = (name) => page.screenshot({ path: path.join(shots, `${name}.png`) });

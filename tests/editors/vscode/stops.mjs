@@ -1,13 +1,8 @@
 // The debugger's view: levels, frames with variables and catch tags, a console in a frame, a frame called anew.
-import { answer, choose, row, say, status, viewIcon } from './page.mjs';
-import { send, shows } from './repl.mjs';
+import { act, answer, choose, row, say, status } from './page.mjs';
+import { send, shows, typesInto } from './repl.mjs';
 
 const SEEK = "(progn (defun seek () (catch 'found (list (ratio:answer 1)))) (seek))";
-
-async function act(page, line, action) {
-  await line.hover();
-  await line.locator(`.action-label[aria-label="${action}"]`).click();
-}
 
 async function fromMenu(page, line, action) {
   await line.click({ button: 'right' });
@@ -19,7 +14,7 @@ async function fromMenu(page, line, action) {
 
 async function consoleInFrame(page) {
   await act(page, row(page, 'SHARE 84 0)'), 'Console in Frame');
-  await shows(page, '[0]>');
+  await typesInto(page, '[0]>', '#v');
   await send(page, '(+ part 1)');
   await shows(page, '85');
   await send(page, '(error "deeper ~a" part)');
@@ -64,9 +59,6 @@ async function retryWithFix(page) {
 
 /** Stop, look into it, and leave by calling the frame anew: with other arguments, and corrected. */
 export async function stops({ page, shot }) {
-  await choose(page, 'Descartes: Compile and Load File');
-  await status(page, '⇒ compiled').waitFor();
-  await viewIcon(page).click();
   await stop(page);
   await row(page, 'SHARE 84 0)').locator('.monaco-tl-twistie').click();
   await row(page, 'whole').waitFor();

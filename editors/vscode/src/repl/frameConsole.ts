@@ -33,7 +33,7 @@ export class FrameConsole implements Partner {
   }
 
   async isComplete(code: string): Promise<boolean> {
-    return (await this.server.ask<{ complete: boolean }>('lisp.inputComplete', { code }))?.complete ?? true;
+    return (await this.server.ask<{ complete: boolean }>('lisp.inputComplete', { text: code }))?.complete ?? true;
   }
 
   complete(text: string, offset: number): Promise<Completions | undefined> {
@@ -71,6 +71,7 @@ export class FrameConsole implements Partner {
       each.thread === thread && each.level === level && each.evaluation === evaluation;
     if (!stops.some(isThere)) {
       this.terminal.end('; the frame was left');
+      this.gone(this);
     }
   }
 }

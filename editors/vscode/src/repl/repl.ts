@@ -17,12 +17,13 @@ export class Repl implements Partner {
   readonly terminal: ReplTerminal;
   readonly evaluations: Evaluations;
   private package = USER;
+  /** Which evaluation gave the result of each number. */
+  private readonly results = new Map<number, string>();
 
-  /** NAME is undefined for the REPL whose `*` and package are those of evaluations in files. */
   constructor(
     private readonly server: Server,
     output: Output,
-    readonly name: string | undefined,
+    readonly name: string,
     private readonly gone: (repl: Repl) => void,
   ) {
     this.terminal = new ReplTerminal(this, '; Alt+Enter new line · Ctrl+R history · Ctrl+C interrupt · Ctrl+click inspect');
@@ -34,20 +35,20 @@ export class Repl implements Partner {
   }
 
   async history(): Promise<string[]> {
-    const found = await this.server.ask<History>('lisp.replHistory', { limit: HISTORY, ...this.own() });
+    const found = await this.server.ask<History>('lisp.replHistory', { limit: HISTORY });
     return (found?.inputs ?? []).map(({ code }) => code);
   }
 
   async isComplete(code: string): Promise<boolean> {
-    return (await this.server.ask<{ complete: boolean }>('lisp.inputComplete', { code }))?.complete ?? true;
+    return (await this.server.ask<{ complete: boolean }>('lisp.inputComplete', { text: code }))?.complete ?? true;
   }
 
   complete(text: string, offset: number): Promise<Completions | undefined> {
-    return this.server.ask<Completions>('lisp.complete', { text, offset, package: this.package, ...this.own() });
+    return this.server.ask<Completions>('lisp.complete', { text, offset, repl: this.name });
   }
 
   async send(code: string): Promise<void> {
-    this.enter(await this.evaluations.run('lisp.eval', { code, ...this.own(), timeoutMs: SOON_MS }));
+    this.enter(await this.evaluations.run('lisp.eval', { code, repl: this.name, timeoutMs: SOON_MS }));
   }
 
   interrupt(): Promise<void> {
@@ -66,15 +67,19 @@ export class Repl implements Partner {
     }
   }
 
-  /** Return the parameters that mean this REPL. */
-  own(): { repl?: string } {
-    return this.name === undefined ? {} : { repl: this.name };
+  /** Return what inspector.open needs for the value that `#vNUMBER:INDEX` means, if that is known here. */
+  valueOf(number: number, index: number): { evaluation: string; value: number } | undefined {
+    const evaluation = this.results.get(number);
+    return evaluation === undefined ? undefined : { evaluation, value: index };
   }
 
-  /** The package after an evaluation is that of the next. */
+  /** The package after an evaluation is that of the next, and its result has a number. */
   private enter(evaluation: Evaluation | undefined): void {
     if (evaluation?.package) {
       this.package = evaluation.package;
+    }
+    if (evaluation?.number != null) {
+      this.results.set(evaluation.number, evaluation.id);
     }
   }
 }

@@ -11,13 +11,14 @@ import { Repl } from './repl';
 import { ReplTerminal } from './terminal';
 
 const TITLE = 'Lisp REPL';
+const MAIN = 'main';
 const PROFILE = 'descartes.repl';
 
 interface Link extends vscode.TerminalLink {
-  expression: string;
-  repl: Repl;
+  value: Value;
 }
-type Inspect = (params: { expression: string; repl?: string }) => Promise<void>;
+type Value = { evaluation: string; value: number };
+type Inspect = (params: Value) => Promise<void>;
 
 export class Repls implements vscode.Disposable, vscode.TerminalLinkProvider<Link> {
   private readonly output = new Output();
@@ -41,7 +42,7 @@ export class Repls implements vscode.Disposable, vscode.TerminalLinkProvider<Lin
   /** Return the commands of the palette and of frames. */
   commands(): Record<string, (argument: never) => unknown> {
     return {
-      repl: () => this.show(undefined),
+      repl: () => this.show(MAIN),
       newRepl: () => this.openAnother(),
       frameConsole: ({ stop, frame }: FrameNode) => this.openConsole(stop, frame),
     };
@@ -77,8 +78,8 @@ export class Repls implements vscode.Disposable, vscode.TerminalLinkProvider<Lin
     return repl === undefined ? [] : linksIn(line, repl);
   }
 
-  handleTerminalLink({ expression, repl }: Link): Promise<void> {
-    return this.inspect({ expression, ...repl.own() });
+  handleTerminalLink({ value }: Link): Promise<void> {
+    return this.inspect(value);
   }
 
   dispose(): void {
@@ -92,19 +93,19 @@ export class Repls implements vscode.Disposable, vscode.TerminalLinkProvider<Lin
     return all[owning.indexOf(true)];
   }
 
-  private show(name: string | undefined): void {
+  private show(name: string): void {
     const open = [...this.terminals].find(([repl]) => repl.name === name)?.[1];
     (open ?? this.create(name)).show();
   }
 
-  private create(name: string | undefined): vscode.Terminal {
+  private create(name: string): vscode.Terminal {
     const repl = this.make(name);
     const terminal = vscode.window.createTerminal(optionsOf(repl));
     this.terminals.set(repl, terminal);
     return terminal;
   }
 
-  private make(name: string | undefined): Repl {
+  private make(name: string): Repl {
     const repl = new Repl(this.server, this.output, name, (gone) => {
       this.repls.delete(gone);
       this.terminals.delete(gone);
@@ -115,15 +116,15 @@ export class Repls implements vscode.Disposable, vscode.TerminalLinkProvider<Lin
 
   private async openAnother(): Promise<void> {
     const prompt = 'A REPL of its own, with its own package and results.';
-    const name = await askLine('Name of the REPL', { prompt, value: this.freeName() ?? 'repl-1' });
+    const name = await askLine('Name of the REPL', { prompt, value: this.freeName() });
     if (name?.trim()) {
       this.show(name.trim());
     }
   }
 
-  private freeName(): string | undefined {
+  private freeName(): string {
     const taken = new Set([...this.repls].map(({ name }) => name));
-    let [name, number]: [string | undefined, number] = [undefined, 1];
+    let [name, number] = [MAIN, 1];
     while (taken.has(name)) {
       number += 1;
       name = `repl-${number}`;
@@ -140,14 +141,15 @@ export class Repls implements vscode.Disposable, vscode.TerminalLinkProvider<Lin
 }
 
 function optionsOf({ name, terminal }: Repl): vscode.ExtensionTerminalOptions {
-  const title = name === undefined ? TITLE : `${TITLE}: ${name}`;
+  const title = name === MAIN ? TITLE : `${TITLE}: ${name}`;
   return { name: title, pty: terminal, iconPath: new vscode.ThemeIcon('symbol-namespace') };
 }
 
 /** A line that begins with a reference is a link as a whole: it shows that value. */
 function linksIn(line: string, repl: Repl): Link[] {
-  return [...line.matchAll(REFERENCE)].map(({ 0: expression, index }) => {
-    const length = index === 0 ? line.trimEnd().length : expression.length;
-    return { startIndex: index, length, tooltip: `Inspect ${expression}`, expression, repl };
+  return [...line.matchAll(REFERENCE)].flatMap(({ 0: text, 1: number, 2: further, index }) => {
+    const value = repl.valueOf(Number(number), Number(further ?? 0));
+    const length = index === 0 ? line.trimEnd().length : text.length;
+    return value === undefined ? [] : [{ startIndex: index, length, tooltip: `Inspect ${text}`, value }];
   });
 }

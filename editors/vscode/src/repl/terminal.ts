@@ -18,6 +18,7 @@ export interface Partner {
   history(): Promise<string[]>;
   /** Return whether TEXT can be sent, or goes on in a further line. */
   isComplete(text: string): Promise<boolean>;
+  /** Return what may stand at OFFSET of TEXT, in UTF-16 units. */
   complete(text: string, offset: number): Promise<Completions | undefined>;
   /** Take TEXT; ends when the next can be typed. */
   send(text: string): Promise<void>;

@@ -3,7 +3,7 @@ const assert = require('node:assert');
 const path = require('node:path');
 const vscode = require('vscode');
 
-const DEADLINE = 20_000;
+const DEADLINE = 60_000;
 const step = (name) => console.log(`step: ${name}`);
 const command = (name, ...words) => vscode.commands.executeCommand(name, ...words);
 
@@ -110,6 +110,51 @@ async function holds(document) {
   step('leases');
 }
 
+/** Run the command NAME at the first TEXT of DOCUMENT; return the text that it shows. */
+async function shown(document, text, name) {
+  const editor = await vscode.window.showTextDocument(document);
+  const at = document.positionAt(document.getText().indexOf(text) + 1);
+  editor.selection = new vscode.Selection(at, at);
+  await command(`descartes.ui.${name}`);
+  return vscode.window.activeTextEditor.document.getText();
+}
+
+async function explores(document) {
+  assert.match(await shown(document, 'share 84', 'describe'), /RATIO:SHARE[^]*Return PART divided/);
+  assert.match(await shown(document, 'share 84', 'disassemble'), /disassembly for (RATIO:)?SHARE/i);
+  const expansion = await shown(document, '(restart-case', 'macroexpand');
+  assert.match(expansion, /with-simple-restart|restart-bind|block/i);
+  await command('descartes.ui.macroexpandAll');
+  const expanded = () => vscode.window.activeTextEditor.document.getText() !== expansion;
+  await when('the expansion to be expanded', expanded, vscode.workspace.onDidChangeTextDocument);
+  step('describe, disassemble, macroexpand');
+}
+
+async function inspectsFromHover(document) {
+  const at = document.positionAt(document.getText().indexOf('share 84') + 2);
+  const hovers = await command('vscode.executeHoverProvider', document.uri, at);
+  const texts = hovers.flatMap((each) => each.contents.map(({ value }) => value));
+  const [, name, words] = /\(command:([^?]+)\?([^)]+)\)/.exec(texts.join('\n'));
+  assert.equal(name, 'descartes.ui.inspectValue');
+  await command(name, ...JSON.parse(decodeURIComponent(words)));
+  const { inspections } = await command('descartes.inspector.list');
+  assert.match(inspections[0].title, /FUNCTION.*SHARE/);
+  step('what is hovered is inspected');
+}
+
+async function drifts(document) {
+  const edit = new vscode.WorkspaceEdit();
+  const at = document.positionAt(document.getText().indexOf('84'));
+  edit.replace(document.uri, new vscode.Range(at, at.translate(0, 2)), '126');
+  await vscode.workspace.applyEdit(edit);
+  const marks = () => vscode.languages.getDiagnostics(document.uri).filter(({ code }) => code === 'drift');
+  await when('the definition to be marked', () => marks().length === 1, vscode.languages.onDidChangeDiagnostics);
+  await vscode.window.showTextDocument(document);
+  await command('descartes.ui.loadChanged');
+  await when('the mark to go', () => marks().length === 0, vscode.languages.onDidChangeDiagnostics);
+  step('a changed definition is marked until it is loaded');
+}
+
 exports.run = async () => {
   const [folder] = vscode.workspace.workspaceFolders;
   const document = await vscode.workspace.openTextDocument(vscode.Uri.joinPath(folder.uri, 'ratio.lisp'));
@@ -124,5 +169,8 @@ exports.run = async () => {
   await compiles(document);
   await stops(document, client);
   await hearsAll(client);
+  await explores(document);
+  await inspectsFromHover(document);
+  await drifts(document);
   await holds(document);
 };

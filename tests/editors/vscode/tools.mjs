@@ -1,0 +1,89 @@
+// Looking around in the image: the inspector, traced calls, threads.
+import { act, answer, choose, openView, row, say, status } from './page.mjs';
+
+async function evaluate(page, code) {
+  await choose(page, 'Descartes: Evaluate…');
+  await answer(page, 'Evaluate', code);
+}
+
+/** Trace a function and look at its calls. */
+export async function trace({ page, shot }) {
+  await evaluate(page, '(defun fall (n) (if (zerop n) 0 (1+ (fall (1- n)))))');
+  await status(page, '⇒ FALL').waitFor();
+  await choose(page, 'Descartes: Trace or Untrace a Function…');
+  await answer(page, 'Trace', 'fall');
+  await evaluate(page, '(fall 2)');
+  await openView(page, 'Trace');
+  await row(page, '(FALL 0)').filter({ hasText: '→ 0' }).waitFor();
+  await row(page, '(FALL 2)').filter({ hasText: '→ 2' }).waitFor();
+  say('calls of a traced function are a tree');
+  await shot('trace');
+  await choose(page, 'Descartes: Trace Nothing and Forget the Calls');
+  await row(page, '(FALL 2)').waitFor({ state: 'detached' });
+}
+
+/** Look at the threads of the image. */
+export async function threads({ page }) {
+  await openView(page, 'Threads');
+  await row(page, 'main thread').waitFor();
+  say('the threads of the image are listed');
+}
+
+/** Look into a value, go into a part of it and change it. */
+export async function inspect({ page, shot }) {
+  await evaluate(page, '(defvar *box* (vector 1 (list :a :b) "three"))');
+  await choose(page, 'Descartes: Inspect…');
+  await answer(page, 'Inspect', '*box*');
+  await act(page, row(page, /^2\s*"three"/), 'Set…');
+  await answer(page, 'Set', '(* 6 7)');
+  await row(page, /^2\s*42/).waitFor();
+  say('an element is set');
+  await row(page, /^1\s*\(:A :B\)/).click();
+  await row(page, /^\(:A :B\)/).waitFor();
+  await act(page, row(page, /^\(:A :B\)/), 'Back');
+  await row(page, /^2\s*42/).waitFor();
+  await choose(page, 'Descartes: Inspect…');
+  await answer(page, 'Inspect', "'(:another . value)");
+  await row(page, /^\(:ANOTHER/).waitFor();
+  await row(page, /^#\(1/).waitFor();
+  await openView(page, 'Stopped Threads', false);
+  await shot('inspector');
+  await openView(page, 'Stopped Threads');
+  say('a part is gone into and come back from, beside another inspection');
+}
+
+/** Break at a function, and go on from there. */
+export async function breakpoints({ page }) {
+  await page.locator('.view-line', { hasText: 'share 84' }).click();
+  await choose(page, 'Descartes: Break at a Function…');
+  await answer(page, 'Break at the calls of', 'ratio:share');
+  await answer(page, 'Condition', '');
+  await evaluate(page, '(ratio:share 1 2)');
+  await row(page, /^breakpoint/i).waitFor();
+  await row(page, 'SHARE 1 2)').waitFor();
+  say('a call of the function stops');
+  await act(page, row(page, /^breakpoint/i), 'Continue');
+  await status(page, '⇒ 1/2').waitFor();
+  await choose(page, 'Descartes: Show or Clear Breakpoints…');
+  await page.locator('.quick-input-list .monaco-list-row', { hasText: /share/i }).click();
+  await page.keyboard.press('Enter');
+  await evaluate(page, '(ratio:share 1 4)');
+  await status(page, '⇒ 1/4').waitFor();
+  say('a breakpoint is taken away');
+}
+
+/** Profile an expression and look at its flame graph. */
+export async function profile({ page, shot }) {
+  await evaluate(page, '(defun cl-user::work (n) (loop repeat n sum (length (princ-to-string (expt 7 2000)))))');
+  await status(page, 'WORK').waitFor();
+  await choose(page, 'Descartes: Profile an Expression…');
+  await answer(page, 'Profile', '(cl-user::work 4000)');
+  await page.locator('.quick-input-list .monaco-list-row', { hasText: 'cpu' }).click();
+  await page.locator('.tab', { hasText: '.svg' }).waitFor();
+  const picture = page.locator('iframe.webview').first().contentFrame().locator('iframe').contentFrame().locator('img');
+  await picture.waitFor();
+  say('the flame graph of a profile stands beside the code');
+  await choose(page, 'Notifications: Clear All Notifications');
+  await shot('flames');
+  await page.locator('.tab', { hasText: '.svg' }).click({ button: 'middle' });
+}
