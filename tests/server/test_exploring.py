@@ -122,8 +122,9 @@ class TestExpanding:
 
     @pytest.mark.parametrize("code", ["(", ")", "1 2", "(a . )", "", "#<x>"])
     async def test_what_is_not_one_form(self, desk: Desk, code: str) -> None:
-        with pytest.raises(errors.InvalidParams):
+        with pytest.raises(errors.InvalidParams) as refused:
             await desk.call("lisp.macroexpand", code=code)
+        assert "\n" not in refused.value.message
 
     async def test_a_macro_that_errs_or_does_not_end(self, desk: Desk) -> None:
         await value(desk, '(defmacro bad () (error "No such luck."))')

@@ -163,9 +163,18 @@
                       "The Lisp did not answer in time; ask again or allow more time"
                       "The question was cancelled")))
 
+(defun one-line (text)
+  "Return TEXT with a single blank for every run of blanks and line ends."
+  (with-output-to-string (out)
+    (loop with gap = nil
+          for char across (string-trim '(#\Space #\Newline #\Return #\Tab) text)
+          do (cond ((find char '(#\Space #\Newline #\Return #\Tab)) (setf gap t))
+                   (t (when (shiftf gap nil) (write-char #\Space out))
+                      (write-char char out))))))
+
 (defun condition-failure (condition)
   (failure (if (typep condition 'refusal) (refusal-code condition) "error")
-           (handler-case (bounded-text 1000 (lambda (out) (princ condition out)))
+           (handler-case (one-line (bounded-text 1000 (lambda (out) (princ condition out))))
              (serious-condition () (string (type-of condition))))))
 
 (defun begin (question)
