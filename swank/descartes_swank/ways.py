@@ -65,7 +65,7 @@ class TcpWay(Way):
             raise self._unreachable(f"no word from there in {self.deadline_s:g} s") from None
         except (OSError, OverflowError, ValueError) as error:
             # A host that can be no name and a port that can be no number are as silent as any other.
-            raise self._unreachable(str(getattr(error, "strerror", None) or error)) from error
+            raise self._unreachable(_reason(error)) from error
 
     def _unreachable(self, reason: str) -> LispLost:
         return LispLost(
@@ -127,6 +127,14 @@ class CommandWay(Way):
         text = os.pread(errors.fileno(), _SAID, max(0, size - _SAID)).decode("utf-8", "replace")
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         return "; ".join(lines[-2:])[:400]
+
+
+def _reason(error: Exception) -> str:
+    """Return why no connection was made, in the system's words: `Connection refused`."""
+    number = getattr(error, "errno", None)
+    if isinstance(number, int) and number > 0 and not isinstance(error, socket.gaierror):
+        return os.strerror(number)
+    return str(getattr(error, "strerror", None) or error)
 
 
 def quiet_options(raw: Any) -> None:

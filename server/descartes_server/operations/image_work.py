@@ -207,6 +207,7 @@ class ImageWork(ABC):
         await self.texts.settled()
         record.values = record.output.values(list(live.values))
         record.output.close()
+        live.output = ""  # what is shown of it is RECORD's, and a thousand of them are remembered
         evaluation = msgspec.to_builtins(record.wire())
         uri = record.source.uri if record.source else None
         details = {"uri": uri, "success": live.success}
