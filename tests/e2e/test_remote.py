@@ -48,3 +48,16 @@ async def test_an_editor_sees_the_break_and_the_return(workspace: Path, own_stoc
         left = await client.execute("debugger.restart", asked)
         assert left["evaluation"]["values"] == ["7"]
         await client.execute("hub.stop", {"force": True})
+
+
+async def test_doctor_says_where_the_lisp_is(workspace: Path) -> None:
+    for setting, found in (
+        ('remote = "me@box"', "ssh me@box sbcl"),
+        ('attach = "127.0.0.1:4005"', "127.0.0.1:4005"),
+        ('command = ["ecl"]', "ecl"),
+        ('attach = "nowhere"', "expected lisp.attach as HOST:PORT"),
+    ):
+        (workspace / "descartes.toml").write_text(f"[lisp]\n{setting}\n")
+        await descartes(workspace, "trust", str(workspace))
+        said = await descartes(workspace, "doctor")
+        assert found in said.out

@@ -59,12 +59,31 @@ def doctor(workspace: str | None, as_json: bool) -> int:
     return 1 if wrong else 0
 
 
+def _other_lisp(root: Path, lisp: settings.LispSettings) -> Finding | None:
+    """Return where the settings LISP say that the image is, when that is no SBCL of this machine."""
+    from descartes_server.operations.lisp_target import configured
+    from descartes_swank.plain_image import is_plain
+
+    try:
+        target = configured(root, lisp)
+    except DescartesError as error:
+        return Finding("lisp", "settings", error.message, "wrong")
+    if target is not None:
+        return Finding("lisp", "elsewhere", target.remote or f"{target.host}:{target.port}", "ok")
+    if lisp.command and is_plain(lisp.command):
+        program, place = shutil.which(lisp.command[0]), f"lisp.command: {lisp.command[0]}"
+        return Finding("lisp", place, program or "nothing", "ok" if program else "missing")
+    return None
+
+
 def _lisp(session: Session) -> list[Finding]:
     from descartes_server.operations.lisp_settings import image_settings
     from descartes_swank import discovery
     from descartes_swank.errors import SwankError
 
     loaded = settings.load(session.workspace.root, trusted=session.trusted)
+    if (other := _other_lisp(session.workspace.root, loaded.settings.lisp)) is not None:
+        return [other]
     wanted = image_settings(session.workspace.root, loaded.settings.lisp)
     findings = [
         Finding("lisp", each.place, each.found or "nothing", "ok" if each.found else "missing")
