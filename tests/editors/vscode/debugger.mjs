@@ -45,7 +45,7 @@ async function look({ page, shot }) {
   await unfold(variable(page, 'ORDERS,'));
   await unfold(variable(page, '0, value ('));
   await unfold(variable(page, '1, value (3 4 8)'));
-  await variable(page, '2, value 8').waitFor();
+  await variable(page, '0, value 3').waitFor();
   say('an object unfolds');
   await shot('unfolded');
 }
