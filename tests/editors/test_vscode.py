@@ -103,6 +103,8 @@ SETTINGS = {
     "workbench.tips.enabled": False,
     "workbench.reduceMotion": "on",
     "workbench.editor.useModal": "off",
+    # A file that is saved twice within a second looks unchanged to ASDF.
+    "files.autoSave": "off",
     # Otherwise a terminal's text is drawn where no test can read it.
     "terminal.integrated.gpuAcceleration": "off",
     "extensions.autoUpdate": "off",
@@ -248,6 +250,10 @@ def test_the_editors_own_interface_gives_what_the_server_answers(
     (installed,) = extensions.glob("descartes.descartes-*")
     printed = vscode.drive("inside.mjs", lisp_workspace, tmp_path, DESCARTES_TEST_EXTENSION=str(installed))
     assert "all done" in printed
+
+
+def test_what_is_typed_in_a_terminal_is_read_edited_and_drawn(node: Path) -> None:
+    assert "all done" in _run([str(node), str(DRIVERS / "typing.mjs"), str(EXTENSION)])
 
 
 def test_the_lock_of_the_extension_names_no_registry() -> None:

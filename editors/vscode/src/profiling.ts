@@ -1,4 +1,4 @@
-// The profiler: begun and ended by commands; its flame graph opens beside the code.
+// The profiler: begun and ended by commands; its flame graph opens in a tab.
 import * as vscode from 'vscode';
 import type { Profile } from './protocol';
 import type { Server } from './server';
@@ -46,10 +46,7 @@ async function show(result: Profile | undefined): Promise<void> {
     return;
   }
   if (result.samples > 0) {
-    await vscode.commands.executeCommand('vscode.openWith', vscode.Uri.file(result.svg), IMAGES, {
-      viewColumn: vscode.ViewColumn.Beside,
-      preserveFocus: true,
-    });
+    await vscode.commands.executeCommand('vscode.openWith', vscode.Uri.file(result.svg), IMAGES);
   }
   const [most] = result.flat;
   const first = most === undefined ? '' : `; most in ${most.name}: ${most.self}`;

@@ -1,7 +1,7 @@
 // The REPL in a terminal.
 import { act, answer, choose, row, say } from './page.mjs';
 
-const rows = (page) => page.locator('.terminal-wrapper.active .xterm-rows');
+const rows = (page) => page.locator('.terminal-wrapper.active:visible .xterm-rows');
 
 /** Wait until TEXT, or what matches it, stands in the terminal that is shown. */
 export async function shows(page, text) {
@@ -11,7 +11,10 @@ export async function shows(page, text) {
 /** Wait until what is typed goes into a terminal, without WORDS of another one. */
 export async function typesInto(page, prompt, words) {
   await rows(page).filter({ hasText: prompt, hasNotText: words }).waitFor();
-  await page.locator('.terminal-wrapper.active .xterm.focus').waitFor();
+  // What asked for a name gives the focus back to where it was, and that may come late.
+  await page.locator('.terminal-wrapper.active:visible').click({ position: { x: 400, y: 150 } });
+  await page.locator('.terminal-wrapper.active:visible .xterm.focus').waitFor();
+  await rows(page).filter({ hasText: prompt, hasNotText: words }).waitFor();
 }
 
 /** Type TEXT and send it. */
@@ -45,7 +48,7 @@ async function inspectResult(page) {
   const { x, y } = await rows(page).locator('> div', { hasText: '#v2 (2 1)' }).boundingBox();
   await page.mouse.move(x + 20, y + 8);
   await page.mouse.move(x + 30, y + 8);
-  await page.locator('.terminal-wrapper.active .xterm-rows span[style*="underline"]').first().waitFor();
+  await page.locator('.terminal-wrapper.active:visible .xterm-rows span[style*="underline"]').first().waitFor();
   await page.keyboard.down('Control');
   await page.mouse.click(x + 30, y + 8);
   await page.keyboard.up('Control');

@@ -66,6 +66,7 @@ export async function stops({ page, shot }) {
   await row(page, 'catch tag').filter({ hasText: 'FOUND' }).waitFor();
   say('a frame shows its variables and catch tags');
   await consoleInFrame(page);
+  await choose(page, 'Notifications: Clear All Notifications');
   await shot('debugger');
   await restartFrame(page);
   await retryWithFix(page);

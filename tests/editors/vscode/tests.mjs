@@ -29,6 +29,7 @@ export async function tests({ page, folder, shot }) {
   say('tests have passed and failed');
   await item(page, 'thirds').dblclick();
   await page.locator('.test-message-inline-content, .monaco-editor .zone-widget').first().waitFor();
+  await page.locator('.codelens-decoration a', { hasText: 'debug' }).first().waitFor();
   await shot('tests');
   await debug(page);
   const file = path.join(folder, 'ratio-tests.lisp');

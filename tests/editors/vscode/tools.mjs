@@ -47,7 +47,9 @@ export async function inspect({ page, shot }) {
   await row(page, /^\(:ANOTHER/).waitFor();
   await row(page, /^#\(1/).waitFor();
   await openView(page, 'Stopped Threads', false);
+  await openView(page, 'Runs', false);
   await shot('inspector');
+  await openView(page, 'Runs');
   await openView(page, 'Stopped Threads');
   say('a part is gone into and come back from, beside another inspection');
 }
@@ -82,8 +84,10 @@ export async function profile({ page, shot }) {
   await page.locator('.tab', { hasText: '.svg' }).waitFor();
   const picture = page.locator('iframe.webview').first().contentFrame().locator('iframe').contentFrame().locator('img');
   await picture.waitFor();
-  say('the flame graph of a profile stands beside the code');
+  say('the flame graph of a profile is shown');
   await choose(page, 'Notifications: Clear All Notifications');
+  await page.keyboard.press('Control+j');
+  await page.locator('.part.panel').waitFor({ state: 'hidden' });
   await shot('flames');
   await page.locator('.tab', { hasText: '.svg' }).click({ button: 'middle' });
 }

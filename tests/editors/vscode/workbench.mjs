@@ -5,7 +5,7 @@ import { stops } from './stops.mjs';
 import { tests } from './tests.mjs';
 import { breakpoints, inspect, profile, threads, trace } from './tools.mjs';
 
-const STEPS = { stops, breakpoints, inspect, trace, threads, repl, tests, profile };
+const STEPS = { stops, breakpoints, inspect, trace, threads, repl, profile, tests };
 
 // While one of them is being written: STEPS=repl,tests
 const wanted = process.env.STEPS?.split(',') ?? Object.keys(STEPS);
