@@ -156,7 +156,7 @@ def lisp_workspace(workspace: Path) -> Iterator[Path]:
         if image is not None:
             os.kill(image.pid, signal.SIGKILL)
     for hub in record.read_all():
-        if is_alive(hub.identity):
+        if is_alive(hub.identity) and Path(hub.workspace).is_relative_to(workspace.parent):
             os.kill(hub.pid, signal.SIGKILL)
 
 

@@ -58,7 +58,8 @@ class Places:
 def mapped(error: swank.SwankError) -> errors.DescartesError:
     """Return ERROR of the Swank client as the error of the same code that doors show."""
     kind = errors.BY_CODE.get(error.code, errors.DescartesError)
-    return kind(str(error))
+    # What the image says may have several lines; an error is one sentence.
+    return kind(" ".join(str(error).split()))
 
 
 class ImageWork(ABC):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import shutil
+import subprocess
 
 from descartes_swank import SystemReport
 
@@ -35,30 +37,18 @@ async def _ways(report: SystemReport, missing: str) -> list[str]:
 
 async def _distribution_package(system: str) -> str | None:
     """Return the package that has SYSTEM by the rule of Debian's names, None when apt knows none."""
-    if shutil.which("apt-cache") is None or system.startswith("-"):
-        return None
     primary = system.partition("/")[0].removesuffix("-tests").removesuffix("-test")
-    for name in dict.fromkeys([f"cl-{primary.removeprefix('cl-')}", primary]):
-        if await _apt_knows(name):
-            return name
-    return None
+    package = f"cl-{primary.removeprefix('cl-')}"
+    return package if package in await asyncio.to_thread(_lisp_packages) else None
 
 
-async def _apt_knows(package: str) -> bool:
+@functools.cache
+def _lisp_packages() -> frozenset[str]:
+    """Return the Lisp libraries that apt knows; none where there is no apt. Blocks, once."""
     try:
-        process = await asyncio.create_subprocess_exec(
-            *("apt-cache", "--quiet", "show", "--no-all-versions", package),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
+        done = subprocess.run(
+            ["apt-cache", "pkgnames", "cl-"], capture_output=True, text=True, timeout=APT_SECONDS, check=False
         )
-    except OSError:
-        return False
-    try:
-        return await asyncio.wait_for(process.wait(), APT_SECONDS) == 0
-    except TimeoutError:
-        return False
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    except (OSError, subprocess.SubprocessError):
+        return frozenset()
+    return frozenset(done.stdout.split())

@@ -167,8 +167,8 @@
            (restart (find-restart 'continue condition))
            (entering (typep condition 'function-breakpoint-reached)))
       (cond ((null restart)
-             (list :invalid "there is no restart CONTINUE here, so that stepping is not possible; ~
-                             choose one of the restarts"))
+             (list :invalid (format nil "there is no restart CONTINUE here, so that stepping is not ~
+                                         possible; choose one of the restarts")))
             (t (setf (current-plan)
                      (make-plan :kind (if (and entering (eq kind :next)) :into kind)
                                 :address (frame-address (first-user-frame))))
