@@ -55,6 +55,7 @@ async function retryWithFix(page) {
   await page.keyboard.press('Control+z');
   await page.locator('.view-line', { hasText: '(/ part whole)' }).first().waitFor();
   await choose(page, 'Descartes: Compile Top-Level Form');
+  await status(page, '⇒ compiled').waitFor();
 }
 
 /** Stop, look into it, and leave by calling the frame anew: with other arguments, and corrected. */
