@@ -32,7 +32,8 @@
 (cl-defmethod eglot-client-capabilities ((_server descartes-eglot-server))
   "What eglot can, and the additions of this package."
   (let ((capabilities (copy-sequence (cl-call-next-method))))
-    (setq capabilities (descartes-eglot--put capabilities :workspace '(:codeLens (:refreshSupport t))))
+    (setq capabilities (descartes-eglot--put capabilities :workspace '(:codeLens (:refreshSupport t)
+                                                                       :inlayHint (:refreshSupport t))))
     (setq capabilities (descartes-eglot--put capabilities :window '(:showDocument (:support t))))
     (descartes-eglot--put capabilities :experimental '(:descartes (:notifications t)))))
 

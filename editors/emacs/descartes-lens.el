@@ -1,4 +1,4 @@
-;;; descartes-lens.el --- Code lenses above their lines -*- lexical-binding: t -*-
+;;; descartes-lens.el --- Code lenses above their lines, results behind their forms -*- lexical-binding: t -*-
 
 ;; SPDX-License-Identifier: MIT
 
@@ -7,6 +7,9 @@
 ;; eglot shows no code lenses; these are drawn as lines of links above the line
 ;; they are about, asked for when the server says that they have changed and
 ;; when the text rests.  A click runs one, or `descartes-lens-run-here'.
+;;
+;; What an evaluation came to is drawn behind its form, where eglot does not
+;; draw such inlay hints itself.
 
 ;;; Code:
 
@@ -69,20 +72,58 @@
                                  (append lenses nil)))
       (descartes-lens--draw-line line (mapcar (lambda (lens) (plist-get lens :command)) group)))))
 
+(defun descartes-lens--draw-hint (hint)
+  "Draw HINT, the result of an evaluation, behind its form."
+  (let* ((at (eglot--lsp-position-to-point (plist-get hint :position)))
+         (overlay (make-overlay at at)))
+    (overlay-put overlay 'descartes-hint t)
+    (overlay-put overlay 'after-string
+                 (propertize (concat " " (descartes-lens--label (plist-get hint :label)))
+                             'face 'descartes-lens))))
+
+(defun descartes-lens--label (label)
+  "Return LABEL, a text or parts of one, as text."
+  (if (stringp label)
+      label
+    (mapconcat (lambda (part) (plist-get part :value)) label "")))
+
+(defun descartes-lens--draw-hints (hints)
+  "Draw HINTS in the current buffer."
+  (save-restriction
+    (widen)
+    (remove-overlays (point-min) (point-max) 'descartes-hint t)
+    (seq-doseq (each hints)
+      (descartes-lens--draw-hint each))))
+
+(defun descartes-lens--whole-buffer ()
+  "Return the range of this buffer."
+  (save-restriction
+    (widen)
+    (list :start '(:line 0 :character 0) :end (eglot--pos-to-lsp-position (point-max)))))
+
+(defun descartes-lens--ask (method draw &rest more)
+  "Ask METHOD about this buffer, with MORE parameters; DRAW what is answered."
+  ;; The answer is about the text as it is now.
+  (eglot--signal-textDocument/didChange)
+  (let ((buffer (current-buffer)) (tick (buffer-chars-modified-tick)))
+    (descartes-request
+     (eglot-current-server) method
+     (append (list :textDocument (eglot--TextDocumentIdentifier)) more)
+     (lambda (answer)
+       (when (buffer-live-p buffer)
+         (with-current-buffer buffer
+           (when (= tick (buffer-chars-modified-tick))
+             (funcall draw answer)))))
+     #'ignore)))
+
 (defun descartes-lens-refresh ()
-  "Ask for this buffer's lenses and draw them."
+  "Ask for this buffer's lenses and results, and draw them."
   (interactive)
   (when (and (eglot-managed-p) (eglot-current-server))
-    (let ((buffer (current-buffer)) (tick (buffer-chars-modified-tick)))
-      (descartes-request
-       (eglot-current-server) :textDocument/codeLens
-       (list :textDocument (eglot--TextDocumentIdentifier))
-       (lambda (lenses)
-         (when (buffer-live-p buffer)
-           (with-current-buffer buffer
-             (when (= tick (buffer-chars-modified-tick))
-               (descartes-lens--draw lenses)))))
-       #'ignore))))
+    (descartes-lens--ask :textDocument/codeLens #'descartes-lens--draw)
+    (unless (bound-and-true-p eglot-inlay-hints-mode)
+      (descartes-lens--ask :textDocument/inlayHint #'descartes-lens--draw-hints
+                           :range (descartes-lens--whole-buffer)))))
 
 (defun descartes-lens-run-here ()
   "Run a code lens of this line; asks which, when there are several."
@@ -123,6 +164,12 @@
   (run-with-timer 0 nil #'descartes-lens-refresh-all)
   nil)
 
+(cl-defmethod eglot-handle-request
+  ((_server descartes-eglot-server) (_method (eql workspace/inlayHint/refresh)) &rest _)
+  "The results have changed."
+  (run-with-timer 0 nil #'descartes-lens-refresh-all)
+  nil)
+
 ;;;###autoload
 (define-minor-mode descartes-lens-mode
   "Show code lenses above their lines."
@@ -131,7 +178,8 @@
       (progn (add-hook 'after-change-functions #'descartes-lens--later nil t)
              (descartes-lens-refresh))
     (remove-hook 'after-change-functions #'descartes-lens--later t)
-    (remove-overlays (point-min) (point-max) 'descartes-lens t)))
+    (remove-overlays (point-min) (point-max) 'descartes-lens t)
+    (remove-overlays (point-min) (point-max) 'descartes-hint t)))
 
 (provide 'descartes-lens)
 ;;; descartes-lens.el ends here

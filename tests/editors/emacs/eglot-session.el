@@ -25,6 +25,23 @@
     (should (member "width" (mapcar #'substring-no-properties
                                     (all-completions "wid" (nth 2 found)))))))
 
+(defun test-hints ()
+  "Return the text of the results drawn in this buffer."
+  (mapconcat (lambda (each) (if (overlay-get each 'descartes-hint) (overlay-get each 'after-string) ""))
+             (overlays-in (point-min) (point-max)) ""))
+
+(defun test-result-at-its-form ()
+  "The value of a form stands behind it until it is edited."
+  (test-go-to "(area 2 3)" 10)
+  (descartes-eval-last)
+  (test-see "the result" (string-match-p "⇒ 6" (test-hints)))
+  (goto-char (1- (point)))
+  (insert "9")
+  ;; Emacs in batch is never idle.
+  (descartes-lens-refresh)
+  (test-see "the result to go" (not (string-match-p "⇒" (test-hints))))
+  (delete-char -1))
+
 (defun test-restart-by-lens ()
   "A lens asks for the argument of its restart."
   (test-see "the old lenses to go" (string-empty-p (test-lenses)))
@@ -51,6 +68,7 @@
   (test-start)
   (test-look)
   (test-mistake)
+  (test-result-at-its-form)
   (test-stop)
   (test-see "the lens of the stop" (string-match-p "■ DIVISION-BY-ZERO" (test-lenses)))
   (test-examine)

@@ -21,6 +21,20 @@ return function(test, put_cursor, workspace)
     vim.api.nvim_set_current_win(vim.fn.win_findbuf(vim.fn.bufnr('descartes://' .. name))[1])
   end
 
+  local function result_at_its_form()
+    put_cursor('(area 2 3)')
+    press(',e')
+    see('the result behind its form', function()
+      for _, hint in ipairs(vim.lsp.inlay_hint.get({ bufnr = 0 })) do
+        local label = hint.inlay_hint.label
+        local text = type(label) == 'string' and label or label[1].value
+        if text:find('⇒ 6', 1, true) then
+          return true
+        end
+      end
+    end)
+  end
+
   local function repl()
     vim.cmd('Descartes repl')
     local buffer = require('descartes.repl').buffer
@@ -152,7 +166,7 @@ return function(test, put_cursor, workspace)
   end
 
   local window = vim.api.nvim_get_current_win()
-  for _, part in ipairs({ repl, retry, inspector, explore, tests }) do
+  for _, part in ipairs({ result_at_its_form, repl, retry, inspector, explore, tests }) do
     vim.api.nvim_set_current_win(window)
     part()
   end

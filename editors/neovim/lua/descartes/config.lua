@@ -6,6 +6,7 @@ local M = {}
 ---@field settings? table settings of the server, as in descartes.toml
 ---@field trusted? boolean trust every workspace opened here; by default the server asks once for each
 ---@field keymaps? boolean set the key maps of :help descartes-keys in Lisp buffers; default true
+---@field hints? boolean show results behind their forms, as inlay hints; default true
 ---@field panel? boolean open the debugger beside the code when a thread stops; default true
 ---@field width? integer width of the debugger's window, columns; default 64
 
@@ -13,6 +14,7 @@ local defaults = {
   cmd = { 'descartes', 'lsp' },
   settings = vim.empty_dict(),
   keymaps = true,
+  hints = true,
   panel = true,
   width = 64,
 }
@@ -21,6 +23,7 @@ local types = {
   settings = 'table',
   trusted = 'boolean',
   keymaps = 'boolean',
+  hints = 'boolean',
   panel = 'boolean',
   width = 'number',
 }

@@ -105,6 +105,9 @@ function M.attach(buffer)
     init_options = { trusted = options.trusted, settings = options.settings },
     on_attach = function(_, attached)
       require('descartes.lenses').follow(attached)
+      if options.hints then
+        vim.lsp.inlay_hint.enable(true, { bufnr = attached })
+      end
     end,
     on_exit = on_exit,
   }, { bufnr = buffer })
