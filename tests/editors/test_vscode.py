@@ -210,9 +210,16 @@ class VsCode:
 
 @pytest.fixture
 def vscode(
-    node: Path, extensions: Path, isolated_environment: Path, request: pytest.FixtureRequest
+    node: Path,
+    extensions: Path,
+    isolated_environment: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[VsCode]:
-    """Return a running VS Code, started with the options that the test is parametrized with."""
+    """Return a running VS Code, started with the options that the test is parametrized with, for Ann."""
+    person = isolated_environment / "gitconfig"
+    person.write_text("[user]\n\tname = Ann\n\temail = ann@example.org\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(person))
     code = VsCode(node, extensions, isolated_environment, *request.param)
     yield code
     code.close()

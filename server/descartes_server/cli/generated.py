@@ -98,7 +98,11 @@ def add(group: click.Group, operation: Operation) -> None:
     for name in above:
         inner = group.commands.get(kebab(name))
         if not isinstance(inner, click.Group):
-            inner = click.Group(kebab(name), help=f"More of {group.name}.")
+            inner = click.Group(
+                kebab(name),
+                help=f"More of {group.name}.",
+                epilog=f"Example: descartes {group.name} {kebab(name)} --help",
+            )
             group.add_command(inner)
         group = inner
     group.add_command(command_of(operation, kebab(verb)))

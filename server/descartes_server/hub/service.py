@@ -89,6 +89,7 @@ class Hub:
             clients=len(self._attachments),
             runs=self.services.runs.active,
             socket=self.socket,
+            tasks=len(asyncio.all_tasks()),
         )
 
     def stop(self, *, force: bool) -> None:

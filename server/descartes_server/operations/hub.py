@@ -16,6 +16,8 @@ class HubStatus(Shape, frozen=True, kw_only=True):
     clients: int
     runs: int
     socket: str
+    tasks: int = 0
+    """What goes on in its loop at this moment."""
 
 
 class StopParams(Params, frozen=True, kw_only=True):

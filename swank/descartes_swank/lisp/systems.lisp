@@ -9,7 +9,7 @@
 (eval-when (:compile-toplevel :load-toplevel :execute)
   (export '(serve-workspace operate-on-system known-systems)))
 
-(defparameter *systems-version* "4"
+(defparameter *systems-version* "5"
   "What a client compares with its own copy of this file; to be changed with every change of an interface.")
 
 ;;; The workspace comes first
@@ -204,8 +204,24 @@ Without FOLDER nothing comes first; without FASLS the compiled files lie where A
   (handler-case (asdf:find-system name nil)
     (asdf:missing-component () nil)))
 
+(defvar *definition-digests* (make-hash-table :test 'equal :synchronized t)
+  "By the name of a .asd file: the digest of its text when it was last looked at.")
+
+(defun refresh-definition (name)
+  "Load the .asd file of the system NAME again when its text has changed.
+ASDF compares seconds, and would not see a change in the second in which it read the file."
+  (let ((file (workspace-system-search name)))
+    (when file
+      (let* ((key (namestring file))
+             (before (gethash key *definition-digests*))
+             (now (digest file)))
+        (setf (gethash key *definition-digests*) now)
+        (when (and before now (/= before now))
+          (asdf:load-asd file))))))
+
 (defun system-to-operate-on (name definition)
   "Return the system NAME, which the file DEFINITION defines when its own name does not say so."
+  (refresh-definition name)
   (when (and definition (not (asdf:registered-system name)) (not (workspace-system-search name)))
     (asdf:load-asd (sb-ext:parse-native-namestring definition)))
   (asdf:find-system name))
