@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from descartes_core import errors
 from descartes_core.model import Principal
@@ -22,10 +23,12 @@ from descartes_server.operations import registry
 from descartes_server.operations import workspace as workspaces
 from support.faults import DEADLINE_S, ask, editor
 
+HUGE = "x" * 1_000_000
 VALUES: list[Any] = [
     None, [], [[]], {}, {"line": -1, "column": {}}, True, -1, 0, 1.5, 2**63, 2**64 - 1,
-    "", "x", "\0", "../..", "file:///", "no uri:", "*", "é😀€\ud800", "x" * 1_000_000, "[" * 10_000,
+    "", "x", "\0", "../..", "file:///", "no uri:", "*", "é😀€\ud800", HUGE, "[" * 10_000,
 ]  # fmt: skip
+pytestmark = pytest.mark.timeout(180)
 ENDS_WHAT_IS_TESTED = ("hub.stop", "lisp.restart", "lisp.stop")
 """Not asked for with what they take."""
 
@@ -41,7 +44,8 @@ def cases(operation: registry.Operation) -> Iterator[dict[str, Any]]:
         yield {field.encode_name: value for field in fields}
     for field in fields:
         others = {each.encode_name: sensible(each) for each in fields if each is not field and each.required}
-        for value in VALUES:
+        # A megabyte once for each operation: hundreds of them would be about nothing but patience.
+        for value in VALUES if field is fields[0] else [each for each in VALUES if each != HUGE]:
             yield others | {field.encode_name: value}
 
 

@@ -19,8 +19,9 @@ DEADLINE_S = 60
 _ids = itertools.count(1)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def ecl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImageRecord]:
+    """An image for each test: one in which connections come and go may stop answering, on a busy machine."""
     folder = tmp_path_factory.mktemp("ecl")
     settings = ImageSettings(command=("ecl",), load_init=False, workspace=folder)
     record = asyncio.run(start_plain_image(settings, folder, folder / "lisp.log"))

@@ -19,7 +19,14 @@
 (defun sprof-value (name)
   (symbol-value (find-symbol name "SB-SPROF")))
 
+(defvar *requiring* (sb-thread:make-mutex :name "descartes profiler"))
+
 (defun require-profiler ()
+  "Have the profiler's module; who asks while another thread loads it waits for all of it."
+  (sb-thread:with-recursive-lock (*requiring*)
+    (load-profiler)))
+
+(defun load-profiler ()
   (handler-case
       (let ((*package* (find-package "COMMON-LISP-USER")))
         (handler-bind ((warning #'muffle-warning))
