@@ -197,7 +197,7 @@ pressed; AGAIN fetches them anew."
                       (lambda (_) (descartes-table-refresh))))))
 
 (defun descartes--show-places (title locations)
-  "Show LOCATIONS in a table called TITLE; RET goes to one."
+  "Show LOCATIONS in a table called TITLE; RET is for going there."
   (let ((entries (mapcar (lambda (each)
                            (let ((start (plist-get (plist-get each :range) :start)))
                              (append (list :file (file-name-nondirectory (plist-get each :uri))
@@ -255,7 +255,7 @@ pressed; AGAIN fetches them anew."
                                            (list :call (plist-get call :id) key index)))))
 
 (defun descartes-trace--insert (call indentation)
-  "Insert CALL and the calls it made, behind INDENTATION."
+  "Insert CALL and those it made, behind INDENTATION."
   (insert indentation (propertize (concat "(" (plist-get call :name)) 'face 'font-lock-function-name-face))
   (let ((index -1))
     (seq-doseq (text (plist-get call :arguments))
@@ -277,7 +277,7 @@ pressed; AGAIN fetches them anew."
 (declare-function descartes-inspector--open "descartes-inspector")
 
 (defun descartes-trace-tree ()
-  "Show the calls of traced functions as a tree.
+  "Show what traced functions were called with as a tree.
 Every argument and value can be inspected."
   (interactive)
   (descartes-call "lisp.traceTree" nil
@@ -389,7 +389,7 @@ The flame graph opens in the browser."
   (define-key map (kbd "C-c C-u") #'descartes-undefine))
 
 (defun descartes-who-calls (symbol)
-  "Show who calls SYMBOL."
+  "Show the callers of SYMBOL."
   (interactive (descartes--read-symbol "Who calls"))
   (descartes-who "callers" symbol))
 
