@@ -199,6 +199,8 @@ class Image(Moving):
         for live in found:
             adopted = self._known(live.id, live.client)
             adopted.live = live
+            # It ended as lost when the connection did; its own end is still to come.
+            adopted.logged, adopted.unlogged = asyncio.Event(), None
             self._follow(adopted)
 
     async def stop(self) -> shapes.LispStatus:
