@@ -7,11 +7,12 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import descartes_swank as swank
-from descartes_core.errors import InvalidParams, LispLost, LispNotRunning
+from descartes_core.errors import InvalidParams, LispNotRunning
 from descartes_core.model import Shape
 from descartes_server.operations import lisp_shapes as shapes
 from descartes_server.operations.context import Context
 from descartes_server.operations.image import Image
+from descartes_server.operations.image_work import mapped
 from descartes_server.operations.journal import origin, work_events
 from descartes_server.operations.loaded_texts import LoadedTexts
 from descartes_server.operations.registry import NoParams, operation
@@ -58,7 +59,7 @@ async def fresh(context: Context) -> AsyncIterator[tuple[swank.ImageRecord, Repl
     with image.replaying_alone():
         record: swank.ImageRecord | None = None
         try:
-            record = await image.ask(image.start_beside(context.caller.environment))
+            record = await image.ask(_begun(image, context))
             async with _session(image, record) as replaying:
                 await caught_up(context, replaying)
                 yield record, replaying
@@ -82,7 +83,7 @@ async def _session(image: Image, record: swank.ImageRecord) -> AsyncIterator[Rep
     try:
         lisp = await swank.Lisp.open(record.host, record.port, secret=record.secret, listener=listener)
     except swank.LispLost as error:
-        raise LispLost(f"the fresh Lisp ended as it began ({error}); the old one is as it was") from error
+        raise mapped(_ended(error)) from error
     texts = LoadedTexts(lambda: lisp)
     try:
         listener.lisp, listener.texts = lisp, texts
@@ -98,6 +99,16 @@ async def _prepare(image: Image, lisp: swank.Lisp, texts: LoadedTexts) -> None:
         await image.serve_workspace(lisp)
         await texts.follow(lisp, image.places.workspace)
     except swank.LispLost as error:
-        raise swank.LispLost(
-            f"the fresh Lisp ended as it began ({error}); the old one is as it was"
-        ) from None
+        raise _ended(error) from None
+
+
+async def _begun(image: Image, context: Context) -> swank.ImageRecord:
+    try:
+        return await image.start_beside(context.caller.environment)
+    except swank.LispLost as error:
+        raise _ended(error) from None
+
+
+def _ended(error: swank.LispLost) -> swank.LispLost:
+    message = f"the fresh Lisp ended as it began ({error.message}); the old one is as it was"
+    return swank.LispLost(message, **error.data)

@@ -13,6 +13,7 @@
 (defvar *ending* nil "A semaphore; signalled, it ends the image.")
 (defvar *record-file* nil "The file that names this image, or NIL.")
 (defvar *mailboxes* nil "By thread, weakly: its mailbox.")
+(defvar *scratch-names* nil "How many files of this process were named, and what their names begin with.")
 (defvar *idle-seconds* nil "How long the image stays without a client, or NIL for as long as it likes.")
 (defvar *init-problem* nil "Why the user's initialization file could not be loaded, or NIL.")
 
@@ -73,6 +74,30 @@ A thread whose client has gone is given to the newest one."
     (or (gethash thread *mailboxes*)
         (setf (gethash thread *mailboxes*) (swank/sbcl::make-mailbox)))))
 
+;;; Compiling a form writes two files that are gone a moment later; on a disk they take as long as compiling.
+
+(defconstant +private-folder+ #o40700 "The mode of a folder that its owner alone can use.")
+
+(defun memory-folder ()
+  "Return a folder in memory that is this user's alone, or nil where this system has none."
+  (let* ((user (sb-posix:getuid))
+         (folder (format nil "/dev/shm/descartes-~d" user)))
+    (ignore-errors (sb-posix:mkdir folder #o700))
+    (let ((found (ignore-errors (sb-posix:lstat folder))))
+      (and found
+           (= user (sb-posix:stat-uid found))
+           (= +private-folder+ (sb-posix:stat-mode found))
+           folder))))
+
+(defun scratch-file-name ()
+  "Return the name of no file, in memory if that is possible."
+  (let ((folder (memory-folder)))
+    (if folder
+        (let ((names (or *scratch-names*
+                         (setf *scratch-names* (cons 0 (random (expt 2 64) (make-random-state t)))))))
+          (format nil "~a/~36r-~d" folder (cdr names) (sb-ext:atomic-incf (car names))))
+        (swank/sbcl::tempnam nil "descartes"))))
+
 (defun change-swank ()
   ;; After every reply Swank would go through the symbols of a package, for a cache of Emacs'.
   (setf swank::*configure-emacs-indentation* nil
@@ -80,6 +105,7 @@ A thread whose client has gone is given to the newest one."
   (sb-ext:without-package-locks
     (handler-bind ((warning #'muffle-warning))
       (setf (fdefinition 'swank/sbcl::mailbox) #'thread-mailbox
+            (fdefinition 'swank/sbcl::temp-file-name) #'scratch-file-name
             (fdefinition 'swank::slime-secret) (lambda () *secret*)
             (fdefinition 'swank::accept-connections) #'accept-clients
             (fdefinition 'swank::invoke-slime-debugger) #'debug-when-attended))))
@@ -88,6 +114,7 @@ A thread whose client has gone is given to the newest one."
 
 (defun prepare ()
   (setf *homedir* (sb-int:sbcl-homedir-pathname)
+        *scratch-names* nil
         swank::*log-output* nil)
   (change-swank)
   (asdf:clear-configuration))
