@@ -108,7 +108,7 @@ def test_wrong_settings_are_problems_at_their_place(workspace: Path) -> None:
     file = workspace / "descartes.toml"
     file.write_text("[lisp]\n# é\n  idleMinutes = true\n[nonsense]\nx = 1\n")
     found = settings.load(workspace, trusted=True).problems
-    assert [(each.file, each.line, each.column) for each in found] == [(file, 3, 3), (file, 4, 1)]
+    assert [(each.file, each.line, each.column) for each in found] == [(file, 3, 3), (file, 4, 2)]
     file.write_text("[lisp\n")
     (problem,) = settings.load(workspace, trusted=True).problems
     assert (problem.line, problem.message[:13]) == (1, "expected TOML")

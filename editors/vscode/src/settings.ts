@@ -2,7 +2,15 @@
 import * as vscode from 'vscode';
 
 const SECTION = 'descartes';
-const NAMES = ['lisp.command', 'lisp.autostart', 'diagnostics.compileOnSave', 'leases.ttlSeconds'];
+type Manifest = { contributes: { configuration: { properties: Record<string, unknown> } } };
+const OWN = `${SECTION}.server`;
+
+/** Return the names of the server's settings, without the section: those that package.json offers. */
+function names(): string[] {
+  const manifest = vscode.extensions.getExtension('descartes.descartes')?.packageJSON as Manifest | undefined;
+  const offered = Object.keys(manifest?.contributes.configuration.properties ?? {});
+  return offered.filter((name) => name !== OWN).map((name) => name.slice(SECTION.length + 1));
+}
 
 /** Return the server's command and its arguments. */
 export function serverCommand(): [string, ...string[]] {
@@ -18,7 +26,7 @@ export function serverCommand(): [string, ...string[]] {
 export function settings(): Record<string, Record<string, unknown>> {
   const configuration = vscode.workspace.getConfiguration(SECTION);
   const found: Record<string, Record<string, unknown>> = {};
-  for (const name of NAMES) {
+  for (const name of names()) {
     const given = configuration.inspect(name);
     const set = [given?.globalValue, given?.workspaceValue, given?.workspaceFolderValue];
     if (set.some((value) => value !== undefined)) {

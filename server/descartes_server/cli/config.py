@@ -7,6 +7,8 @@ from typing import Any
 import click
 import msgspec
 
+from descartes_core.config import schema as schemas
+from descartes_core.config import table
 from descartes_server.cli import output
 from descartes_server.cli.generated import common
 from descartes_server.cli.session import Session
@@ -36,7 +38,7 @@ def show(workspace: str | None, as_json: bool, origin: bool) -> int:
         output.print_json(_as_json(loaded, origin=origin))
     else:
         values = msgspec.to_builtins(loaded.settings)
-        rows = [_row(name, values, loaded.origins) for name in settings.names()]
+        rows = [_row(name, values, loaded.origins) for name in table.settings()]
         output.show_rows(COLUMNS if origin else COLUMNS[:2], rows, "")
     for problem in loaded.problems:
         click.echo(f"{problem.file}:{problem.line}:{problem.column}: {problem.message}", err=True)
@@ -51,3 +53,10 @@ def _as_json(loaded: settings.Loaded, *, origin: bool) -> dict[str, Any]:
 def _row(name: str, values: dict[str, Any], origins: dict[str, str]) -> dict[str, Any]:
     group, _, key = name.partition(".")
     return {"name": name, "value": values[group][key], "origin": origins.get(name, "default")}
+
+
+@config.command("schema", epilog="Example: descartes config schema > descartes.schema.json")
+def schema() -> int:
+    """Print the JSON Schema of the settings files."""
+    output.print_json(schemas.schema())
+    return 0

@@ -1,0 +1,205 @@
+"""The settings that count, merged from the files and the editor; the nearer to the person wins.
+
+A setting that is unknown or wrong is a problem at its place, never an error: the rest counts.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from descartes_core.config import places
+from descartes_core.config.table import Setting, Settings, groups, settings
+
+Severity = Literal["error", "warning", "information"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong at LINE and COLUMN (1-based) up to END of FILE; FILE is None for an editor's setting.
+
+    CODE is `setting`, or `setting.renamed` where NEW_NAME stands for what is written.
+    """
+
+    message: str
+    file: Path | None
+    line: int = 1
+    column: int = 1
+    end: tuple[int, int] | None = None
+    severity: Severity = "warning"
+    code: str = "setting"
+    new_name: str | None = None
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The SETTINGS that count, the file or place each given value comes from, and what was wrong."""
+
+    settings: Settings
+    origins: dict[str, str] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One place that gives settings: the TEXT of FILE, or an editor's VALUES.
+
+    MAY_NAME_PROGRAMS: what stands there is the person's own word, or that of a workspace they trust.
+    """
+
+    name: str
+    may_name_programs: bool
+    file: Path | None = None
+    text: str = ""
+    values: Mapping[str, Any] | None = None
+
+
+def load(sources: Sequence[Source]) -> Loaded:
+    """Return the settings of SOURCES; a later one wins over those before it."""
+    values: dict[str, Any] = {}
+    loaded = Loaded(Settings())
+    for source in sources:
+        _take(loaded, values, source)
+    return Loaded(msgspec.convert(nested(values), Settings), loaded.origins, loaded.problems)
+
+
+def from_file(file: Path, *, may_name_programs: bool, text: str | None = None) -> Source:
+    """Return FILE as a source, with TEXT in place of what is on disk; a missing file gives nothing."""
+    if text is None:
+        try:
+            text = file.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            text = ""
+    return Source(str(file), may_name_programs, file, text)
+
+
+def problems_in(file: Path, text: str, *, may_name_programs: bool) -> list[Problem]:
+    """Return what is wrong in TEXT as the settings file FILE."""
+    return load([from_file(file, may_name_programs=may_name_programs, text=text)]).problems
+
+
+def _take(loaded: Loaded, values: dict[str, Any], source: Source) -> None:
+    """Put what SOURCE says into VALUES by dotted name, or its problem into LOADED."""
+    given = source.values if source.values is not None else _parsed(loaded, source)
+    for group, content in given.items():
+        if group not in groups() or not isinstance(content, Mapping):
+            loaded.problems.append(_problem(source, (group,), _unknown(group, list(groups()))))
+            continue
+        for key, value in content.items():
+            _take_one(loaded, values, source, group, key, value)
+
+
+def _take_one(
+    loaded: Loaded, values: dict[str, Any], source: Source, group: str, key: str, value: Any
+) -> None:
+    setting, path = _named(group, key), (group, key)
+    if setting is None:
+        within = [name for name in settings() if name.startswith(f"{group}.")]
+        loaded.problems.append(_problem(source, path, _unknown(f"{group}.{key}", within)))
+        return
+    if setting.name != f"{group}.{key}":
+        loaded.problems.append(_renamed(source, path, setting))
+    if wrong := _wrong(setting, value, source):
+        message, inner = wrong
+        loaded.problems.append(_problem(source, (*path, *inner), message))
+    else:
+        values[setting.name] = value
+        loaded.origins[setting.name] = source.name
+
+
+def _named(group: str, key: str) -> Setting | None:
+    """Return the setting that is written KEY in GROUP: by its name, or in snake_case as it once was."""
+    found = settings().get(f"{group}.{key}")
+    if found is not None:
+        return found
+    return next((each for each in settings().values() if each.snake == f"{group}.{key}"), None)
+
+
+def _wrong(setting: Setting, value: Any, source: Source) -> tuple[str, places.Path] | None:
+    """Return why VALUE does not count for SETTING and the path inside it, None when it does."""
+    if setting.program and not source.may_name_programs:
+        return (
+            f"{setting.name} names a program and does not count until the workspace is trusted;"
+            " run `descartes trust`",
+            (),
+        )
+    try:
+        msgspec.convert(value, setting.type)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at ")
+        text = f"{setting.name}: {what[:1].lower()}{what[1:]} ({value!r:.60})"
+        return text, _path_of(where)
+    return None
+
+
+def _path_of(where: str) -> places.Path:
+    """Return the path that msgspec writes WHERE. Example: "`$[0].when`" -> (0, "when")"""
+    words = re.findall(r"\[(\d+)\]|\.([^.\[`]+)", where)
+    return tuple(int(number) if number else name for number, name in words)
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    # The group is the same for all, and would make every name look alike.
+    keys = {each.rpartition(".")[2]: each for each in known}
+    near = difflib.get_close_matches(name.rpartition(".")[2], keys, n=1)
+    meant = f"did you mean {keys[near[0]]!r}? There" if near else "there"
+    return f"there is no setting {name!r}; {meant} are {', '.join(sorted(known))}"
+
+
+def _renamed(source: Source, path: places.Path, setting: Setting) -> Problem:
+    message = f"{'.'.join(map(str, path))!r} is now called {setting.name!r}; it counts under both names"
+    new = setting.name.rpartition(".")[2]
+    return _problem(source, path, message, severity="information", code="setting.renamed", new_name=new)
+
+
+def _problem(source: Source, path: places.Path, message: str, **more: Any) -> Problem:
+    if source.file is None:
+        return Problem(message, None, **more)
+    start, end = _span(source.text, path)
+    line, column = places.line_and_column(source.text, start)
+    return Problem(message, source.file, line, column, places.line_and_column(source.text, end), **more)
+
+
+def _span(text: str, path: places.Path) -> places.Span:
+    """Return where TEXT gives PATH: its last word there, else that of the nearest that holds it."""
+    entries = places.scan(text)
+    for length in range(len(path), 0, -1):
+        for entry in entries:
+            if entry.path[:length] == path[:length] and len(entry.path) - len(entry.words) < length:
+                return entry.words[length - 1 - (len(entry.path) - len(entry.words))]
+    return 0, 0
+
+
+def _parsed(loaded: Loaded, source: Source) -> Mapping[str, Any]:
+    try:
+        found = tomllib.loads(source.text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        loaded.problems.append(_no_toml(source, str(error)))
+        return {}
+    return {key: value for key, value in found.items() if key != "version"}
+
+
+def _no_toml(source: Source, error: str) -> Problem:
+    place = re.search(r"at line (\d+), column (\d+)", error)
+    line, column = (int(place[1]), int(place[2])) if place else (source.text.count("\n") + 1, 1)
+    what = error.partition(" (at")[0]
+    message = (
+        f"expected TOML: {what[:1].lower()}{what[1:]}; nothing in this file counts until it is put right"
+    )
+    return Problem(message, source.file, line, column, severity="error")
+
+
+def nested(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return VALUES, by dotted names, as a map of groups."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        group, _, key = name.partition(".")
+        found.setdefault(group, {})[key] = value
+    return found

@@ -1,0 +1,166 @@
+"""The one table of settings: name, type, limits, default and meaning, a row each.
+
+Reading, the reference page, the JSON Schema, the completion in editors and what VS Code offers are all made
+from these rows; nothing else lists settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+CURRENT_VERSION = "2.0.0"
+"""The version of the files' format that this program writes."""
+
+
+class Group(msgspec.Struct, frozen=True, rename="camel", kw_only=True, forbid_unknown_fields=True):
+    """Base of the groups of settings; a field is a setting, its wire name `group.fieldName`."""
+
+
+def row(meaning: str, *, program: bool = False, **limits: Any) -> msgspec.Meta:
+    """Return what `Annotated` says of a setting: its MEANING, one sentence or two, and its LIMITS (`ge`, …).
+
+    PROGRAM: it names a program, a file that is loaded, a port, or loosens a rule. A workspace that is not
+    trusted cannot give it, and VS Code asks for trust before it counts.
+    """
+    return msgspec.Meta(description=meaning, extra={"program": program}, **limits)
+
+
+class PathPair(Group, frozen=True):
+    """The folder LOCAL, relative to the workspace, is the folder REMOTE where the image runs."""
+
+    local: str
+    remote: str
+
+
+class LispSettings(Group, frozen=True):
+    """The live image."""
+
+    command: Annotated[
+        list[str] | None,
+        row("The Lisp to start, a program and its arguments; without it one is found.", program=True),
+    ] = None
+    swank: Annotated[str | None, row("The folder of a Swank checkout to use.", program=True)] = None
+    attach: Annotated[
+        str | None, row("`host:port` of a Swank that is already running; none is started then.", program=True)
+    ] = None
+    remote: Annotated[
+        str | None, row("The host on which the image runs, as one would name it to ssh.", program=True)
+    ] = None
+    ssh: Annotated[
+        list[str], row("The program that leads to `lisp.remote`, with its arguments.", program=True)
+    ] = msgspec.field(default_factory=lambda: ["ssh"])
+    paths: Annotated[list[PathPair], row("Folders that are called otherwise where the image runs.")] = []
+    autostart: Annotated[
+        bool, row("Whether the first request that needs the image starts it, in a trusted workspace.")
+    ] = True
+    init: Annotated[bool, row("Whether the user's own Lisp init file is loaded.")] = True
+    idle_minutes: Annotated[
+        float, row("Minutes after which an image that nobody uses ends; it counts them itself.", ge=0)
+    ] = 240
+
+
+class LeaseSettings(Group, frozen=True):
+    """Who may write what."""
+
+    ttl_seconds: Annotated[
+        int, row("Seconds that a lease lasts unless it is renewed.", ge=1, le=31_536_000)
+    ] = 300
+
+
+class DiagnosticSettings(Group, frozen=True):
+    """What is marked in texts."""
+
+    compile_on_save: Annotated[
+        bool, row("Whether a file is compiled when it is saved, while the image runs, and its notes shown.")
+    ] = True
+    drift: Annotated[bool, row("Whether definitions are marked whose text the image does not have.")] = True
+
+
+class HubSettings(Group, frozen=True):
+    """The background process of a workspace."""
+
+    idle_minutes: Annotated[
+        float, row("Minutes without client, run or stopped thread after which the hub ends.", ge=0)
+    ] = 30
+
+
+class HoverSettings(Group, frozen=True):
+    """What hovers say."""
+
+    hyperspec: Annotated[
+        str, row("Where the pages lie that hovers of the standard's symbols link to; empty for no link.")
+    ] = "https://www.lispworks.com/documentation/HyperSpec/"
+
+
+class InlineResultSettings(Group, frozen=True):
+    """Values shown in the text."""
+
+    show: Annotated[
+        bool, row("Whether the value of the last evaluation, or its error, is shown at the end of its form.")
+    ] = True
+
+
+class Settings(Group, frozen=True):
+    """All settings, every one with its default."""
+
+    lisp: LispSettings = LispSettings()
+    leases: LeaseSettings = LeaseSettings()
+    diagnostics: DiagnosticSettings = DiagnosticSettings()
+    hub: HubSettings = HubSettings()
+    hover: HoverSettings = HoverSettings()
+    inline_results: InlineResultSettings = InlineResultSettings()
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One row of the table as everything that is made from it reads it."""
+
+    name: str
+    """Dotted wire name, such as `lisp.idleMinutes`."""
+    type: Any
+    default: Any
+    """As JSON has it."""
+    meaning: str
+    program: bool
+
+    @property
+    def snake(self) -> str:
+        """Return the name with its last word as the specification writes it: `performance.cache_ttl_secs`."""
+        group, _, key = self.name.partition(".")
+        return f"{group}.{snake(key)}"
+
+
+@cache
+def settings() -> Mapping[str, Setting]:
+    """Return every row by its dotted wire name, in the order of the table."""
+    found = {}
+    for group in msgspec.structs.fields(Settings):
+        for each in msgspec.structs.fields(group.type):
+            name = f"{group.encode_name}.{each.encode_name}"
+            made = each.default_factory() if each.default is msgspec.NODEFAULT else each.default
+            meta = next(part for part in each.type.__metadata__ if isinstance(part, msgspec.Meta))
+            found[name] = Setting(
+                name=name,
+                type=each.type,
+                default=msgspec.to_builtins(made),
+                meaning=meta.description or "",
+                program=bool((meta.extra or {}).get("program")),
+            )
+    return found
+
+
+def groups() -> Mapping[str, str]:
+    """Return what each group is about, by its name."""
+    return {each.encode_name: (each.type.__doc__ or "").strip() for each in msgspec.structs.fields(Settings)}
+
+
+def snake(name: str) -> str:
+    """Return the camelCase NAME in snake_case. Example: snake("cacheTtlSecs") -> "cache_ttl_secs" """
+    return "".join(f"_{each.lower()}" if each.isupper() else each for each in name)
+
+
+Level = Literal["user", "workspace"]
+"""Which of the two files is meant."""
