@@ -10,5 +10,6 @@ def standard() -> tuple[Projection, ...]:
     from descartes_core.leases.projection import LEASES
     from descartes_core.policy.projection import INTERVENTIONS
     from descartes_core.runs.projection import RUNS
+    from descartes_core.timetravel.forks import FORKS
 
-    return (LEASES, RUNS, INTERVENTIONS)
+    return (LEASES, RUNS, INTERVENTIONS, FORKS)

@@ -68,6 +68,22 @@ class Conversation:
         """
         return [*self.messages, *self._unheard], len(self._unheard)
 
+    def branch(self) -> None:
+        """Go on as a fork of the run so far: a call that was begun is not begun here, nothing was asked."""
+        self.steps = [replace(step, started=None) for step in self.steps]
+        self.questions = {}
+
+    def copy(self) -> Conversation:
+        """Return the same conversation, which goes on apart from this one."""
+        return replace(
+            self,
+            messages=[*self.messages],
+            steps=[*self.steps],
+            rejections=Counter(self.rejections),
+            questions={**self.questions},
+            _unheard=[*self._unheard],
+        )
+
     def _message(self, event: Event) -> None:
         data = event.data
         if data["role"] == "user":
@@ -79,8 +95,8 @@ class Conversation:
     def _turn(self, event: Event) -> None:
         # What arrived while the model was answering was not heard: it stays behind this answer, so that
         # a restored run shows the model exactly the messages that this one was shown.
-        heard, self._unheard = self._unheard[: event.data["heard"]], self._unheard[event.data["heard"] :]
         calls = msgspec.convert(event.data["toolCalls"], list[ToolCall])
+        heard, self._unheard = self._unheard[: event.data["heard"]], self._unheard[event.data["heard"] :]
         self.messages += [*heard, Message(role="assistant", content=event.data["content"], tool_calls=calls)]
         self.steps = [Step(call, event.id) for call in calls]
         self.turns += 1

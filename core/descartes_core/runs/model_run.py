@@ -13,6 +13,7 @@ from descartes_core.agents.executor import ToolExecutor
 from descartes_core.agents.hands import Hands
 from descartes_core.agents.loop import drive
 from descartes_core.agents.models import open_model
+from descartes_core.agents.past import remember
 from descartes_core.agents.questions import Questions
 from descartes_core.agents.tools import TOOLS
 from descartes_core.errors import Cancelled, DescartesError, InvalidTransition, LeaseLost
@@ -120,6 +121,8 @@ class ModelRun:
     async def acting(self) -> None:
         """See `Control`; a run that is recovered while it waits goes on waiting."""
         self._interruptible = False
+        if self._status == "initializing":  # its first steps were asked for before it was forked off
+            self._status = await self._statuses.advance("ready")
         if self._status != "paused":
             self._status = await self._statuses.advance("act")
 
@@ -158,6 +161,8 @@ class ModelRun:
     async def _follow_log(self) -> Callable[[], None]:
         """Fold what the log has of this run and go on folding; return what ends that."""
         store, run = self._job.around.store, self._job.record.id
+        if self._job.record.fork is not None:
+            await remember(store.reader, self._job.record.fork, self._conversation)
         early: list[Event] = []
         take: Callable[[Event], None] = early.append
 

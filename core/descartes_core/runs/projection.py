@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from descartes_core.agents.past import Fork
 from descartes_core.model import Event, Run, Shape, Usage
 from descartes_core.policy.rules import ToolLevel
 from descartes_core.runs.machine import WorkingStatus, is_terminal
@@ -29,6 +30,8 @@ class RunRecord(Shape, frozen=True):
     files: list[str] = []
     asks_first: bool = False
     """Whether a person must allow the command before it is started."""
+    fork: Fork | None = None
+    """Where the conversation comes from that this run goes on with."""
 
     @property
     def purpose(self) -> str:

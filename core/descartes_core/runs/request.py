@@ -15,3 +15,5 @@ class SpawnRequest(Shape, frozen=True):
     tool_level: str | None = None
     command: list[str] | None = None
     files: list[str] = []
+    fork: str | None = None
+    """A session that was forked off another: the run goes on with its conversation."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from descartes_core.agents.journal import Journal
+from descartes_core.agents.past import Fork
 from descartes_core.errors import InvalidParams
 from descartes_core.leases import Leases, arbiter
 from descartes_core.leases.words import lease_held
@@ -32,9 +33,11 @@ def record_for(
     by: Principal,
     parent: ToolLevel | None,
     environment: Mapping[str, str],
+    fork: Fork | None = None,
 ) -> RunRecord:
     """Return the record of a new run for REQUEST of BY, whose own tool level is PARENT when it is a run.
 
+    It goes on with the conversation of FORK when there is one.
     Errors: `InvalidParams` says what is missing or wrong; `PolicyDenied`.
     """
     backend = _backend(request)
@@ -50,7 +53,7 @@ def record_for(
         agent=request.agent or f"agent-{id_[4:12]}",
         backend=backend,
         task=request.task,
-        session=new_id("ses"),
+        session=new_id("ses") if fork is None else fork.session,
         runner="local",
         token_hash=tokens.hash_of(token),
         tool_level=level_of_child(request.tool_level, parent),
@@ -58,22 +61,48 @@ def record_for(
         command=request.command,
         files=request.files,
         asks_first=backend == "process" and by.kind != "human",
+        fork=fork,
+    )
+
+
+def continued(request: SpawnRequest, origin: RunRecord) -> SpawnRequest:
+    """Return REQUEST with what it leaves open as it was in ORIGIN, the run that it is to go on from.
+
+    Errors: `InvalidParams` when it asks for something that has no conversation.
+    """
+    if request.command or request.backend not in (None, "model"):
+        raise InvalidParams("A fork goes on with a conversation; give it a task or a model, no command")
+    return msgspec.structs.replace(
+        request,
+        task=request.task if request.task.strip() else origin.task,
+        agent=request.agent or origin.agent,
+        backend="model",
+        model=request.model or origin.model,
+        tool_level=request.tool_level or origin.tool_level,
     )
 
 
 def birth(
-    tx: Transaction, record: RunRecord, journal: Journal, statuses: Statuses, leases: Leases, by: Principal
+    tx: Transaction,
+    record: RunRecord,
+    journal: Journal,
+    statuses: Statuses,
+    leases: Leases,
+    by: Principal,
+    said: str,
 ) -> None:
-    """Write inside TX what begins a run: that it was spawned, its leases, its task, its first status.
+    """Write inside TX what begins a run: that it was spawned, its leases, what it is told, its first status.
 
+    SAID is its task; empty for one that goes on with a conversation in which everything was said.
     Errors: `LeaseHeld`, and then nothing of it ever was.
     """
     data = msgspec.to_builtins(record)
     journal.root = tx.append(journal.event("system", "run.spawned", data, by=by)).id
     for file in record.files:
         _lease(tx, leases, file, record, journal)
-    task = {"role": "user", "content": record.task, "messageId": uuid.uuid4().hex}
-    tx.append(journal.event("communication", "message", task, by=by))
+    if said:
+        task = {"role": "user", "content": said, "messageId": uuid.uuid4().hex}
+        tx.append(journal.event("communication", "message", task, by=by))
     statuses.take(tx, "start", by=by)
 
 

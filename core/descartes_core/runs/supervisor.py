@@ -33,6 +33,7 @@ from descartes_core.runs.request import SpawnRequest
 from descartes_core.runs.statuses import Statuses
 from descartes_core.runs.work import Ending, Job, OutputListener, Surroundings, Work
 from descartes_core.store import Store, Transaction
+from descartes_core.timetravel.forks import fork_into
 
 log = logging.getLogger(__name__)
 
@@ -101,17 +102,22 @@ class Runs(RunView):
     ) -> Run:
         """Begin a run for BY, with ENVIRONMENT (this process's when None) for what it starts; return it.
 
-        Errors: `InvalidParams`, `PolicyDenied`; `LeaseHeld` for one of its files, and then there is no run.
+        Errors: `InvalidParams`, `PolicyDenied`; `LeaseHeld` for one of its files, and then there is no run;
+        `NotFound` for a fork that is none.
         """
         base = dict(os.environ) if environment is None else environment
         token = tokens.new_token()
         parent = await self._level_of(by)
-        record = spawning.record_for(request, token, by=by, parent=parent, environment=base)
+        said, fork = request.task, None
+        if request.fork is not None:
+            fork = await fork_into(self._around.store.reader, request.fork)
+            request = spawning.continued(request, record_of(await self.row(fork.run)))
+        record = spawning.record_for(request, token, by=by, parent=parent, environment=base, fork=fork)
         live = self._make(record, tokens.environment(base, record.id, token), None)
         job = live.job
         await asyncio.to_thread(tokens.keep, job.places.records, token)
         await self._around.store.transact(
-            lambda tx: spawning.birth(tx, record, job.journal, job.statuses, self._around.leases, by)
+            lambda tx: spawning.birth(tx, record, job.journal, job.statuses, self._around.leases, by, said)
         )
         self._begin(live)
         return await self.show(record.id)

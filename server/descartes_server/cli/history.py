@@ -46,6 +46,7 @@ for _operation in registry.of_resource("history"):
 @history.command("of", epilog="Example: descartes history 0f3c9a1b --follow")
 @click.argument("run", required=False, metavar="[ID]")
 @click.option("--event", metavar="EVT", help="Show this one event with everything that was recorded of it.")
+@click.option("--at", metavar="TIME|EVT", help="Show what the run knew and held at this moment.")
 @click.option("--follow", is_flag=True, help="Go on with each new event until interrupted, oldest first.")
 @click.option(
     "--type", "kind", help="A category, such as tool_use, or the beginning of a name, such as lease."
@@ -55,12 +56,24 @@ for _operation in registry.of_resource("history"):
 @click.option("--until", metavar="TIME|EVT", help="Not after this.")
 @common
 def of(
-    as_json: bool, workspace: str | None, run: str | None, event: str | None, follow: bool, **given: Any
+    as_json: bool,
+    workspace: str | None,
+    run: str | None,
+    event: str | None,
+    at: str | None,
+    follow: bool,
+    **given: Any,
 ) -> int:
     """Show what the run ID did, or everything."""
     session = Session(workspace)
     if event is not None:
         output.show("history.show", session.call("history.show", {"event": event}), as_json=as_json)
+        return 0
+    if at is not None:
+        if run is None:
+            raise click.UsageError("--at needs the id of a run")
+        state = session.call("history.state", {"run": run, "at": at})
+        output.show("history.state", state, as_json=as_json)
         return 0
     params = {"run": run, "type": given["kind"], **{key: given[key] for key in ("limit", "since", "until")}}
     params = {key: value for key, value in params.items() if value is not None}

@@ -303,6 +303,20 @@ DIFFERENCES = [
 ]
 
 
+BRANCHES = [
+    Column(
+        "session",
+        lambda row: row["session"],
+        lambda row: f"{'  ' * row['depth']}{'└ ' if row['depth'] else ''}{short_id(row['session'])}",
+    ),
+    _time("at"),
+    _id("of run", "run"),
+    Column("at event", lambda row: "" if row["seq"] is None else str(row["seq"])),
+    Column("runs", lambda row: " ".join(row["runs"]), lambda row: " ".join(map(short_id, row["runs"]))),
+    _field("reason", "reason", short=False),
+]
+
+
 def _one(result: Row) -> Sequence[Row]:
     return [result]
 
@@ -324,6 +338,7 @@ VIEWS = {
     "history.list": View(EVENTS, _listed("events"), "Nothing has happened."),
     "inspector.list": View(INSPECTIONS, _listed("inspections"), "Nothing is inspected."),
     "intervention.list": View(INTERVENTIONS, _listed("interventions"), "No run asks anything."),
+    "session.branches": View(BRANCHES, _listed("branches"), "No session has that id."),
     "lease.acquire": View(LEASES, _one),
     "lease.list": View(LEASES, _listed("leases"), "No file is leased."),
     "lease.release": View(LEASES, _one),

@@ -43,7 +43,7 @@ _VERBS = {
         "abort breakOnSignals breakpoints.clear breakpoints.list breakpoints.set continue evalInFrame frame "
         "frames list recompile restart restartFrame retryWithFix returnFromFrame step toplevel"
     ),
-    "history": "list show statistics subscribe verify",
+    "history": "list show state statistics subscribe verify",
     "hub": "status stop",
     "inspector": "action back close eval forward list more open part refresh set",
     "intervention": "answer list",
@@ -56,6 +56,7 @@ _VERBS = {
         "threads trace traceTree undefine unintern untraceAll xref"
     ),
     "run": "kill list output pause resume send show spawn stop",
+    "session": "branches fork",
 }
 OPERATIONS = tuple(f"{resource}.{verb}" for resource, verbs in _VERBS.items() for verb in verbs.split())
 """Every operation, written out: importing the modules that declare them would delay `initialize`."""

@@ -25,7 +25,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "lease": ("lease",),
     "run": ("run",),
     "intervention": ("intervention",),
-    "history": ("history",),
+    "history": ("history", "timeline"),
+    "session": ("session",),
     "hub": ("hub",),
     "lisp": (
         "lisp",

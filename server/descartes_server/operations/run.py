@@ -10,15 +10,20 @@ from descartes_server.operations.registry import Params, operation
 
 
 class SpawnParams(Params, frozen=True, kw_only=True):
-    """TASK for AGENT: a MODEL at work, or the words of a COMMAND; FILES are leased at the start."""
+    """TASK for AGENT: a MODEL at work, or the words of a COMMAND; FILES are leased at the start.
 
-    task: str
+    FORK is a session made by `session.fork`: the run goes on with its conversation, TASK is what it is told
+    there, and what is left out is as it was.
+    """
+
+    task: str = ""
     agent: str | None = None
     backend: str | None = None
     model: str | None = None
     tool_level: str | None = None
     command: list[str] | None = None
     files: list[str] = []
+    fork: str | None = None
 
 
 class ListParams(Params, frozen=True, kw_only=True):
@@ -70,6 +75,7 @@ async def spawn(context: Context, params: SpawnParams) -> Run:
         tool_level=params.tool_level,
         command=params.command,
         files=params.files,
+        fork=params.fork,
     )
     caller = context.caller
     return await context.services.runs.spawn(
