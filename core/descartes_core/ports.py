@@ -1,10 +1,12 @@
-"""What the core needs from a Lisp and the clock, stated as protocols; the hub fills them."""
+"""What the core needs from a Lisp, a language and the clock, stated as protocols; the hub fills them."""
 
 from __future__ import annotations
 
 import time
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from descartes_core.model import Shape
@@ -29,6 +31,23 @@ class SystemClock:
 def new_id(kind: Literal["evt", "run", "int", "ses", "eval", "ins"]) -> str:
     """Return a fresh id, KIND, an underscore and 32 hexadecimal digits: `run_0f3c…`."""
     return f"{kind}_{uuid.uuid4().hex}"
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form at top level of a text: its NAME, empty when it defines nothing, and its offsets there."""
+
+    name: str
+    start: int
+    end: int
+
+
+class Forms(Protocol):
+    """What top-level forms a text has. The core knows no language; the server does."""
+
+    def forms(self, path: Path, text: str) -> Sequence[Form] | None:
+        """Return the forms of TEXT, the text of the file PATH, in order; None when such files have none."""
+        ...
 
 
 class LispRestart(Shape, frozen=True, kw_only=True):

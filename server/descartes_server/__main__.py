@@ -15,6 +15,11 @@ def main() -> None:
         from descartes_server import app
 
         sys.exit(app.serve())
+    if sys.argv[1:] == ["hook", "pre-tool"]:
+        # Called before every tool of an agent, which waits for it.
+        from descartes_server.operations import pre_tool
+
+        sys.exit(pre_tool.main())
     from descartes_server.cli.main import main as run
 
     sys.exit(run())

@@ -11,8 +11,8 @@ from typing import Any, Literal
 import msgspec
 
 from descartes_core.errors import PolicyDenied
+from descartes_core.leases.held import Ended, Held, Terms, held, select
 from descartes_core.leases.paths import LeasePath, overlap
-from descartes_core.leases.projection import Ended, Held, Terms, held, select
 from descartes_core.model import Lease, LeaseMode, NewEvent, Principal, Shape
 from descartes_core.store import Transaction
 from descartes_core.store.times import iso

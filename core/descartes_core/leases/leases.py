@@ -12,8 +12,8 @@ import msgspec
 from descartes_core.errors import DescartesError, InvalidParams, NotFound
 from descartes_core.leases import arbiter, queue
 from descartes_core.leases.arbiter import Granted, Request
+from descartes_core.leases.held import Held
 from descartes_core.leases.moves import move
-from descartes_core.leases.projection import Held
 from descartes_core.leases.view import LeaseView
 from descartes_core.leases.waiters import Waiters, give_back
 from descartes_core.leases.words import lease_held, lease_lost

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from descartes_core.leases import arbiter
+from descartes_core.leases.held import Held
 from descartes_core.leases.paths import LeasePath, Paths, overlap
-from descartes_core.leases.projection import Held
 from descartes_core.leases.words import lease_held
 from descartes_core.model import Lease
 from descartes_core.store import Transaction

@@ -122,8 +122,13 @@ def overlap(one: LeasePath, other: LeasePath) -> bool:
     Two globs overlap when some name fits both; character classes are taken to fit one another.
     """
     if not one.pattern and not other.pattern:
-        return one.file == other.file and (one.form is None or other.form is None or one.form == other.form)
+        return one.file == other.file and (one.form is None or other.form is None or _same(one, other))
     return _meet(_segments(one), _segments(other), _ANY_DEPTH, _names_meet)
+
+
+def _same(one: LeasePath, other: LeasePath) -> bool:
+    """Whether both are one form: in the languages that we know case tells no two definitions apart."""
+    return (one.form or "").casefold() == (other.form or "").casefold()
 
 
 T = TypeVar("T")

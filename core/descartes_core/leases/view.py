@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from descartes_core.errors import LeaseLost
+from descartes_core.leases import standing
+from descartes_core.leases.held import Held, held, select
 from descartes_core.leases.paths import LeasePath, Paths, overlap
-from descartes_core.leases.projection import Held, held, select
 from descartes_core.leases.words import lease_held, lease_lost
 from descartes_core.model import Lease, Principal
 from descartes_core.ports import Clock, SystemClock
@@ -49,11 +50,11 @@ class LeaseView:
         about, now_ms = self.paths.of(path), self._clock.now_ms()
         found = await self._open(about)
         own = [each.lease for each in found if each.lease.holder.same_as(holder)]
-        others = [each.lease for each in found if not each.lease.holder.same_as(holder)]
         valid = [lease for lease in own if token in (None, lease.token)]
-        writing = [lease for lease in valid if lease.mode != "shared"]
-        # Somebody's unsaved text (intent) stops a writer without a lease of its own.
-        stopping = [lease for lease in others if lease.mode == "exclusive" or not writing]
+        writing = [lease for lease in valid if lease.mode in standing.WRITES]
+        stopping = standing.stopping(
+            about, holder, [e for e in found if e.lease not in own or e.lease in valid]
+        )
         if token is not None and not valid:
             raise lease_lost(about.text, next(iter(stopping or own), None), now_ms)
         if stopping:

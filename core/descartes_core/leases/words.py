@@ -8,7 +8,6 @@ import msgspec
 
 from descartes_core.errors import LeaseHeld, LeaseLost
 from descartes_core.model import Lease
-from descartes_core.store.times import milliseconds
 
 
 def lease_held(lease: Lease, now_ms: int) -> LeaseHeld:
@@ -31,8 +30,8 @@ def lease_lost(path: str, taken: Lease | None, now_ms: int) -> LeaseLost:
 
 def described(lease: Lease, now_ms: int) -> str:
     """Return who holds LEASE, why and until when: `fixer (agent) for 'refactor' until 14:03 (in 212 s)`."""
-    expires_ms = milliseconds(lease.expires_at)
-    left = max(0, expires_ms - now_ms + 999) // 1000
+    ends = datetime.fromisoformat(lease.expires_at)
+    left = max(0, round(ends.timestamp() * 1000) - now_ms + 999) // 1000
     why = f" for {lease.reason!r}" if lease.reason else ""
-    until = datetime.fromtimestamp(expires_ms / 1000).strftime("%H:%M")
+    until = ends.astimezone().strftime("%H:%M")
     return f"{lease.holder.name} ({lease.holder.kind}){why} until {until} (in {left} s)"

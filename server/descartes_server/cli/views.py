@@ -316,6 +316,14 @@ BRANCHES = [
     _field("reason", "reason", short=False),
 ]
 
+GUARD_MODES: dict[str | None, str] = {"block": "is refused", "warn": "is warned of", None: "passes"}
+
+GUARD = [
+    Column("hook", lambda row: row["hook"]),
+    Column("a change of what others hold", lambda row: GUARD_MODES[row["mode"]]),
+    Column("called before", lambda row: row["earlier"] or ""),
+]
+
 
 def _one(result: Row) -> Sequence[Row]:
     return [result]
@@ -336,6 +344,9 @@ VIEWS = {
     "lisp.journal": View(JOURNAL, _listed("entries"), "Nothing was evaluated yet."),
     "lisp.drift": View(DRIFT, _drift, "The image has nothing of the workspace's files."),
     "history.list": View(EVENTS, _listed("events"), "Nothing has happened."),
+    "guard.install": View(GUARD, _listed("hooks"), "This workspace is in no git repository."),
+    "guard.status": View(GUARD, _listed("hooks"), "This workspace is in no git repository."),
+    "guard.uninstall": View(GUARD, _listed("hooks"), "This workspace is in no git repository."),
     "inspector.list": View(INSPECTIONS, _listed("inspections"), "Nothing is inspected."),
     "intervention.list": View(INTERVENTIONS, _listed("interventions"), "No run asks anything."),
     "session.branches": View(BRANCHES, _listed("branches"), "No session has that id."),

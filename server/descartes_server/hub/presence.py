@@ -12,7 +12,7 @@ from collections import defaultdict
 import msgspec
 
 from descartes_core.errors import DescartesError
-from descartes_core.leases.projection import Terms
+from descartes_core.leases.held import Terms
 from descartes_server.operations.context import Services
 
 log = logging.getLogger(__name__)

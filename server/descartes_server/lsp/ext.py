@@ -43,6 +43,7 @@ _VERBS = {
         "abort breakOnSignals breakpoints.clear breakpoints.list breakpoints.set continue evalInFrame frame "
         "frames list recompile restart restartFrame retryWithFix returnFromFrame step toplevel"
     ),
+    "guard": "install status uninstall",
     "history": "list show state statistics subscribe verify",
     "hub": "status stop",
     "inspector": "action back close eval forward list more open part refresh set",

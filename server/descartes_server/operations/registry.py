@@ -28,6 +28,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "history": ("history", "timeline"),
     "session": ("session",),
     "hub": ("hub",),
+    "guard": ("guard",),
     "lisp": (
         "lisp",
         "lisp_connect",

@@ -1,0 +1,33 @@
+"""The top-level forms of Lisp files, for leases on one form: fills the core's port `Forms`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from descartes_core.ports import Form
+from descartes_server.ide.roles import base_name
+
+
+class LispForms:
+    """Finds forms with the syntax that everything else here uses."""
+
+    def forms(self, path: Path, text: str) -> Sequence[Form] | None:
+        """See `Forms`. A package in front of a name is left out: `foo:area` and `area` are one form."""
+        from descartes_server.ide.index import is_lisp_file
+        from descartes_server.ide.syntax import parse
+
+        if not is_lisp_file(str(path)):
+            return None
+        return [Form(_name(each.name), each.start, each.end) for each in parse(text).forms]
+
+
+def _name(written: str) -> str:
+    """Return the name WRITTEN without packages.
+
+    Example: _name("(setf geo:area)") -> "(setf area)"
+    """
+    if not written.startswith("("):
+        return base_name(written)
+    words = written[1:].rstrip(")").split()
+    return f"({' '.join(base_name(word) for word in words)})"
