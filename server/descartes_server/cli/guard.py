@@ -33,6 +33,12 @@ def check(warn: bool, hook: str, arguments: tuple[str, ...]) -> int:
     return guarding.main([*(["--warn"] if warn else []), hook, *arguments])
 
 
+class Misuse(click.UsageError):
+    """A command given wrongly."""
+
+    exit_code = 1
+
+
 class NeverBlocking(click.Group):
     """Commands whose misuse ends with 1: the programs that call hooks take 2 for a refusal."""
 
@@ -40,15 +46,13 @@ class NeverBlocking(click.Group):
         try:
             return super().make_context(*arguments, **options)
         except click.UsageError as error:
-            error.exit_code = 1
-            raise
+            raise Misuse(error.message, error.ctx) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except click.UsageError as error:
-            error.exit_code = 1
-            raise
+            raise Misuse(error.message, error.ctx) from None
 
 
 hook = NeverBlocking(
