@@ -65,6 +65,22 @@ async def test_the_journal_tells_everything_that_was_done_and_by_whom(desk: Desk
         await desk.call("lisp.journal", limit=0)
 
 
+@pytest.mark.ledger("A-29")
+async def test_the_journal_masks_what_a_replay_repeats_exactly(desk: Desk, workspace: Path) -> None:
+    desk.context.services.store.redactor.protect("DB", "hunter2-of-the-vault")
+    await values(desk, '(defvar *to* "bob@example.com")')
+    await values(desk, '(defvar *db* "hunter2-of-the-vault")')
+    entries = (await desk.call("lisp.journal"))["entries"]
+    assert [each["code"] for each in entries] == ['(defvar *to* "‹email›")', '(defvar *db* "‹secret:DB›")']
+    replayed = await desk.call("lisp.replay")
+    assert replayed["repeated"] == 1
+    assert replayed["skipped"] == [{"seq": entries[1]["seq"], "reason": "a secret in it was masked"}]
+    assert await values(desk, "*to*") == ['"bob@example.com"']
+    assert await values(desk, "(boundp '*db*)") == ["NIL"]
+    log = b"".join(path.read_bytes() for path in (workspace / ".descartes").glob("descartes.db*"))
+    assert b"bob@example" not in log and b"hunter2" not in log
+
+
 async def test_a_replay_makes_a_fresh_image_of_the_same_state(desk: Desk, workspace: Path) -> None:
     file, other = workspace / "f.lisp", workspace / "g.lisp"
     file.write_text("(defpackage :p (:use :cl))\n(in-package :p)\n(defvar *v* 1)\n(defun f () 1)\n")

@@ -17,6 +17,7 @@ import msgspec
 from descartes_core.agents.conversation import Conversation, Step
 from descartes_core.agents.hands import Hands
 from descartes_core.agents.journal import Journal
+from descartes_core.agents.masked import check_unmasked
 from descartes_core.agents.questions import Questions, Reply
 from descartes_core.agents.tools import WRITING
 from descartes_core.agents.tools.paths import writable
@@ -98,6 +99,7 @@ class ToolExecutor:
 
     async def _prepare(self, step: Step) -> Ready | Reply:
         ready = self._parse(step.call)
+        await check_unmasked(self._workspace, step.call)
         decision = self._with_unsaved(self._decide(step.call), ready.call)
         await self._lease(ready, step)
         if isinstance(decision, Allow):
@@ -109,6 +111,7 @@ class ToolExecutor:
             return ready
         # What a person wrote needs no second question, but no person's edit gets around a denial.
         edited = self._parse(answer)
+        await check_unmasked(self._workspace, answer)
         self._decide(answer)
         await self._lease(edited, step)
         return edited

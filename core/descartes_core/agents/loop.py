@@ -7,6 +7,8 @@ entering it again after a crash is the same as going on.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
+from dataclasses import replace
 
 import msgspec
 
@@ -28,28 +30,38 @@ async def drive(
     Errors: `LeaseLost` when a lease of the run was taken over, whatever the model raises.
     Concurrency: cancel it to stop; what had begun and not ended then has no result in the log.
     """
+    # What the log masks in the arguments of a call is still needed to execute it; after a crash it is gone,
+    # and the executor refuses what is left.
+    asked: dict[str, ToolCall] = {}
     while True:
         for step in tuple(conversation.steps):
             await control.boundary()
             await control.acting()
-            await executor.execute(step)
+            await executor.execute(replace(step, call=asked.get(step.call.id, step.call)))
         await control.boundary()
         await control.thinking()
         messages, heard = conversation.request()
         turn = await model.answer(messages)
         if turn is None:
             return
-        await journal.add(*_events(turn, heard, conversation, journal))
+        calls = _calls(turn, conversation.turns + 1)
+        asked = {call.id: call for call in calls}
+        await journal.add(*_events(turn, calls, heard, conversation, journal))
         if turn.text:
             control.say(f"{turn.text}\n")
 
 
-def _events(turn: Turn, heard: int, conversation: Conversation, journal: Journal) -> list[NewEvent]:
-    parent, number = conversation.last_event, conversation.turns + 1
-    calls = [
+def _calls(turn: Turn, number: int) -> list[ToolCall]:
+    return [
         ToolCall(id=f"call_{number}_{index}", name=each.name, arguments=each.arguments)
         for index, each in enumerate(turn.tool_calls, start=1)
     ]
+
+
+def _events(
+    turn: Turn, calls: Sequence[ToolCall], heard: int, conversation: Conversation, journal: Journal
+) -> list[NewEvent]:
+    parent = conversation.last_event
     events = []
     if turn.thought:
         thought = {"content": turn.thought, "thoughtType": "general", "thoughtId": uuid.uuid4().hex}

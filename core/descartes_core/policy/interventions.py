@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -22,6 +23,8 @@ from descartes_core.store import Reader, Store, Transaction
 Check = Callable[[Intervention, Answer], None]
 """Raises when an answer cannot be taken; the question then stays open."""
 
+ANSWERS_KEPT = 100
+
 STATUSES = ("open", "answered", "closed", "all")
 
 
@@ -32,6 +35,8 @@ class Interventions:
         self._store = store
         self._checks: dict[str, list[Check]] = defaultdict(list)
         self._changed: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._given: dict[str, Answer] = {}
+        """The last answers as they were given: the log masks what may be needed to act on them."""
         store.on_events(self._listen)
 
     def check_answers(self, kind: InterventionKind, check: Check) -> None:
@@ -97,7 +102,8 @@ class Interventions:
             "kind": question.kind, "choice": choice, "arguments": list(arguments), "reason": reason,
             **{key: question.data[key] for key in ("callId", "callKey") if key in question.data},
         }  # fmt: skip
-        await self._end(question, "intervention.answered", by, outcome)
+        async with self._handing_over(question.id, given):
+            await self._end(question, "intervention.answered", by, outcome)
         return msgspec.structs.replace(question, status="answered")
 
     async def close(self, id_prefix: str, reason: str, *, by: Principal) -> Intervention:
@@ -123,7 +129,7 @@ class Interventions:
                 if answer is None:
                     title = intervention_of(row).title
                     raise InterventionClosed(f"The question {title!r} was closed without an answer", id=id_)
-                return answer
+                return self._given.get(id_, answer)
             await changed.wait()
 
     async def list(
@@ -139,6 +145,21 @@ class Interventions:
         )
         for id_, kind, parent in rows.fetchall():
             tx.append(_ending("intervention.closed", id_, run, by, parent, {"kind": kind, "reason": reason}))
+
+    @asynccontextmanager
+    async def _handing_over(self, id_: str, given: Answer) -> AsyncIterator[None]:
+        """Have whoever waits for the question ID_ get the answer GIVEN, if the body succeeds."""
+        earlier = self._given.get(id_)
+        self._given[id_] = given
+        try:
+            yield
+        except BaseException:
+            self._given.pop(id_)
+            if earlier is not None:
+                self._given[id_] = earlier
+            raise
+        while len(self._given) > ANSWERS_KEPT:
+            self._given.pop(next(iter(self._given)))
 
     async def _end(self, question: Intervention, name: str, by: Principal, outcome: dict[str, Any]) -> None:
         def body(tx: Transaction) -> None:

@@ -5,6 +5,7 @@ Pure. It neither asks nor executes; the tool executor does what it says.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -34,8 +35,9 @@ class ToolCall(Shape, frozen=True):
     arguments: dict[str, Any]
 
     def key(self) -> str:
-        """Return what equal calls have in common: the name and the arguments, whatever their order."""
-        return f"{self.name} {msgspec.json.encode(self.arguments, order='deterministic').decode()}"
+        """Return what equal calls have in common: the name and a digest of the arguments in any order."""
+        arguments = msgspec.json.encode(self.arguments, order="deterministic")
+        return f"{self.name} {hashlib.sha256(arguments).hexdigest()}"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from descartes_core.model import Choice, Intervention, NewEvent, Principal
 from descartes_core.processes.kept import Command, Exit, KeptProcess
 from descartes_core.runs.output import Output
 from descartes_core.runs.work import Ending, Job
+from descartes_core.store.redaction import has_mark
 
 CHOICES = (
     Choice(id="accept", title="Run it"),
@@ -105,6 +106,11 @@ class ProcessRun:
         job = self._job
         if job.record.asks_first:
             await self._ask()
+        if any(has_mark(word) for word in job.record.command or []):
+            raise InvalidParams(
+                "The command of this run had something that the log does not keep, and the hub that knew it"
+                " has ended; spawn the run again"
+            )
         command = Command(
             command=job.record.command or [],
             cwd=str(job.around.workspace),

@@ -4,6 +4,7 @@ from descartes_core.store.log import Store
 from descartes_core.store.projections import Executes, Projection
 from descartes_core.store.query import EventQuery, Page
 from descartes_core.store.reader import Reader
+from descartes_core.store.redaction import Redactor
 from descartes_core.store.transaction import Transaction
 from descartes_core.store.verification import Verification, verify
 
@@ -13,6 +14,7 @@ __all__ = [
     "Page",
     "Projection",
     "Reader",
+    "Redactor",
     "Store",
     "Transaction",
     "Verification",

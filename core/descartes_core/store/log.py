@@ -17,6 +17,7 @@ from descartes_core.store.migrations import migrate
 from descartes_core.store.problems import BUSY_SECONDS, storage_problem
 from descartes_core.store.projections import Projection, Projections
 from descartes_core.store.reader import Reader
+from descartes_core.store.redaction import Redactor
 from descartes_core.store.transaction import Transaction
 from descartes_core.store.writer import Listener, Writer
 
@@ -30,8 +31,18 @@ class Store:
     transaction reads the end of the chain from it, and nothing is remembered from one to the next.
     """
 
-    def __init__(self, path: Path, clock: Clock, reader: Reader, projections: Projections, writer: Writer):
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        reader: Reader,
+        projections: Projections,
+        writer: Writer,
+        redactor: Redactor,
+    ) -> None:
         self.path = path
+        self.redactor = redactor
+        """What masks every event before it is appended; also for output on its way to people."""
         self.clock = clock
         self.reader = reader
         self._projections = projections
@@ -45,19 +56,21 @@ class Store:
         clock: Clock | None = None,
         runner: str = "local",
         projections: Iterable[Projection] | None = None,
+        redactor: Redactor | None = None,
     ) -> Store:
         """Return the log at PATH, made (mode 0600, its folder 0700) or migrated when that is needed.
 
         RUNNER names this machine in the events; PROJECTIONS are those of `descartes_core.projections`
-        unless a test gives others.
+        unless a test gives others; REDACTOR knows the values of secrets, none when it is left out.
         Errors: `StoreUnavailable` when the file or its folder cannot be written, or is a newer program's;
         `TimedOut` when another process holds it too long.
         """
         clock = clock or SystemClock()
         known = Projections(_standard() if projections is None else projections)
+        redactor = redactor or Redactor()
         connection = await asyncio.to_thread(_connect, path, clock, known)
-        writer = Writer(connection, path, clock, runner, known, asyncio.get_running_loop())
-        return cls(path, clock, await Reader.open(path), known, writer)
+        writer = Writer(connection, path, clock, runner, known, redactor, asyncio.get_running_loop())
+        return cls(path, clock, await Reader.open(path), known, writer, redactor)
 
     async def append(self, *events: NewEvent, expected: Mapping[str, int] | None = None) -> list[Event]:
         """Append EVENTS together, or none of them, and return them as published once they are on disk.

@@ -12,6 +12,7 @@ from descartes_core.model import Event, NewEvent
 from descartes_core.ports import Clock
 from descartes_core.store import rows
 from descartes_core.store.projections import Projections
+from descartes_core.store.redaction import Redactor
 
 _INSERT = f"INSERT INTO event ({', '.join(rows.COLUMNS)}) VALUES ({', '.join('?' * len(rows.COLUMNS))})"
 _VERSION = "SELECT version FROM event WHERE stream = ? ORDER BY version DESC LIMIT 1"
@@ -33,12 +34,18 @@ class Transaction:
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, clock: Clock, runner: str, projections: Projections
+        self,
+        connection: sqlite3.Connection,
+        clock: Clock,
+        runner: str,
+        projections: Projections,
+        redactor: Redactor,
     ) -> None:
         self.connection = connection
         self._clock = clock
         self._runner = runner
         self._projections = projections
+        self._redactor = redactor
         row = connection.execute("SELECT seq, hash, ts_ms FROM head").fetchone()
         self._first = self._head = Head(*row) if row else Head()
         self._versions: dict[str, int] = {}
@@ -46,13 +53,14 @@ class Transaction:
         self.now_ms = clock.now_ms()
 
     def append(self, event: NewEvent, *, expected: int | None = None) -> Event:
-        """Append EVENT and return it as published; its projections are up to date when this returns.
+        """Append EVENT, redacted, and return it as published; its projections are then up to date.
 
         Errors: `StreamConflict` when the stream's version is not EXPECTED (0 for a new stream);
-        `InvalidParams` when the log has an event with this id.
+        `InvalidParams` when the log has an event with this id; `PolicyDenied` when its stream shows a secret.
         """
         if expected is not None:
             self.expect(event.stream, expected)
+        event = self._redactor.event(event)
         version = self.version(event.stream)
         head = self._head
         made, row = rows.make(

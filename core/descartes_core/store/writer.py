@@ -21,6 +21,7 @@ from descartes_core.model import Event
 from descartes_core.ports import Clock
 from descartes_core.store.problems import storage_problem
 from descartes_core.store.projections import Projections
+from descartes_core.store.redaction import Redactor
 from descartes_core.store.transaction import Transaction
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class Writer:
         clock: Clock,
         runner: str,
         projections: Projections,
+        redactor: Redactor,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._connection = connection
@@ -59,6 +61,7 @@ class Writer:
         self._clock = clock
         self._runner = runner
         self._projections = projections
+        self._redactor = redactor
         self._loop = loop
         self._waiting: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._closing = False
@@ -112,7 +115,7 @@ class Writer:
     def _commit(self, jobs: list[Job]) -> list[Event]:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            tx = Transaction(self._connection, self._clock, self._runner, self._projections)
+            tx = Transaction(self._connection, self._clock, self._runner, self._projections, self._redactor)
             for job in jobs:
                 # Nobody waits for it any more, and nothing was done yet.
                 if not job.future.cancelled():

@@ -213,7 +213,7 @@ class ImageWork(ABC):
         uri = record.source.uri if record.source else None
         details = {"uri": uri, "success": live.success}
         try:
-            notes = await notes_of(record, self.texts.taken(), self.blobs)
+            notes = await notes_of(record, self.texts.taken(), self.blobs, self._store.redactor)
             await self._append(EVENT_NAMES[record.kind], evaluation | details | notes, record)
         except errors.DescartesError as error:
             log.error("%s is not in the history: %s", record.id, error.message)

@@ -9,6 +9,7 @@ import asyncio
 from typing import Any
 
 from descartes_core.errors import StoreUnavailable
+from descartes_core.store import Redactor
 from descartes_server.operations.blobs import Blobs
 from descartes_server.operations.evaluations import Record
 
@@ -16,23 +17,29 @@ INLINE = 4096
 """Code points of code that stand in the event itself."""
 
 
-async def notes_of(record: Record, files: list[tuple[str, str]], blobs: Blobs) -> dict[str, Any]:
+async def notes_of(
+    record: Record, files: list[tuple[str, str]], blobs: Blobs, redactor: Redactor
+) -> dict[str, Any]:
     """Return what is kept of RECORD, which made ASDF load FILES, paths and texts: `{code, asked}`.
 
     Errors: `StoreUnavailable` when a long text cannot be kept.
     """
-    if len(record.code) <= INLINE and not files and (record.code or record.source is None):
-        return _notes_of(record, files, blobs)
+    inline = len(record.code) <= INLINE and redactor.text(record.code) == record.code
+    if inline and not files and (record.code or record.source is None):
+        return _notes_of(record, files, blobs, redactor)
     try:
-        return await asyncio.to_thread(_notes_of, record, files, blobs)
+        return await asyncio.to_thread(_notes_of, record, files, blobs, redactor)
     except OSError as error:
         raise StoreUnavailable(
             f"a long text cannot be kept beside the log: {error.strerror}; make room on that disk"
         ) from None
 
 
-def _notes_of(record: Record, files: list[tuple[str, str]], blobs: Blobs) -> dict[str, Any]:
-    code = record.code
+def _notes_of(
+    record: Record, files: list[tuple[str, str]], blobs: Blobs, redactor: Redactor
+) -> dict[str, Any]:
+    # What is repeated has to be exact, so personal data is kept in the blob; secrets are not kept anywhere.
+    exact, code = redactor.keys(record.code), redactor.text(record.code)
     asked: dict[str, Any] = {"client": record.live.client if record.live else record.client}
     live = record.live
     if live is not None:
@@ -42,9 +49,10 @@ def _notes_of(record: Record, files: list[tuple[str, str]], blobs: Blobs) -> dic
     if record.source is not None and record.span is not None:
         asked["span"] = list(record.span)
         asked["range"] = _range(record)
+    if len(exact) > INLINE or exact != code:
+        asked["codeBlob"] = blobs.put(exact)
     if len(code) > INLINE:
-        asked["codeBlob"] = blobs.put(code)
-        code = f"{code[:INLINE]}… ({len(record.code) - INLINE} characters more)"
+        code = f"{code[:INLINE]}… ({len(code) - INLINE} characters more)"
     if record.source is not None and not record.code:
         asked["textBlob"] = blobs.put(record.source.text)
     if record.makes is not None:

@@ -16,6 +16,7 @@ from typing import Any
 import descartes_swank as swank
 from descartes_core.errors import DescartesError, LispLost
 from descartes_core.model import Event, Shape
+from descartes_core.store.redaction import has_mark
 from descartes_server.ide import drift, syntax
 from descartes_server.operations.blobs import Blobs
 from descartes_server.operations.journal import KINDS
@@ -108,6 +109,8 @@ class Replaying:
         code = self._text(asked.get("codeBlob"), event.data.get("code"))
         if code is None:
             return "its text is not kept any more"
+        if has_mark(code):
+            return "a secret in it was masked"
         uri = event.data.get("uri")
         path = path_of(uri) if uri else None
         if (system := _SYSTEM.match(code)) and KINDS[event.name] != "eval":

@@ -1,0 +1,185 @@
+"""What must never stand in the log, taken out before anything is appended.
+
+Masked are: secrets by their exact value (also escaped, in percent signs and in base64), keys known by their
+looks (`sk-…`, `ghp_…`, `AKIA…`, private keys, JWT), texts under names such as `api_key`, e-mail addresses,
+phone numbers and card numbers. What was masked reads `‹secret:NAME›`, `‹redacted›`, `‹email›`, `‹phone›` or
+`‹card›`; masking twice changes nothing more.
+
+Left as they are, because the program works by them: who acts (`{kind, id, name}`), ids, fencing tokens, words
+of our own such as statuses, and paths. Text that has to be exact to be used again (the code of the journal,
+the arguments of a call under way) is kept outside the log by whoever uses it; see docs/history.md.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from descartes_core.errors import PolicyDenied
+from descartes_core.model import NewEvent
+from descartes_core.store import patterns
+from descartes_core.store.patterns import REDACTED
+from descartes_core.store.secret_values import forms_of
+from descartes_core.store.sensitive_names import hides_numbers, is_sensitive, words
+
+WORDS_OF_OURS = words(
+    "id kind mode status state to from event phase role tool backend outcome severity type scope format"
+    " change exit runner framework toolLevel messageId thoughtId callId order stream"
+)
+_OWN_WORD = re.compile(r"[a-z_-]{1,24}\Z|[a-z]{2,5}_[0-9a-f]{32}\Z")
+PATHS = words("path paths uri file files folder cwd folders from_path to_path movedFrom movedTo")
+MARK = re.compile(r"‹(?:secret:[^›\n]{1,200}|redacted|email|phone|card)›")
+"""What stands in place of something masked."""
+
+SHORT = 96
+"""Characters of a text that is remembered with what it looks like when masked."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Redactor:
+    """Masks what must not be kept or shown; the vault tells it the values of secrets.
+
+    Concurrency: safe from any thread; what is protected is replaced as a whole.
+    """
+
+    def __init__(self) -> None:
+        self._values: Mapping[str, str] = {}
+        self._forms: tuple[tuple[str, str], ...] = ()
+
+    def protect(self, name: str, value: str) -> None:
+        """Mask VALUE, in every form it can take, as `‹secret:NAME›` from now on."""
+        self._put({**self._values, name: value})
+
+    def release(self, name: str) -> None:
+        """Stop looking for the value of NAME; what was masked stays so."""
+        self._put({each: value for each, value in self._values.items() if each != name})
+
+    def text(self, text: str) -> str:
+        """Return TEXT with everything masked that must not be kept."""
+        if len(text) < 4:
+            return text
+        text = self._hidden(text)
+        return patterns.mask_short(text) if len(text) <= SHORT else patterns.mask(text)
+
+    def keys(self, text: str) -> str:
+        """Return TEXT with secrets masked, by value and by looks, and nothing else: for text used again."""
+        return patterns.mask_keys(self._hidden(text))
+
+    def data(self, value: Any) -> Any:
+        """Return VALUE, as JSON has it, with everything masked; VALUE itself is not changed."""
+        return self._any(value)
+
+    def event(self, event: NewEvent) -> NewEvent:
+        """Return EVENT as it may be appended.
+
+        Errors: `PolicyDenied` when its stream, by which the program finds it, shows a secret.
+        """
+        self._check_stream(event.stream)
+        shown = _encode_or_none((event.data, event.metadata, event.tags))
+        if shown is not None and not self._suspicious(shown):
+            return event
+        return msgspec.structs.replace(
+            event,
+            data=self._event_data(event),
+            metadata=self._any(event.metadata),
+            tags=[self.text(tag) for tag in event.tags],
+        )
+
+    def _event_data(self, event: NewEvent) -> dict[str, Any]:
+        data: dict[str, Any] = self._any(event.data)
+        if event.name.startswith("lease."):
+            # The arbiter finds leases by these; that they show no secret was checked with the stream.
+            data |= {key: event.data[key] for key in ("path", "uri") if key in event.data}
+        return data
+
+    def _suspicious(self, shown: str) -> bool:
+        return any(form in shown for form, _ in self._forms) or patterns.suspicious(shown)
+
+    def _put(self, values: Mapping[str, str]) -> None:
+        forms = {form: name for name, value in values.items() for form in forms_of(value)}
+        self._values = values
+        # The longest first: a value may contain another.
+        self._forms = tuple(sorted(forms.items(), key=lambda each: (-len(each[0]), each[0])))
+
+    def _hidden(self, text: str) -> str:
+        shown = tuple(each for each in self._forms if each[0] in text)
+        if not shown:
+            return text
+        names = dict(shown)
+        return _any_of(shown).sub(
+            lambda found: f"‹secret:{names[found[0]]}›" if found[0] in names else found[0], text
+        )
+
+    def _any(self, value: Any, name: str = "") -> Any:
+        if isinstance(value, str):
+            return self._string(value, name)
+        if isinstance(value, Mapping):
+            if _is_principal(value):
+                return value
+            return {self._key(key): self._any(each, key) for key, each in value.items()}
+        if isinstance(value, list | tuple):
+            return self._list(value, name)
+        if isinstance(value, bool | None) or not isinstance(value, int | float):
+            return msgspec.to_builtins(value) if isinstance(value, msgspec.Struct) else value
+        return REDACTED if hides_numbers(name) else value
+
+    def _string(self, value: str, name: str) -> str:
+        if name in WORDS_OF_OURS and _OWN_WORD.match(value):
+            return value
+        if name in PATHS:
+            return self._hidden(value)
+        if name and is_sensitive(name) and not patterns.is_placeholder(value):
+            hidden = self._hidden(value)
+            return hidden if MARK.search(hidden) else REDACTED
+        return self.text(value)
+
+    def _list(self, values: list[Any] | tuple[Any, ...], name: str) -> list[Any]:
+        found: list[Any] = []
+        option = ""
+        for value in values:
+            # A command in words: `--password`, then the password.
+            found.append(self._any(value, option or name))
+            option = value if isinstance(value, str) and value.startswith("--") and "=" not in value else ""
+        return found
+
+    def _key(self, key: Any) -> Any:
+        return self.text(key) if isinstance(key, str) and len(key) > 8 else key
+
+    def _check_stream(self, stream: str) -> None:
+        for form, name in self._forms:
+            if len(form) >= 8 and form in stream:
+                raise PolicyDenied(
+                    f"What this is about has the value of the secret {name!r} in its name; rename it first"
+                )
+
+
+def has_mark(text: str) -> bool:
+    """Return whether TEXT has a mark that stands for something masked."""
+    return "‹" in text and MARK.search(text) is not None
+
+
+@functools.lru_cache(maxsize=256)
+def _any_of(forms: tuple[tuple[str, str], ...]) -> re.Pattern[str]:
+    """Return what finds a mark, which stays as it is, or one of FORMS; a short one where it stands alone."""
+    alone = r"(?<![A-Za-z0-9]){}(?![A-Za-z0-9])"
+    found = [re.escape(form) if len(form) >= 8 else alone.format(re.escape(form)) for form, _ in forms]
+    return re.compile("|".join([MARK.pattern, *found]))
+
+
+def _is_principal(value: Mapping[Any, Any]) -> bool:
+    return value.get("kind") in ("human", "agent", "service") and "id" in value and value.keys() <= _PRINCIPAL
+
+
+_PRINCIPAL = {"kind", "id", "name", "via"}
+
+
+def _encode_or_none(value: Any) -> str | None:
+    try:
+        return _encode(value).decode()
+    except (UnicodeError, TypeError):
+        return None
