@@ -19,6 +19,7 @@ import msgspec
 
 from descartes_core import errors, model
 from descartes_core.config import schema, table
+from descartes_core.memory import shapes as memory_shapes
 from descartes_server.cli.main import main as command_line
 from descartes_server.lsp import ext
 from descartes_server.operations import lisp_shapes, registry
@@ -130,7 +131,7 @@ def shapes() -> list[type[msgspec.Struct]]:
     """Return every wire shape, by name."""
     found = {
         value.__name__: value
-        for module in (model, lisp_shapes)
+        for module in (model, lisp_shapes, memory_shapes)
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, model.Shape) and value is not model.Shape
     }

@@ -43,7 +43,9 @@ SAMPLES = {
     "system": "alexandria",
     "task": "'Fix the tests'",
     "text": "string",
+    "thought": "api-design",
     "thread": "7",
+    "title": "'API design'",
     "uri": "src/shapes.lisp",
 }
 

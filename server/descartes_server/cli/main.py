@@ -27,6 +27,7 @@ OWN = {
     "lsp": "descartes_server.cli.processes:lsp",
     "repl": "descartes_server.cli.processes:repl",
     "spawn": "descartes_server.cli.spawn:spawn",
+    "thoughts": "descartes_server.cli.thoughts:thoughts",
     "trust": "descartes_server.cli.trust:trust",
 }
 """Commands written by hand; those of every other resource are made from its operations."""
@@ -50,6 +51,8 @@ SUMMARIES = {
     "repl": "Converse with the live image.",
     "run": "Show and steer runs.",
     "spawn": "Start a run.",
+    "thought": "The same as thoughts, with every option of the operations.",
+    "thoughts": "Write and find notes, yours and those of agents.",
     "trust": "Trust a workspace, or list those that are.",
 }
 

@@ -74,9 +74,9 @@ class View:
 
 def of(operation: str) -> View | None:
     """Return the view of OPERATION's result, None when it is shown field by field."""
-    from descartes_server.cli import exploring_views  # which is made of what stands here
+    from descartes_server.cli import exploring_views, memory_views  # which are made of what stands here
 
-    return VIEWS.get(operation) or exploring_views.VIEWS.get(operation)
+    return VIEWS.get(operation) or exploring_views.VIEWS.get(operation) or memory_views.VIEWS.get(operation)
 
 
 def escape(text: str) -> str:

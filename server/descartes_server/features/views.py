@@ -23,6 +23,10 @@ async def show(state: ServerState, name: str, result: Mapping[str, Any]) -> None
     if name.startswith("inspector.") and "parts" in result:
         await _open(state, f"inspection-{result['id'][4:12]}.txt", inspecting.document(result))
         return
+    if name.startswith("thought.") and "path" in result:
+        # A note is a file of the person's: that itself is opened, to be read and edited.
+        await state.client.open_document(result["uri"], focus=True)
+        return
     text = as_text(result)
     if len(text) <= _SHORT and "\n" not in text.strip():
         state.client.show(text.strip() or f"{name}: nothing")

@@ -27,6 +27,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "intervention": ("intervention",),
     "history": ("history", "timeline"),
     "session": ("session",),
+    "thought": ("thought",),
     "hub": ("hub",),
     "guard": ("guard",),
     "lisp": (
