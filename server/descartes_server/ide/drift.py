@@ -8,6 +8,7 @@ only one form is read again.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -19,7 +20,18 @@ from descartes_server.ide.segments import Segment
 from descartes_server.ide.syntax import Syntax
 from descartes_server.ide.tree import Node, tree
 
-__all__ = ["Has", "Space", "State", "Unit", "kind_of", "state", "states", "to_load", "units_in"]
+__all__ = [
+    "Has",
+    "Space",
+    "State",
+    "Unit",
+    "kind_of",
+    "state",
+    "states",
+    "to_load",
+    "units_in",
+    "units_of_form",
+]
 
 State = Literal["loaded", "changed", "missing", "unknown"]
 Space = Literal["function", "method", "compiler-macro", "setf", "variable", "type", "package", "other"]
@@ -128,6 +140,18 @@ def units_in(syntax: Syntax) -> list[Unit]:
         if form is not None and form.name and base_name(form.operator) == "in-package":
             package = segment.text[form.name_start : form.name_end]
     return found
+
+
+def units_of_form(syntax: Syntax, start: int, end: int) -> list[Unit] | None:
+    """Return the definitions of the top-level form from START to END, as if it stood alone in a text.
+
+    None when no tile of SYNTAX has exactly this form.
+    """
+    index = bisect_right(syntax.bases, start) - 1
+    base, segment = syntax.bases[index], syntax.segments[index]
+    if segment.root is None or (start, end) != (base + segment.prefix_start, base + segment.root[1]):
+        return None
+    return [_placed(part, base, None) for part in _parts(segment)]
 
 
 def states(units: Iterable[Unit], has: Mapping[tuple[Any, ...], Has]) -> list[tuple[Unit, State]]:

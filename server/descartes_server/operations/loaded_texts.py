@@ -93,10 +93,18 @@ async def units_of(source: SourceText) -> list[Unit]:
 
 async def _made_by(record: Record) -> list[Unit]:
     if record.code:
-        return await _units_of_code(record.code)
+        known = await _units_of_form(record)
+        return await _units_of_code(record.code) if known is None else known
     if record.kind == "eval" or record.source is None:
         return []
     return await units_of(record.source)
+
+
+async def _units_of_form(record: Record) -> list[Unit] | None:
+    """Return what the form of a file that RECORD is about defines: that file has been read already."""
+    if record.source is None or record.span is None:
+        return None
+    return drift.units_of_form(await parsed(record.source), *record.span)
 
 
 async def _units_of_code(code: str) -> list[Unit]:

@@ -8,6 +8,16 @@ local METHODS = require('descartes.protocol')
 local warned = false
 local starting ---@type integer? the client that was started last
 
+--- Ask for the hints of every buffer of CLIENT_ID again. Neovim 0.10 goes on to show the old ones on lines
+--- whose text has not changed, unless its hints are begun anew.
+local function refresh_hints(client_id)
+  for _, buffer in ipairs(vim.lsp.get_buffers_by_client_id(client_id)) do
+    if vim.lsp.inlay_hint.is_enabled({ bufnr = buffer }) then
+      vim.lsp.inlay_hint.enable(true, { bufnr = buffer })
+    end
+  end
+end
+
 ---@return table<string, fun(err: any, params: any, context: any)>
 local function handlers()
   local found = {}
@@ -20,6 +30,12 @@ local function handlers()
   found['workspace/codeLens/refresh'] = function(_, _, context)
     require('descartes.lenses').refresh_all(context.client_id)
     return vim.NIL
+  end
+  if vim.fn.has('nvim-0.11') == 0 then
+    found['workspace/inlayHint/refresh'] = function(_, _, context)
+      refresh_hints(context.client_id)
+      return vim.NIL
+    end
   end
   return found
 end
