@@ -10,6 +10,6 @@ def standard() -> tuple[Projection, ...]:
     from descartes_core.leases.projection import LEASES
     from descartes_core.policy.projection import INTERVENTIONS
     from descartes_core.runs.projection import RUNS
-    from descartes_core.timetravel.forks import FORKS
+    from descartes_core.trace.projection import SESSIONS
 
-    return (LEASES, RUNS, INTERVENTIONS, FORKS)
+    return (LEASES, RUNS, INTERVENTIONS, SESSIONS)

@@ -398,9 +398,9 @@ async def test_a_fork_goes_on_and_leaves_the_original_as_it_was(bench: Bench) ->
     assert (await bench.store.reader.rows("SELECT count(*) AS n FROM event"))[0]["n"] == (
         await bench.store.reader.last_seq()
     )
-    kept = await bench.store.reader.rows("SELECT * FROM session_fork ORDER BY seq")
+    kept = await bench.store.reader.rows("SELECT * FROM session ORDER BY seq")
     await bench.store.rebuild()
-    assert await bench.store.reader.rows("SELECT * FROM session_fork ORDER BY seq") == kept
+    assert await bench.store.reader.rows("SELECT * FROM session ORDER BY seq") == kept
 
 
 async def test_a_forked_run_is_taken_up_again_with_its_whole_past(

@@ -66,9 +66,9 @@ class Store:
         `TimedOut` when another process holds it too long.
         """
         clock = clock or SystemClock()
-        known = Projections(_standard() if projections is None else projections)
+        known = Projections(standard_projections() if projections is None else projections)
         redactor = redactor or Redactor()
-        connection = await asyncio.to_thread(_connect, path, clock, known)
+        connection = await asyncio.to_thread(connect, path, clock, known)
         writer = Writer(connection, path, clock, runner, known, redactor, asyncio.get_running_loop())
         return cls(path, clock, await Reader.open(path), known, writer, redactor)
 
@@ -124,13 +124,18 @@ class Store:
         await self._writer.close()
 
 
-def _standard() -> Iterable[Projection]:
+def standard_projections() -> Iterable[Projection]:
+    """Return the projections that every log is opened with."""
     from descartes_core.projections import standard
 
     return standard()
 
 
-def _connect(path: Path, clock: Clock, projections: Projections) -> sqlite3.Connection:
+def connect(path: Path, clock: Clock, projections: Projections) -> sqlite3.Connection:
+    """Return a connection that may write the log at PATH, which is made or migrated when that is needed.
+
+    Errors: as of `Store.open`.
+    """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))

@@ -6,14 +6,18 @@ the run it came from up to that moment, and then its own (`descartes_core.agents
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from descartes_core.agents.past import Fork
 from descartes_core.errors import InvalidParams, NotFound
-from descartes_core.model import Event, NewEvent, Principal, Shape
-from descartes_core.ports import new_id
-from descartes_core.store import EventQuery, Reader, Store
-from descartes_core.store.projections import Executes, Projection
+from descartes_core.model import Event, Principal, Shape
+from descartes_core.store import EventQuery, Reader, Store, Transaction
+from descartes_core.trace import forks as sessions
+
+_FORKS = (
+    "SELECT id, forked, parent, fork_run AS run, fork_seq FROM session WHERE forked IS NOT NULL ORDER BY seq"
+)
 
 
 class Branch(Shape, frozen=True, kw_only=True):
@@ -49,30 +53,20 @@ async def record_fork(store: Store, run: str, seq: int, *, by: Principal, reason
             f"Expected a moment of {run}, which began with event {spawned.seq}, got {seq}; give a later one"
         )
     last = await store.reader.events(EventQuery(run=run, until=await _id_at(store.reader, seq), limit=1))
-    session = new_id("ses")
-    data: dict[str, Any] = {
-        "session": session, "parent": spawned.session, "run": run, "seq": seq, "event": last.events[0].id,
-    }  # fmt: skip
-    if reason:
-        data["reason"] = reason
-    await store.append(
-        NewEvent(
-            category="state_change",
-            name="session.forked",
-            stream=f"session/{session}",
-            actor=by,
-            session=session,
-            parent=last.events[0].id,
-            data=data,
-        )
-    )
-    return session
+    parent, event = spawned.session or "", last.events[0].id
+
+    def body(tx: Transaction) -> str:
+        return sessions.fork(tx, parent, seq, by=by, event=event, run=run, reason=reason or None)
+
+    return await store.transact(body)
 
 
 async def fork_into(reader: Reader, session: str) -> Fork:
     """Return where SESSION (an id or its beginning) was forked off. Errors: `NotFound`, `InvalidParams`."""
     id_ = await reader.resolve("ses", session)
-    rows = await reader.rows("SELECT id, run, fork_seq FROM session_fork WHERE id = ?", (id_,))
+    rows = await reader.rows(
+        "SELECT id, fork_run AS run, fork_seq FROM session WHERE id = ? AND fork_run IS NOT NULL", (id_,)
+    )
     if not rows:
         raise NotFound(
             f"Expected a session that was forked off another, {id_} was not; make one with session.fork"
@@ -90,7 +84,7 @@ async def run_of(reader: Reader, session: str) -> str:
 
 async def branches(reader: Reader, session: str) -> list[Branch]:
     """Return all sessions that came of the one that SESSION, a whole id, came of, each before its forks."""
-    rows = {row["id"]: row for row in await reader.rows("SELECT * FROM session_fork ORDER BY seq")}
+    rows = {row["id"]: row for row in await reader.rows(_FORKS)}
     root = session
     while root in rows:
         root = rows[root]["parent"]
@@ -108,7 +102,7 @@ async def branches(reader: Reader, session: str) -> list[Branch]:
     return ordered
 
 
-async def _branch(reader: Reader, session: str, row: dict[str, Any] | None, depth: int) -> Branch:
+async def _branch(reader: Reader, session: str, row: Mapping[str, Any] | None, depth: int) -> Branch:
     spawned = await reader.events(EventQuery(session=session, type="run.spawned", order="asc", limit=1000))
     runs = [str(event.run) for event in spawned.events]
     if row is None:
@@ -133,32 +127,3 @@ async def _id_at(reader: Reader, seq: int) -> str:
     if not rows:
         raise InvalidParams(f"Expected the number of an event, got {seq}; look at the history")
     return str(rows[0]["id"])
-
-
-def _apply(tx: Executes, event: Event) -> None:
-    data = event.data
-    tx.execute(
-        "INSERT INTO session_fork (id, seq, forked, parent, run, fork_seq) VALUES (?, ?, ?, ?, ?, ?)",
-        (data["session"], event.seq, event.id, data["parent"], data["run"], data["seq"]),
-    )
-
-
-FORKS = Projection(
-    name="session_fork",
-    version=1,
-    tables={
-        "session_fork": """
-CREATE TABLE session_fork (
-  id TEXT PRIMARY KEY,
-  seq INTEGER NOT NULL,
-  forked TEXT NOT NULL,
-  parent TEXT NOT NULL,
-  run TEXT NOT NULL,
-  fork_seq INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX session_fork_run ON session_fork (run, fork_seq);
-"""
-    },
-    prefixes=("session.forked",),
-    apply=_apply,
-)

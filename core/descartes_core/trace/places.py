@@ -1,0 +1,94 @@
+"""Where the logs of sessions lie: one for each in the user's own folder, or that of a workspace."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from pathlib import Path
+
+from descartes_core.errors import StoreUnavailable
+from descartes_core.store.direct import read
+
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
+_DIGITS_OF_A_NAME = 32
+
+
+def home() -> Path:
+    """Return the user's own folder, `DESCARTES_HOME` or `~/.descartes`."""
+    return Path(os.environ.get("DESCARTES_HOME") or Path.home() / ".descartes")
+
+
+def new_log(session: str) -> Path:
+    """Return the path of a new, empty log for SESSION: `sessions/<id>.db`, `<id>.2.db` when that is taken."""
+    folder = home() / "sessions"
+    number = 1
+    while True:
+        path = folder / (f"{_name(session)}.db" if number == 1 else f"{_name(session)}.{number}.db")
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Made here and now, so that no other process takes the same one.
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            return path
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise StoreUnavailable(
+                f"No session can be kept in {str(folder)!r}: {error.strerror}; check its permissions"
+            ) from None
+
+
+def log_of(session: str) -> Path | None:
+    """Return the log in the user's folder that has SESSION, the last one written when several have."""
+    folder = home() / "sessions"
+    own = [path for path in folder.glob(f"{_name(session)}*.db") if _number(path, session) is not None]
+    for path in sorted(own, key=lambda path: _number(path, session) or 0, reverse=True):
+        if _has(path, session):
+            return path
+    # A fork lives in the log of its parent.
+    others = sorted(set(folder.glob("*.db")) - set(own))
+    return next((path for path in others if _has(path, session)), None)
+
+
+def workspace_log(workspace: str | os.PathLike[str]) -> Path:
+    """Return the log of the workspace with the root WORKSPACE; its folder `.descartes` is made if need be.
+
+    Errors: `StoreUnavailable` when that folder is another user's, a link, or cannot be made.
+    """
+    folder = Path(workspace).resolve() / ".descartes"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+            raise StoreUnavailable(
+                f"Expected {str(folder)!r} to be a folder of yours, it is not; move it away"
+            )
+        ignore = folder / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        raise StoreUnavailable(
+            f"No log can be kept in {str(folder)!r}: {error.strerror}; give the root of a workspace"
+        ) from None
+    return folder / "descartes.db"
+
+
+def _name(session: str) -> str:
+    """Return the name of the log of SESSION: its id where that is a safe name."""
+    if _PLAIN.fullmatch(session):
+        return session
+    return hashlib.sha256(session.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS_OF_A_NAME]
+
+
+def _number(path: Path, session: str) -> int | None:
+    """Return which log of SESSION PATH is, counted from 1; None when it is not one."""
+    rest = path.name.removeprefix(_name(session)).removesuffix(".db")
+    if not rest:
+        return 1
+    return int(rest[1:]) if rest[0] == "." and rest[1:].isdecimal() else None
+
+
+def _has(path: Path, session: str) -> bool:
+    rows = read(path, lambda rows: rows("SELECT 1 FROM session WHERE id = ?", (session,)))
+    return bool(rows)
