@@ -58,7 +58,7 @@ def type_name(kind: Any) -> str:
     if origin in (list, tuple):
         return f"[{type_name(arguments[0])}]"
     if origin is dict:
-        return "object"
+        return f"object of {type_name(arguments[1])}" if type_name(arguments[1])[:1].isupper() else "object"
     if arguments:
         return " \\| ".join(type_name(each) for each in arguments if each is not type(None))
     return {str: "text", int: "integer", float: "number", bool: "boolean"}.get(kind, "any JSON")

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from descartes_core.agents.journal import Journal
-from descartes_core.agents.tools import texts
 from descartes_core.agents.tools.paths import relative
 from descartes_core.agents.tools.tool import CommandResult
 from descartes_core.errors import LeaseLost
@@ -22,6 +21,7 @@ from descartes_core.leases.arbiter import is_over, next_token, open_leases, own_
 from descartes_core.leases.words import lease_lost
 from descartes_core.model import Event, Lease
 from descartes_core.processes.kept import Command, KeptProcess
+from descartes_core.replacement import prepare
 from descartes_core.store import Transaction
 
 SHOWN_BYTES = 65_536
@@ -70,7 +70,7 @@ class Hands:
     async def replace(self, path: Path, before: bytes | None, after: bytes, parent: str) -> None:
         """Replace the file PATH by AFTER and log it, if the run still holds its lease."""
         await self._journal.store.transact(lambda tx: self._check_held(tx, path))
-        replacement = await asyncio.to_thread(texts.prepare, path, after)
+        replacement = await asyncio.to_thread(prepare, path, after)
         written = {
             "path": relative(self._places.workspace, path),
             "sha256Before": None if before is None else hashlib.sha256(before).hexdigest(),

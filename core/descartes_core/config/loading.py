@@ -9,14 +9,15 @@ import difflib
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-from descartes_core.config import places
-from descartes_core.config.table import Setting, Settings, groups, settings
+from descartes_core.config import places, versions
+from descartes_core.config.table import CURRENT_VERSION, Setting, Settings, groups, settings
+from descartes_core.errors import DescartesError
 
 Severity = Literal["error", "warning", "information"]
 
@@ -59,6 +60,8 @@ class Source:
     file: Path | None = None
     text: str = ""
     values: Mapping[str, Any] | None = None
+    draft: versions.Draft | None = None
+    """How TEXT came from what stands in FILE, when that is of an older version."""
 
 
 def load(sources: Sequence[Source]) -> Loaded:
@@ -85,12 +88,35 @@ def problems_in(file: Path, text: str, *, may_name_programs: bool) -> list[Probl
     return load([from_file(file, may_name_programs=may_name_programs, text=text)]).problems
 
 
+def named(name: str) -> Setting | None:
+    """Return the setting NAME, also where its last word is in snake_case, as it once was."""
+    found = settings().get(name)
+    if found is not None:
+        return found
+    return next((each for each in settings().values() if each.snake == name), None)
+
+
+def unknown(name: str, known: Sequence[str]) -> str:
+    """Return the sentence that there is no setting NAME, but those KNOWN, one of which may be meant."""
+    # The group is the same for all, and would make every name look alike.
+    keys = {each.rpartition(".")[2]: each for each in known}
+    near = difflib.get_close_matches(name.rpartition(".")[2], keys, n=1)
+    meant = f"did you mean {keys[near[0]]!r}? There" if near else "there"
+    return f"there is no setting {name!r}; {meant} are {', '.join(sorted(known))}"
+
+
 def _take(loaded: Loaded, values: dict[str, Any], source: Source) -> None:
     """Put what SOURCE says into VALUES by dotted name, or its problem into LOADED."""
-    given = source.values if source.values is not None else _parsed(loaded, source)
+    if source.values is not None:
+        given = source.values
+    else:
+        source, given = _current(loaded, source)
     for group, content in given.items():
+        if (whole := settings().get(group)) is not None:
+            _take_value(loaded, values, source, whole, (group,), content)
+            continue
         if group not in groups() or not isinstance(content, Mapping):
-            loaded.problems.append(_problem(source, (group,), _unknown(group, list(groups()))))
+            loaded.problems.append(_problem(source, (group,), unknown(group, list(groups()))))
             continue
         for key, value in content.items():
             _take_one(loaded, values, source, group, key, value)
@@ -99,27 +125,32 @@ def _take(loaded: Loaded, values: dict[str, Any], source: Source) -> None:
 def _take_one(
     loaded: Loaded, values: dict[str, Any], source: Source, group: str, key: str, value: Any
 ) -> None:
-    setting, path = _named(group, key), (group, key)
+    setting, path = named(f"{group}.{key}"), (group, key)
     if setting is None:
         within = [name for name in settings() if name.startswith(f"{group}.")]
-        loaded.problems.append(_problem(source, path, _unknown(f"{group}.{key}", within)))
+        loaded.problems.append(_problem(source, path, unknown(f"{group}.{key}", within)))
         return
     if setting.name != f"{group}.{key}":
         loaded.problems.append(_renamed(source, path, setting))
+    _take_value(loaded, values, source, setting, path, value)
+
+
+def _take_value(
+    loaded: Loaded,
+    values: dict[str, Any],
+    source: Source,
+    setting: Setting,
+    path: places.Path,
+    value: Any,
+) -> None:
     if wrong := _wrong(setting, value, source):
         message, inner = wrong
         loaded.problems.append(_problem(source, (*path, *inner), message))
     else:
-        values[setting.name] = value
+        # Providers and the like, named in several places, are all there.
+        is_map = isinstance(setting.default, dict)
+        values[setting.name] = {**values.get(setting.name, {}), **value} if is_map else value
         loaded.origins[setting.name] = source.name
-
-
-def _named(group: str, key: str) -> Setting | None:
-    """Return the setting that is written KEY in GROUP: by its name, or in snake_case as it once was."""
-    found = settings().get(f"{group}.{key}")
-    if found is not None:
-        return found
-    return next((each for each in settings().values() if each.snake == f"{group}.{key}"), None)
 
 
 def _wrong(setting: Setting, value: Any, source: Source) -> tuple[str, places.Path] | None:
@@ -145,14 +176,6 @@ def _path_of(where: str) -> places.Path:
     return tuple(int(number) if number else name for number, name in words)
 
 
-def _unknown(name: str, known: Sequence[str]) -> str:
-    # The group is the same for all, and would make every name look alike.
-    keys = {each.rpartition(".")[2]: each for each in known}
-    near = difflib.get_close_matches(name.rpartition(".")[2], keys, n=1)
-    meant = f"did you mean {keys[near[0]]!r}? There" if near else "there"
-    return f"there is no setting {name!r}; {meant} are {', '.join(sorted(known))}"
-
-
 def _renamed(source: Source, path: places.Path, setting: Setting) -> Problem:
     message = f"{'.'.join(map(str, path))!r} is now called {setting.name!r}; it counts under both names"
     new = setting.name.rpartition(".")[2]
@@ -162,9 +185,10 @@ def _renamed(source: Source, path: places.Path, setting: Setting) -> Problem:
 def _problem(source: Source, path: places.Path, message: str, **more: Any) -> Problem:
     if source.file is None:
         return Problem(message, None, **more)
-    start, end = _span(source.text, path)
-    line, column = places.line_and_column(source.text, start)
-    return Problem(message, source.file, line, column, places.line_and_column(source.text, end), **more)
+    start, end = (places.line_and_column(source.text, at) for at in _span(source.text, path))
+    if source.draft is not None:
+        start, end = ((source.draft.line_before(line), column) for line, column in (start, end))
+    return Problem(message, source.file, *start, end, **more)
 
 
 def _span(text: str, path: places.Path) -> places.Span:
@@ -172,18 +196,35 @@ def _span(text: str, path: places.Path) -> places.Span:
     entries = places.scan(text)
     for length in range(len(path), 0, -1):
         for entry in entries:
-            if entry.path[:length] == path[:length] and len(entry.path) - len(entry.words) < length:
-                return entry.words[length - 1 - (len(entry.path) - len(entry.words))]
+            if entry.path[:length] == path[:length] and length - 1 in entry.names:
+                return entry.names[length - 1]
     return 0, 0
 
 
-def _parsed(loaded: Loaded, source: Source) -> Mapping[str, Any]:
+def _current(loaded: Loaded, source: Source) -> tuple[Source, Mapping[str, Any]]:
+    """Return SOURCE as of the newest version, and what it says; nothing of one that cannot be read."""
     try:
         found = tomllib.loads(source.text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         loaded.problems.append(_no_toml(source, str(error)))
-        return {}
-    return {key: value for key, value in found.items() if key != "version"}
+        return source, {}
+    try:
+        migration = versions.migrate(source.text)
+    except DescartesError as error:
+        loaded.problems.append(_problem(source, ("version",), error.message, severity="error"))
+        return source, {}
+    if migration.steps:
+        loaded.problems.append(_problem(source, ("version",), _old(migration), code="setting.version"))
+        source = replace(source, text=migration.text, draft=migration.draft)
+        found = tomllib.loads(migration.text)
+    return source, {key: value for key, value in found.items() if key != "version"}
+
+
+def _old(migration: versions.Migration) -> str:
+    return (
+        f"this file is of version {migration.source}; it counts, and `descartes config migrate` brings it to"
+        f" {CURRENT_VERSION}"
+    )
 
 
 def _no_toml(source: Source, error: str) -> Problem:
@@ -196,10 +237,13 @@ def _no_toml(source: Source, error: str) -> Problem:
     return Problem(message, source.file, line, column, severity="error")
 
 
-def nested(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def nested(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return VALUES, by dotted names, as a map of groups."""
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, Any] = {}
     for name, value in values.items():
         group, _, key = name.partition(".")
-        found.setdefault(group, {})[key] = value
+        if key:
+            found.setdefault(group, {})[key] = value
+        else:
+            found[group] = value
     return found

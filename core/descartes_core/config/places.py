@@ -7,7 +7,7 @@ problem, a hover, a completion or a renamed key has its exact place.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 DEEPEST = 64
@@ -47,6 +47,12 @@ class Entry:
     def key(self) -> Span:
         """Return the place of the whole key or header name."""
         return self.words[0][0], self.words[-1][1]
+
+    @property
+    def names(self) -> Mapping[int, Span]:
+        """Return the place of each name of PATH that is written here, by its index in PATH."""
+        named = [at for at, each in enumerate(self.path) if isinstance(each, str)]
+        return dict(zip(named[-len(self.words) :], self.words, strict=True))
 
 
 def scan(text: str) -> list[Entry]:

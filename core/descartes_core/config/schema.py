@@ -40,6 +40,8 @@ def property_of(setting: Setting) -> dict[str, Any]:
 
 
 def _group(name: str) -> dict[str, Any]:
+    if name in settings():
+        return property_of(settings()[name])
     rows = [each for each in settings().values() if each.name.startswith(f"{name}.")]
     return {
         "description": groups()[name],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 
@@ -104,6 +104,15 @@ class InlineResultSettings(Group, frozen=True):
     ] = True
 
 
+class ProviderSettings(Group, frozen=True):
+    """One provider of models."""
+
+    enabled: bool = True
+    model: str | None = None
+    base_url: str | None = None
+    api_key: str | None = None
+
+
 class Settings(Group, frozen=True):
     """All settings, every one with its default."""
 
@@ -113,6 +122,14 @@ class Settings(Group, frozen=True):
     hub: HubSettings = HubSettings()
     hover: HoverSettings = HoverSettings()
     inline_results: InlineResultSettings = InlineResultSettings()
+    providers: Annotated[
+        dict[str, ProviderSettings],
+        row(
+            "Providers of models by name. `model` is what `descartes spawn --model NAME` uses; an `apiKey`"
+            " is masked wherever it would be shown or written.",
+            program=True,
+        ),
+    ] = {}
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -129,32 +146,33 @@ class Setting(msgspec.Struct, frozen=True):
     @property
     def snake(self) -> str:
         """Return the name with its last word as the specification writes it: `performance.cache_ttl_secs`."""
-        group, _, key = self.name.partition(".")
-        return f"{group}.{snake(key)}"
+        group, dot, key = self.name.partition(".")
+        return f"{group}{dot}{snake(key)}"
 
 
 @cache
 def settings() -> Mapping[str, Setting]:
-    """Return every row by its dotted wire name, in the order of the table."""
+    """Return every row by its dotted wire name, in the order of the table; a map is one row without a dot."""
     found = {}
     for group in msgspec.structs.fields(Settings):
-        for each in msgspec.structs.fields(group.type):
-            name = f"{group.encode_name}.{each.encode_name}"
-            made = each.default_factory() if each.default is msgspec.NODEFAULT else each.default
-            meta = next(part for part in each.type.__metadata__ if isinstance(part, msgspec.Meta))
-            found[name] = Setting(
-                name=name,
-                type=each.type,
-                default=msgspec.to_builtins(made),
-                meaning=meta.description or "",
-                program=bool((meta.extra or {}).get("program")),
-            )
+        if _is_group(group.type):
+            for each in msgspec.structs.fields(group.type):
+                name = f"{group.encode_name}.{each.encode_name}"
+                found[name] = _setting(name, each)
+        else:
+            found[group.encode_name] = _setting(group.encode_name, group)
     return found
 
 
+@cache
 def groups() -> Mapping[str, str]:
     """Return what each group is about, by its name."""
-    return {each.encode_name: (each.type.__doc__ or "").strip() for each in msgspec.structs.fields(Settings)}
+    return {
+        each.encode_name: (each.type.__doc__ or "").strip()
+        if _is_group(each.type)
+        else settings()[each.encode_name].meaning
+        for each in msgspec.structs.fields(Settings)
+    }
 
 
 def snake(name: str) -> str:
@@ -162,5 +180,17 @@ def snake(name: str) -> str:
     return "".join(f"_{each.lower()}" if each.isupper() else each for each in name)
 
 
-Level = Literal["user", "workspace"]
-"""Which of the two files is meant."""
+def _setting(name: str, field: msgspec.structs.FieldInfo) -> Setting:
+    made = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
+    meta = next(part for part in field.type.__metadata__ if isinstance(part, msgspec.Meta))
+    return Setting(
+        name=name,
+        type=field.type,
+        default=msgspec.to_builtins(made),
+        meaning=meta.description or "",
+        program=bool((meta.extra or {}).get("program")),
+    )
+
+
+def _is_group(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Group)

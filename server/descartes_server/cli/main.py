@@ -33,7 +33,7 @@ OWN = {
 """Commands written by hand; those of every other resource are made from its operations."""
 
 SUMMARIES = {
-    "config": "Show the settings and where each comes from.",
+    "config": "Show and change the settings.",
     "daemon": "Run the hub of a workspace in this terminal.",
     "dap": "Serve one debugger of an editor.",
     "debugger": "Look into stopped threads and leave them.",

@@ -19,6 +19,8 @@ EVENT = "descartes/event"
 
 BREAKPOINTS_CHANGED = "descartes/debugger/breakpoints"
 """From the hub only, `{breakpoints: [Breakpoint]}`: editors see breakpoints as lenses and diagnostics."""
+CONFIG_CHANGED = "descartes/config/changed"
+"""From the hub only, `{file}`: an operation changed a settings file, which is read again."""
 
 NOTIFICATIONS = (
     LISP_STATUS,
@@ -39,6 +41,7 @@ REQUESTS = (LISP_INPUT,)
 PREFIX = "descartes."
 TRUST = "descartes.workspace.trust"
 _VERBS = {
+    "config": "migrate schema set show",
     "debugger": (
         "abort breakOnSignals breakpoints.clear breakpoints.list breakpoints.set continue evalInFrame frame "
         "frames list recompile restart restartFrame retryWithFix returnFromFrame step toplevel"

@@ -49,6 +49,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "compare",
     ),
     "inspector": ("inspector",),
+    "config": ("config",),
     "debugger": ("debugger", "debugger_repairs", "debugger_breakpoints"),
 }
 """Which modules of this package declare the operations of each resource."""

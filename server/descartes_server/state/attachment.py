@@ -209,6 +209,8 @@ class Attachment:
     def _heard(self, method: str, params: dict[str, Any]) -> None:
         if method == ext.LISP_STATUS:
             self._find_image(params)
+        if method == ext.CONFIG_CHANGED:
+            self.load_settings()
         if method == "descartes/lagged":
             self._state.spawn(self.learn_all())
             return

@@ -6,10 +6,7 @@ Encoding, byte order mark and line ends of a file stay as they were; its new byt
 from __future__ import annotations
 
 import codecs
-import os
-import uuid
 from dataclasses import dataclass
-from pathlib import Path
 
 from descartes_core.errors import InvalidParams
 
@@ -54,33 +51,3 @@ def decode(data: bytes, path: str) -> Text:
         return Text(data[len(mark) :].decode("utf-8"), "utf-8", mark)
     except UnicodeDecodeError:
         return Text(data.decode("latin-1"), "latin-1")
-
-
-@dataclass(frozen=True)
-class Replacement:
-    """New bytes of the file PATH that lie on disk beside it and wait to take its place."""
-
-    path: Path
-    temporary: Path
-
-    def put(self) -> None:
-        """Take the place of the file, at once for every reader."""
-        self.temporary.replace(self.path)
-
-    def discard(self) -> None:
-        """Leave the file as it is; harmless after `put`."""
-        self.temporary.unlink(missing_ok=True)
-
-
-def prepare(path: Path, data: bytes) -> Replacement:
-    """Write DATA beside PATH, on disk and with the mode of PATH, ready to take its place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{uuid.uuid4().hex}.part"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        if path.exists():
-            os.fchmod(descriptor, path.stat().st_mode & 0o7777)
-        os.fsync(descriptor)
-    return Replacement(path, temporary)
