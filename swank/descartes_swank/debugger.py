@@ -188,6 +188,11 @@ class Debugger:
             return shown[-1].stop
         return None
 
+    def coming_back(self, thread: int, level: int) -> bool:
+        """Tell whether THREAD is about to wait at LEVEL again: what was nested has been left a moment ago."""
+        levels = self._threads.get(thread, [])
+        return bool(levels) and levels[-1].level == level and levels[-1].announced and levels[-1].covered
+
     def entered(self, thread: int, level: int, *, silent: bool) -> list[Effect]:
         """Take note of `:debug`. SILENT: a request of our own stopped. The same event twice has no effect."""
         effects = self._drop(thread, level + 1)

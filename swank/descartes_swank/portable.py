@@ -134,7 +134,7 @@ class PortableLisp(Lisp):
     async def start_evaluation_in_frame(
         self, thread: int, level: int, frame: int, code: str, *, id: str, client: str = "", **others: Any
     ) -> Evaluation:
-        self._waiting(thread, level)
+        await self._reached(thread, level)
         evaluation = self._new(id, client)
         self._perform_in(evaluation, self._in_frame(code, frame), "COMMON-LISP-USER", _Text(), thread)
         return evaluation
@@ -233,13 +233,13 @@ class PortableLisp(Lisp):
         return await asyncio.wait_for(self.connection.rex(form, thread=thread), 10)
 
     async def frames(self, thread: int, level: int, start: int, end: int) -> tuple[Frame, ...]:
-        self._waiting(thread, level)
+        await self._reached(thread, level)
         form = await self._in_thread(thread, f"(swank:backtrace {start} {end})")
         frames = [Frame(each[0], str(each[1]), False, None) for each in form or []]
         return tuple(frames)
 
     async def frame(self, thread: int, level: int, index: int) -> FrameDetail:
-        self._waiting(thread, level)
+        await self._reached(thread, level)
         answer = await self._in_thread(
             thread, f"(cl:ignore-errors (swank:frame-locals-and-catch-tags {index}))"
         )
@@ -256,7 +256,7 @@ class PortableLisp(Lisp):
         return debugger.with_place(detail, await asyncio.to_thread(self._files.locate, location))
 
     async def eval_in_frame(self, thread: int, level: int, frame: int, code: str) -> list[str]:
-        self._waiting(thread, level)
+        await self._reached(thread, level)
         return [_shown(str(await self._in_thread(thread, self._in_frame(code, frame))))]
 
     async def toplevel(self, thread: int, level: int) -> None:

@@ -205,7 +205,7 @@ class Lisp(Compiling, Systems, Breakpoints):
         self, thread: int, level: int, frame: int, code: str, *, id: str, client: str = ""
     ) -> Evaluation:
         """Start to evaluate CODE in FRAME as the evaluation ID; an error is a stop at the next level."""
-        self._waiting(thread, level)
+        await self._reached(thread, level)
         evaluation = self._new(id, client)
         evaluation.in_frame = True
         form: list[Form] = ["descartes-boot:evaluate-in-frame", level, frame, id, client, code]

@@ -54,6 +54,7 @@ class StoppedThreads:
         self._entries: dict[StopId, messages.Debug] = {}
         self._departures: dict[StopId, set[asyncio.Future[None]]] = {}
         self._coverings: dict[StopId, set[asyncio.Future[None]]] = {}
+        self._returns: dict[StopId, set[asyncio.Future[None]]] = {}
         self._lost = False
 
     @property
@@ -95,7 +96,7 @@ class StoppedThreads:
         arrives as `input_wanted`; giving that up is `Cancelled`.
         Errors: `DebuggerStale`; `NotFound`; `InvalidParams` when an argument errs or INDEX is not NAME.
         """
-        restart = _chosen(self._waiting(thread, level), index, name)
+        restart = _chosen(await self._reached(thread, level), index, name)
         asks = restart.interactive and not arguments
         given = quoted([Symbol(":interactive")] if asks else arguments)
         await self._leave(thread, level, "use-restart", restart.index, given, frame)
@@ -163,13 +164,24 @@ class StoppedThreads:
             )
         return stop
 
+    async def _reached(self, thread: int, level: int) -> Stop:
+        """Return the stop when its thread waits there for a request. Errors: `DebuggerStale`.
+
+        Between the end of a nested level and Swank's word that this one is back there is a moment.
+        """
+        if self._debugger.coming_back(thread, level):
+            back = _waiter(self._returns, (thread, level))
+            await asyncio.wait((back,), timeout=_DEPARTURE_S)
+            back.cancel()
+        return self._waiting(thread, level)
+
     def _require_image(self) -> None:
         if self._lost:
             raise LispLost("The connection to the Lisp has ended; connect again")
 
     async def _at(self, thread: int, level: int, name: str, *arguments: Form) -> list[Value]:
         """Return the answer of our function NAME in the stopped THREAD, without its `:ok`."""
-        self._waiting(thread, level)
+        await self._reached(thread, level)
         return await self._answer(thread, level, name, *arguments)
 
     async def _answer(self, thread: int, level: int, name: str, *arguments: Form) -> list[Value]:
@@ -196,7 +208,7 @@ class StoppedThreads:
 
         The request unwinds, so its answer is `:abort`. What stops on the way is shown: somebody asked for it.
         """
-        self._waiting(thread, level)
+        await self._reached(thread, level)
         departure = _waiter(self._departures, (thread, level))
         covering = _waiter(self._coverings, (thread, level))
         request, answer = self.connection.rex_with_id(form, thread=thread)
@@ -230,6 +242,7 @@ class StoppedThreads:
         orphan = bool(conts) and not ours
         self._entries[(thread, level)] = event
         self._perform(self._debugger.entered(thread, level, silent=silent), orphan=orphan)
+        _wake(self._returns, (thread, level))
         if not silent:
             _wake(self._coverings, (thread, level - 1))
 
@@ -237,6 +250,7 @@ class StoppedThreads:
         self._entries.pop((thread, level), None)
         self._perform(self._debugger.left(thread, level))
         _wake(self._departures, (thread, level))
+        _wake(self._returns, (thread, level))
 
     def _perform(self, effects: list[Effect], *, orphan: bool = False) -> None:
         for effect in effects:
@@ -283,8 +297,9 @@ class StoppedThreads:
 
     def _leave_all(self) -> None:
         """Take note that the image is gone."""
-        for stop in list(self._departures):
-            _wake(self._departures, stop)
+        for waiters in (self._departures, self._returns):
+            for stop in list(waiters):
+                _wake(waiters, stop)
         self._perform(self._debugger.lost())
 
     # Tasks

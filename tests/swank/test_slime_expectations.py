@@ -78,29 +78,14 @@ async def level_reached(lisp: Lisp, level: int, seconds: float = 10) -> None:
 
 
 async def quit_debugger(lisp: Lisp, evaluation: Evaluation) -> None:
-    """Leave all levels, as `sldb-quit` does, and wait for the end of EVALUATION.
-
-    Swank says twice that it is back at a level; a request between the two is told so.
-    """
-    while not evaluation.ended:
-        if not lisp.stops:
-            await asyncio.sleep(0.01)
-            continue
-        try:
-            await soon(lisp.toplevel(*deepest(lisp).id))
-        except DebuggerStale:
-            await asyncio.sleep(0)
-        else:
-            await soon(evaluation.settled())
+    """Leave all levels, as `sldb-quit` does, and wait for the end of EVALUATION."""
+    await soon(lisp.toplevel(*deepest(lisp).id))
+    await soon(evaluation.settled())
 
 
 async def abort_deepest(lisp: Lisp) -> None:
-    """Abort the highest level, asking again where Swank is about to say a second time that it is there."""
-    for _ in range(1000):
-        with contextlib.suppress(DebuggerStale):
-            return await lisp.abort(*deepest(lisp).id)
-        await asyncio.sleep(0.01)
-    raise AssertionError("the level cannot be left")
+    """Abort the highest level."""
+    await soon(lisp.abort(*deepest(lisp).id))
 
 
 # Finding definitions
