@@ -20,10 +20,11 @@ from descartes_core.agents.journal import Journal
 from descartes_core.agents.masked import check_unmasked
 from descartes_core.agents.questions import Questions, Reply
 from descartes_core.agents.tools import WRITING
+from descartes_core.agents.tools.files import planned
 from descartes_core.agents.tools.paths import writable
 from descartes_core.agents.tools.tool import Tool, ToolContext
 from descartes_core.errors import Cancelled, DescartesError, InvalidParams, LeaseLost, PolicyDenied
-from descartes_core.model import NewEvent
+from descartes_core.model import Lease, NewEvent
 from descartes_core.policy.rules import Allow, Ask, Asker, Deny, Policy, ToolCall, ToolLevel
 from descartes_core.ports import LispPort, new_id
 
@@ -101,7 +102,9 @@ class ToolExecutor:
         ready = self._parse(step.call)
         await check_unmasked(self._workspace, step.call)
         decision = self._with_unsaved(self._decide(step.call), ready.call)
-        await self._lease(ready, step)
+        typed = await self._lease(ready, step)
+        if typed is not None and isinstance(decision, Allow):
+            decision = _below(typed)
         if isinstance(decision, Allow):
             return ready
         answer = await self._questions.approve(step, decision.reason)
@@ -142,10 +145,12 @@ class ToolExecutor:
         """Return the real path of the file that CALL writes."""
         return writable(self._workspace, call.arguments["path"]) if call.name in WRITING else None
 
-    async def _lease(self, ready: Ready, step: Step) -> None:
-        path = self._written_by(ready.call)
-        if path is not None:
-            await self._hands.lease(path, step.asked_by)
+    async def _lease(self, ready: Ready, step: Step) -> Lease | None:
+        """Take what the call needs; returns the lease of a person whose unsaved text is in the way."""
+        path, call = self._written_by(ready.call), ready.call
+        if path is None:
+            return None
+        return await self._hands.lease(path, step.asked_by, lambda: planned(call.name, path, call.arguments))
 
     async def _run(self, step: Step, ready: Ready) -> None:
         (started,) = await self._journal.add(self._started(step, ready.call))
@@ -195,6 +200,13 @@ class ToolExecutor:
             "recoverable": not isinstance(problem, LeaseLost),
         }
         return [failed, self._journal.event("error", "error", error, parent=failed.id)]
+
+
+def _below(typed: Lease) -> Ask:
+    where = f" in {typed.holder.via}" if typed.holder.via else ""
+    return Ask(
+        f"{typed.path} has unsaved changes of {typed.holder.name}{where}, which this write would not have"
+    )
 
 
 def _of(step: Step) -> dict[str, Any]:

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from descartes_core.agents.journal import Journal
+from descartes_core.agents.run_leases import Plan, RunLeases
+from descartes_core.agents.tools import texts
 from descartes_core.agents.tools.paths import relative
 from descartes_core.agents.tools.tool import CommandResult
-from descartes_core.errors import LeaseLost
-from descartes_core.leases import LeasePath, Leases
-from descartes_core.leases.arbiter import is_over, next_token, open_leases, own_lease
-from descartes_core.leases.words import lease_lost
-from descartes_core.model import Event, Lease
+from descartes_core.leases.standing import Change
+from descartes_core.model import Lease
 from descartes_core.processes.kept import Command, KeptProcess
 from descartes_core.replacement import prepare
 from descartes_core.store import Transaction
@@ -43,33 +42,26 @@ class Hands:
         self,
         *,
         journal: Journal,
-        leases: Leases,
-        reason: str,
+        leases: RunLeases,
         places: Places,
         environment: Mapping[str, str],
     ) -> None:
         self._journal = journal
-        self._reason = reason
         self._leases = leases
         self._places = places
         self._environment = environment
 
-    async def lease(self, path: Path, parent: str) -> Lease:
-        """Return the exclusive lease of the run on PATH, taken because of the event PARENT.
-
-        Errors: `LeaseHeld`; `LeaseLost` when the run had it and it was taken over.
-        """
-        return await take_lease(
-            self._leases, self._journal, path.as_uri(), reason=self._reason, parent=parent
-        )
+    async def lease(self, path: Path, parent: str, plan: Plan) -> Lease | None:
+        """Take what the run needs to write PATH, because of the event PARENT; see `RunLeases.take`."""
+        return await self._leases.take(path, parent, plan)
 
     def of(self, call: str, started: str) -> CallHands:
         """Return the hands for the tool call CALL, whose execution began with the event STARTED."""
         return CallHands(self, call, started)
 
-    async def replace(self, path: Path, before: bytes | None, after: bytes, parent: str) -> None:
-        """Replace the file PATH by AFTER and log it, if the run still holds its lease."""
-        await self._journal.store.transact(lambda tx: self._check_held(tx, path))
+    async def replace(self, path: Path, before: bytes | None, after: bytes, parent: str) -> bool:
+        """Replace the file PATH by AFTER and log it, if the run may still write it; see `tool.Hands`."""
+        names = await self._leases.needed(Change(path, before, after))
         replacement = await asyncio.to_thread(prepare, path, after)
         written = {
             "path": relative(self._places.workspace, path),
@@ -77,13 +69,16 @@ class Hands:
             "sha256After": hashlib.sha256(after).hexdigest(),
         }
 
-        def body(tx: Transaction) -> Event:
-            self._check_held(tx, path)
+        def body(tx: Transaction) -> bool:
+            self._leases.check(tx, path, names)
+            if texts.content(path) != before:
+                return False
             replacement.put()
-            return tx.append(self._journal.event("action", "file.written", written, parent=parent))
+            tx.append(self._journal.event("action", "file.written", written, parent=parent))
+            return True
 
         try:
-            await self._journal.store.transact(body)
+            return await self._journal.store.transact(body)
         finally:
             await asyncio.to_thread(replacement.discard)
 
@@ -124,38 +119,6 @@ class Hands:
             ),
         )
 
-    def _check_held(self, tx: Transaction, path: Path) -> None:
-        about = self._leases.paths.of(path.as_uri())
-        own = own_lease(tx, about, self._journal.principal)
-        if own is None or is_over(own, tx.now_ms):
-            raise _lost(tx, about)
-
-
-async def take_lease(
-    leases: Leases, journal: Journal, path: str, *, reason: str, parent: str | None = None
-) -> Lease:
-    """Return the exclusive lease on PATH for the run of JOURNAL, which keeps it until it ends.
-
-    Errors: `LeaseHeld`; `LeaseLost` when the run had it and somebody else has had it since.
-    """
-    about = leases.paths.of(path)
-
-    def check(tx: Transaction) -> None:
-        own = own_lease(tx, about, journal.principal)
-        # A token that was given since our lease ended was somebody else's: the file is not as we knew it.
-        if own is not None and is_over(own, tx.now_ms) and next_token(tx, about) > own.lease.token + 1:
-            raise _lost(tx, about)
-
-    await journal.store.transact(check)
-    return await leases.acquire(
-        path, journal.principal, reason=reason, run=journal.run, session=journal.session, parent=parent
-    )
-
-
-def _lost(tx: Transaction, about: LeasePath) -> LeaseLost:
-    others = [each.lease for each in open_leases(tx, about)]
-    return lease_lost(about.text, next(iter(others), None), tx.now_ms)
-
 
 class CallHands:
     """The hands of a run while it executes one call; what the tools see as `tool.Hands`."""
@@ -165,9 +128,9 @@ class CallHands:
         self._call = call
         self._started = started
 
-    async def replace(self, path: Path, before: bytes | None, after: bytes) -> None:
+    async def replace(self, path: Path, before: bytes | None, after: bytes) -> bool:
         """See `tool.Hands`."""
-        await self._hands.replace(path, before, after, self._started)
+        return await self._hands.replace(path, before, after, self._started)
 
     async def run_command(self, command: list[str], timeout_seconds: float) -> CommandResult:
         """See `tool.Hands`."""

@@ -15,6 +15,7 @@ from descartes_core.agents.loop import drive
 from descartes_core.agents.models import open_model
 from descartes_core.agents.past import remember
 from descartes_core.agents.questions import Questions
+from descartes_core.agents.run_leases import RunLeases
 from descartes_core.agents.tools import TOOLS
 from descartes_core.errors import Cancelled, DescartesError, InvalidTransition, LeaseLost
 from descartes_core.model import Event, NewEvent, Principal, RunStatus
@@ -194,8 +195,9 @@ class ModelRun:
         )
         hands = Hands(
             journal=job.journal,
-            leases=around.leases,
-            reason=record.purpose,
+            leases=RunLeases(
+                around.leases, job.journal, around.forms, reason=record.purpose, files=record.files
+            ),
             places=job.places,
             environment=job.environment,
         )

@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from descartes_core.agents.hands import take_lease
 from descartes_core.agents.journal import Journal
 from descartes_core.agents.questions import check_approval
+from descartes_core.agents.run_leases import take_lease
 from descartes_core.errors import Cancelled, DescartesError, InvalidTransition, LeaseHeld, LeaseLost
 from descartes_core.leases import Leases
 from descartes_core.model import Principal, Run
 from descartes_core.policy.interventions import Interventions
 from descartes_core.policy.rules import ToolLevel
-from descartes_core.ports import LispPort
+from descartes_core.ports import Forms, LispPort
 from descartes_core.runs import spawning, tokens
 from descartes_core.runs.machine import is_terminal
 from descartes_core.runs.model_run import ModelRun
@@ -76,15 +76,26 @@ class Runs(RunView):
         on_output: OutputListener | None = None,
         unsaved_in: Callable[[Path], str | None] = lambda path: None,
         grace_seconds: float = GRACE_SECONDS,
+        forms: Forms | None = None,
     ) -> None:
         """STATE is where output is kept (`.descartes`), RUNTIME where records of processes lie.
 
         ON_OUTPUT is told of each piece of output; UNSAVED_IN names the editor that has unsaved changes in a
-        file, by its real path: writing there is asked about whatever the tool level.
+        file, by its real path: writing there is asked about whatever the tool level. FORMS finds the
+        top-level forms of files, for leases on one form.
         """
         super().__init__(store.reader, store.clock)
         self._around = Surroundings(
-            store, leases, interventions, lisp, workspace.resolve(), state, runtime, on_output, unsaved_in
+            store,
+            leases,
+            interventions,
+            lisp,
+            workspace.resolve(),
+            state,
+            runtime,
+            on_output,
+            unsaved_in,
+            forms,
         )
         self._grace_seconds = grace_seconds
         self._live: dict[str, LiveRun] = {}

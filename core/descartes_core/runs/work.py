@@ -12,7 +12,7 @@ from descartes_core.agents.journal import Journal
 from descartes_core.leases import Leases
 from descartes_core.model import NewEvent, Principal
 from descartes_core.policy.interventions import Interventions
-from descartes_core.ports import LispPort
+from descartes_core.ports import Forms, LispPort
 from descartes_core.runs.projection import RunRecord
 from descartes_core.runs.statuses import Statuses
 from descartes_core.store import Store
@@ -37,6 +37,7 @@ class Surroundings:
     on_output: OutputListener | None
     unsaved_in: Callable[[Path], str | None]
     """Names the editor in which a file, by its real path, has unsaved changes."""
+    forms: Forms | None = None
 
     def places(self, run: str) -> Places:
         """Return the folders of RUN."""

@@ -105,6 +105,7 @@ async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitSta
     """Take the image of an earlier hub back, then the runs that it left; both are let go of with STACK."""
     from descartes_core.runs import Runs
     from descartes_core.runs.queries import RunView
+    from descartes_server.ide.leased_forms import LispForms
     from descartes_server.operations.image import Image
     from descartes_server.operations.image_work import Places
     from descartes_server.operations.lisp_for_runs import LispForRuns
@@ -127,6 +128,7 @@ async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitSta
         runtime=workspace.runtime,
         on_output=hub.run_output,
         unsaved_in=hub.editors.unsaved_in,
+        forms=LispForms(),
     )
     stack.push_async_callback(services.runs.close)
     # What ended while there was no hub is in the log before anything that happens now.

@@ -19,7 +19,15 @@ class LispForms:
 
         if not is_lisp_file(str(path)):
             return None
-        return [Form(_name(each.name), each.start, each.end) for each in parse(text).forms]
+        syntax = parse(text)
+        broken = next((b for b, each in zip(syntax.bases, syntax.segments, strict=True) if each.stack), None)
+        found = [Form(_name(each.name), each.start, each.end) for each in syntax.forms]
+        if broken is None:
+            return found
+        # Lisp reads a form that is not closed on to the end, over everything that follows it.
+        whole = [each for each in found if each.start < broken]
+        rest = next((each for each in found if each.start >= broken), None)
+        return whole if rest is None else [*whole, Form(rest.name, rest.start, len(text))]
 
 
 def _name(written: str) -> str:

@@ -6,15 +6,19 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from descartes_core.agents.tools import paths, search_worker, texts
 from descartes_core.agents.tools.tool import ToolContext, tool
-from descartes_core.errors import InvalidParams, NotFound, TimedOut
+from descartes_core.errors import DescartesError, InvalidParams, NotFound, TimedOut
+from descartes_core.leases.standing import Change
 
 SHOWN_CHARACTERS = 65_536
 SHOWN_ENTRIES = 1000
 SEARCH_SECONDS = 20
+ATTEMPTS = 50
 
 
 @tool("Return the text of the file PATH; OFFSET is the first line (from 1), LIMIT how many lines.")
@@ -29,23 +33,40 @@ async def read(context: ToolContext, path: str, offset: int = 1, limit: int | No
 @tool("Write CONTENT to the file PATH, replacing it or making it.")
 async def write(context: ToolContext, path: str, content: str) -> str:
     found = paths.writable(context.workspace, path)
-    before = await asyncio.to_thread(_bytes_of, found)
-    text = texts.Text("") if before is None else texts.decode(before, path)
-    after = text.encode(text.with_newlines(content) if text.content else content)
-    await context.hands.replace(found, before, after)
+    after = await _replace(context, found, lambda before: written(before, path, content))
     return f"wrote {len(after)} bytes to {path}"
 
 
 @tool("Replace OLD, which must occur exactly once in the file PATH, by NEW.")
 async def edit(context: ToolContext, path: str, old: str, new: str) -> str:
     found = paths.writable(context.workspace, path)
-    before = await asyncio.to_thread(_bytes_of, found)
+    await _replace(context, found, lambda before: edited(before, path, old, new))
+    return f"replaced 1 place in {path}"
+
+
+def written(before: bytes | None, path: str, content: str) -> bytes:
+    """Return what `write` makes of a file with the content BEFORE."""
+    text = texts.Text("") if before is None else texts.decode(before, path)
+    return text.encode(text.with_newlines(content) if text.content else content)
+
+
+def edited(before: bytes | None, path: str, old: str, new: str) -> bytes:
+    """Return what `edit` makes of a file with the content BEFORE. Errors: `NotFound`, `InvalidParams`."""
     if before is None:
         raise NotFound(f"There is no {path!r} in the workspace; write makes a new file", path=path)
     text = texts.decode(before, path)
-    after = text.encode(_replace_once(text, old, new, path))
-    await context.hands.replace(found, before, after)
-    return f"replaced 1 place in {path}"
+    return text.encode(_replace_once(text, old, new, path))
+
+
+def planned(name: str, path: Path, arguments: Mapping[str, Any]) -> Change | None:
+    """Return what the tool NAME would make of its file PATH; None where that cannot be said."""
+    shown, before = str(arguments.get("path")), texts.content(path)
+    try:
+        if name == "write":
+            return Change(path, before, written(before, shown, arguments["content"]))
+        return Change(path, before, edited(before, shown, arguments["old"], arguments["new"]))
+    except (DescartesError, KeyError):
+        return None
 
 
 @tool("Return the names in the folder PATH, folders with a slash behind.")
@@ -69,11 +90,17 @@ async def search(context: ToolContext, pattern: str, path: str = ".") -> str:
     return "\n".join(lines + more) or "no match"
 
 
-def _bytes_of(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
+async def _replace(context: ToolContext, path: Path, change: Callable[[bytes | None], bytes]) -> bytes:
+    """Replace PATH by what CHANGE makes of its content, and return that.
+
+    Done anew when somebody wrote it between reading and writing: the holder of another form may.
+    """
+    for _ in range(ATTEMPTS):
+        before = await asyncio.to_thread(texts.content, path)
+        after = change(before)
+        if await context.hands.replace(path, before, after):
+            return after
+    raise TimedOut(f"{path.name!r} was changed by somebody else each time; read it again and try once more")
 
 
 def _lines(text: str, offset: int, limit: int | None) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 from dataclasses import dataclass
+from pathlib import Path
 
 from descartes_core.errors import InvalidParams
 
@@ -51,3 +52,11 @@ def decode(data: bytes, path: str) -> Text:
         return Text(data[len(mark) :].decode("utf-8"), "utf-8", mark)
     except UnicodeDecodeError:
         return Text(data.decode("latin-1"), "latin-1")
+
+
+def content(path: Path) -> bytes | None:
+    """Return the bytes of the file PATH, None when there is none."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None

@@ -23,10 +23,13 @@ from descartes_core.ports import LispPort
 class Hands(Protocol):
     """What tools do to the world, done by the executor so that leases and the log see it."""
 
-    async def replace(self, path: Path, before: bytes | None, after: bytes) -> None:
+    async def replace(self, path: Path, before: bytes | None, after: bytes) -> bool:
         """Replace the file PATH, whose bytes were BEFORE (None: it did not exist), by AFTER at once.
 
-        Errors: `LeaseLost` when the lease of the run was taken over; then nothing is written.
+        Returns whether it did: False when the file has other bytes now, as when the holder of another form
+        of it wrote meanwhile.
+        Errors: `LeaseLost` when the lease of the run was taken over; `PolicyDenied` or `LeaseHeld` for a
+        change outside the forms that the run holds. Then nothing is written.
         """
         ...
 
