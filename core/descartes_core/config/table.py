@@ -88,6 +88,14 @@ class HubSettings(Group, frozen=True):
     ] = 30
 
 
+class SecretSettings(Group, frozen=True):
+    """The vault of secrets."""
+
+    lock_minutes: Annotated[
+        float, row("Minutes after which the vault locks itself when nobody used it.", gt=0, program=True)
+    ] = 15
+
+
 class HoverSettings(Group, frozen=True):
     """What hovers say."""
 
@@ -120,6 +128,7 @@ class Settings(Group, frozen=True):
     leases: LeaseSettings = LeaseSettings()
     diagnostics: DiagnosticSettings = DiagnosticSettings()
     hub: HubSettings = HubSettings()
+    secrets: SecretSettings = SecretSettings()
     hover: HoverSettings = HoverSettings()
     inline_results: InlineResultSettings = InlineResultSettings()
     providers: Annotated[

@@ -190,6 +190,10 @@ class Runs(RunView):
         fits = tokens.fits(token, record.token_hash)
         return Principal(kind="agent", id=record.id, name=record.agent) if fits else None
 
+    async def level(self, run: str) -> ToolLevel:
+        """Return the tool level of RUN, an exact id. Errors: `RunNotFound`."""
+        return record_of(await self.row(run)).tool_level
+
     async def recover(self) -> Sequence[Run]:
         """Take up every run that had not ended when the hub before this one did; return them.
 

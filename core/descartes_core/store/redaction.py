@@ -48,16 +48,18 @@ class Redactor:
     """
 
     def __init__(self) -> None:
-        self._values: Mapping[str, str] = {}
+        self._values: Mapping[str, tuple[str, ...]] = {}
         self._forms: tuple[tuple[str, str], ...] = ()
 
     def protect(self, name: str, value: str) -> None:
-        """Mask VALUE, in every form it can take, as `‹secret:NAME›` from now on."""
-        self._put({**self._values, name: value})
+        """Mask VALUE, in every form it can take, as `‹secret:NAME›`; what NAME had before stays masked."""
+        before = self._values.get(name, ())
+        if value not in before:
+            self._put({**self._values, name: (*before, value)})
 
     def release(self, name: str) -> None:
-        """Stop looking for the value of NAME; what was masked stays so."""
-        self._put({each: value for each, value in self._values.items() if each != name})
+        """Stop looking for the values of NAME; what was masked stays so."""
+        self._put({each: values for each, values in self._values.items() if each != name})
 
     def text(self, text: str) -> str:
         """Return TEXT with everything masked that must not be kept."""
@@ -100,8 +102,8 @@ class Redactor:
     def _suspicious(self, shown: str) -> bool:
         return any(form in shown for form, _ in self._forms) or patterns.suspicious(shown)
 
-    def _put(self, values: Mapping[str, str]) -> None:
-        forms = {form: name for name, value in values.items() for form in forms_of(value)}
+    def _put(self, values: Mapping[str, tuple[str, ...]]) -> None:
+        forms = {form: name for name, each in values.items() for value in each for form in forms_of(value)}
         self._values = values
         # The longest first: a value may contain another.
         self._forms = tuple(sorted(forms.items(), key=lambda each: (-len(each[0]), each[0])))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -105,7 +104,7 @@ class Session:
             token=token,
             notifications=notifications,
             brief=True,
-            environment=dict(os.environ),
+            environment=principals.environment(),
         )
 
     def _caller(self, client_id: str) -> Any:

@@ -74,9 +74,11 @@ class View:
 
 def of(operation: str) -> View | None:
     """Return the view of OPERATION's result, None when it is shown field by field."""
-    from descartes_server.cli import exploring_views, memory_views  # which are made of what stands here
+    # These are made of what stands here.
+    from descartes_server.cli import exploring_views, memory_views, secret_views
 
-    return VIEWS.get(operation) or exploring_views.VIEWS.get(operation) or memory_views.VIEWS.get(operation)
+    places = (VIEWS, exploring_views.VIEWS, memory_views.VIEWS, secret_views.VIEWS)
+    return next((each[operation] for each in places if operation in each), None)
 
 
 def escape(text: str) -> str:

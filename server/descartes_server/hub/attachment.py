@@ -18,7 +18,7 @@ from descartes_core.errors import Cancelled, DescartesError, HubLost, TooLarge, 
 from descartes_server.hub import messages
 from descartes_server.hub.subscription import Subscription
 from descartes_server.hub.wire import Wire
-from descartes_server.operations import dispatch
+from descartes_server.operations import dispatch, registry
 from descartes_server.operations.context import Caller, Context
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ class Attachment:
         key = request.request_id
         self._work.pop(key, None)
         response = self._response(request, task)
-        if self._caller is not None:
+        if self._caller is not None and not _is_confidential(request.operation):
             self._hub.remember(self._caller.client_id, response)
         try:
             self.wire.send(response)
@@ -235,6 +235,11 @@ class Attachment:
         await self.wire.drain()
         dropped, self._dropped = self._dropped, 0
         self.wire.send(messages.Lagged(dropped=dropped))
+
+
+def _is_confidential(name: str) -> bool:
+    found = registry.REGISTRY.get(name)
+    return found is not None and found.confidential
 
 
 def _failure(request_id: str, error: DescartesError) -> messages.OperationResponse:

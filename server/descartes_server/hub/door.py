@@ -35,7 +35,9 @@ class Door:
             in_hub = await self.client.attach()
         if not in_hub:
             return await dispatch.perform(Context(self.services, caller), name, given, in_hub=False)
-        dispatch.admit(operation, caller, self.services.workspace.root)
+        # Who is refused where refusals are noted is refused by the hub, if there is one.
+        if operation.on_refusal is None or not await self.client.attach():
+            dispatch.admit(operation, caller, self.services.workspace.root)
         registry.decode(operation, given)
         return await self.client.call(name, given)
 

@@ -23,9 +23,9 @@ from descartes_server import garbage
 from descartes_server.hub import record
 from descartes_server.hub.server import SocketServer
 from descartes_server.hub.service import Hub
-from descartes_server.operations import lisp_settings, settings, trust
+from descartes_server.operations import lisp_settings, principals, settings, trust
 from descartes_server.operations.context import Services
-from descartes_server.operations.workspace import Workspace
+from descartes_server.operations.workspace import Workspace, vault
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +89,8 @@ async def _open_services(workspace: Workspace, stack: AsyncExitStack) -> Service
     from descartes_core.leases import Leases
     from descartes_core.policy.interventions import Interventions
     from descartes_core.store import Store
+    from descartes_core.vault.secrets import Secrets
+    from descartes_core.vault.vault import Vault
 
     store = await Store.open(workspace.database)
     stack.push_async_callback(store.close)
@@ -98,7 +100,16 @@ async def _open_services(workspace: Workspace, stack: AsyncExitStack) -> Service
     services.leases = Leases(store, workspace.root)
     stack.push_async_callback(services.leases.close)
     services.interventions = Interventions(store)
+    services.secrets = Secrets(store, Vault(vault()), lambda: _lock_seconds(services))
+    stack.callback(services.secrets.close)
     return services
+
+
+def _lock_seconds(services: Services) -> float:
+    """Return how long the vault stays open unused, as the settings are now."""
+    root = services.workspace.root
+    found = settings.load(root, trusted=trust.is_trusted(root)).settings
+    return found.secrets.lock_minutes * 60
 
 
 async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitStack) -> None:
@@ -176,6 +187,7 @@ def daemon(workspace: Workspace, *, detached: bool) -> int:
     A detached one says on standard output, in one line of JSON, what became of it, and nothing after that.
     """
     os.umask(0o077)
+    os.environ.pop(principals.PASSWORD_VARIABLE, None)  # nothing that the hub starts may have it
     garbage.pause()
     sys.setswitchinterval(0.0005)  # the loop must not wait 5 ms for a thread that parses
     if detached and os.fork():

@@ -14,6 +14,7 @@ from descartes_core import errors
 from descartes_core.processes.identity import is_alive
 from descartes_server.hub import record
 from descartes_server.hub.wire import Lost, Receive, StreamWire
+from descartes_server.operations import principals
 from descartes_server.operations.principals import RUN_VARIABLE, TOKEN_VARIABLE
 from descartes_server.operations.workspace import Workspace
 
@@ -74,7 +75,9 @@ async def start_hub(workspace: Workspace) -> dict[str, Any]:
     Errors: the one that kept it from starting; `HubLost` when it died without a word.
     """
     environment = {
-        name: value for name, value in os.environ.items() if name not in (RUN_VARIABLE, TOKEN_VARIABLE)
+        name: value
+        for name, value in principals.environment().items()
+        if name not in (RUN_VARIABLE, TOKEN_VARIABLE)
     }
     process = await asyncio.create_subprocess_exec(
         # -P: a folder named descartes_server in the current folder must not be taken for this program.

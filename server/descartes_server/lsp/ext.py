@@ -59,6 +59,9 @@ _VERBS = {
         "replHistory replay restart runTest start status stop systems testResults testSystem tests "
         "threads trace traceTree undefine unintern untraceAll xref"
     ),
+    "secret": (
+        "audit changePassword export get grant import init list lock remove revoke rotate set status unlock"
+    ),
     "run": "kill list output pause resume send show spawn stop",
     "session": "branches fork",
     "thought": "archive create edit link list search show",

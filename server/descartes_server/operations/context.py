@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from descartes_core.policy.interventions import Interventions
     from descartes_core.runs import Runs
     from descartes_core.store import Reader, Store
+    from descartes_core.vault.secrets import Secrets
     from descartes_server.operations.editors import Editors
     from descartes_server.operations.hub import HubStatus
     from descartes_server.operations.image import Image
@@ -64,6 +65,7 @@ class Services:
     interventions: InHub[Interventions] = InHub()
     image: InHub[Image] = InHub()
     editors: InHub[Editors] = InHub()
+    secrets: InHub[Secrets] = InHub()
     hub: InHub[Hub] = InHub()
     publish: InHub[Callable[[str, Mapping[str, Any]], None]] = InHub()
     """`publish(method, params)` sends a notification to every attached client; never blocks."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from descartes_core.errors import StoreUnavailable, WorkspaceNotTrusted
+from descartes_core.errors import DescartesError, StoreUnavailable, WorkspaceNotTrusted
 from descartes_server.operations import registry
 from descartes_server.operations.context import Caller, Context
 from descartes_server.operations.registry import Operation
@@ -36,7 +36,12 @@ async def perform(context: Context, name: str, params: Mapping[str, Any], *, in_
     the disk is full or broken.
     """
     operation = registry.lookup(name)
-    admit(operation, context.caller, context.services.workspace.root)
+    try:
+        admit(operation, context.caller, context.services.workspace.root)
+    except DescartesError as refusal:
+        if operation.on_refusal is not None and in_hub:
+            await operation.on_refusal(context, params, refusal)
+        raise
     decoded = registry.decode(operation, params)
     handler = operation.handler if in_hub or operation.without_hub is None else operation.without_hub
     try:

@@ -12,6 +12,8 @@ from descartes_core.model import Principal, PrincipalKind
 
 RUN_VARIABLE, TOKEN_VARIABLE = "DESCARTES_RUN", "DESCARTES_RUN_TOKEN"
 """As in `descartes_core.runs.tokens`, which takes too long to import for a command that only reads."""
+PASSWORD_VARIABLE = "DESCARTES_VAULT_PASSWORD"
+"""The password of the vault. It is for the process that was given it, and passed on to no other."""
 
 KINDS: dict[str, PrincipalKind] = {"human": "human", "agent": "agent", "service": "service"}
 
@@ -45,6 +47,11 @@ def parse(holder: str) -> Principal:
 def run_of_environment() -> tuple[str | None, str | None]:
     """Return the run and token that this process was given as the child of a run, else (None, None)."""
     return os.environ.get(RUN_VARIABLE), os.environ.get(TOKEN_VARIABLE)
+
+
+def environment() -> dict[str, str]:
+    """Return this process's environment as others may have it: without the password of the vault."""
+    return {name: value for name, value in os.environ.items() if name != PASSWORD_VARIABLE}
 
 
 def _git_name(folder: Path) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from descartes_core.errors import InvalidParams, NotFound
+from descartes_core.errors import DescartesError, InvalidParams, NotFound
 from descartes_server.operations.context import Context
 
 Kind = Literal["read", "ask", "effect"]
@@ -51,6 +51,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "inspector": ("inspector",),
     "config": ("config",),
     "debugger": ("debugger", "debugger_repairs", "debugger_breakpoints"),
+    "secret": ("secret",),
 }
 """Which modules of this package declare the operations of each resource."""
 
@@ -72,6 +73,7 @@ class Empty(msgspec.Struct, frozen=True):
 
 
 Handler = Callable[[Context, Any], Awaitable[Any]]
+Refusal = Callable[[Context, Mapping[str, Any], DescartesError], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,10 @@ class Operation:
     """Fields (wire names) that the command line also takes without their flag, in this order."""
     without_hub: Handler | None = None
     """The answer of an `ask` where no hub runs; runs at the door."""
+    confidential: bool = False
+    """Whether parameters or result hold what must not be kept or quoted anywhere, such as a password."""
+    on_refusal: Refusal | None = None
+    """Told in the hub of each caller that was refused before the handler was asked, with the parameters."""
 
     @property
     def resource(self) -> str:
@@ -119,6 +125,8 @@ def operation(
     people_only: bool = False,
     positional: tuple[str, ...] = (),
     without_hub: Handler | None = None,
+    confidential: bool = False,
+    on_refusal: Refusal | None = None,
 ) -> Callable[[_H], _H]:
     """Register the decorated `async def handler(context: Context, params: P) -> R` as operation NAME.
 
@@ -141,6 +149,8 @@ def operation(
             people_only=people_only,
             positional=positional,
             without_hub=without_hub,
+            confidential=confidential,
+            on_refusal=on_refusal,
         )
         return handler
 
@@ -184,7 +194,8 @@ def decode(operation: Operation, params: Mapping[str, Any]) -> Any:
     try:
         return msgspec.convert(dict(params), operation.params)
     except msgspec.ValidationError as error:
-        raise InvalidParams(f"{operation.name}: {_explain(str(error), params)}") from None
+        quoted = {} if operation.confidential else params
+        raise InvalidParams(f"{operation.name}: {_explain(str(error), quoted)}") from None
 
 
 def _check_numbers(operation: Operation, params: Mapping[str, Any]) -> None:

@@ -30,6 +30,11 @@ def home() -> Path:
     return Path(os.environ.get("DESCARTES_HOME") or Path.home() / STATE)
 
 
+def vault() -> Path:
+    """Return the file of this user's secrets; it may not exist."""
+    return home() / "vault.db"
+
+
 def find(start: Path) -> Workspace:
     """Return the workspace that START, a file or folder, belongs to.
 

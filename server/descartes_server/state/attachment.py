@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -271,7 +270,7 @@ class Attachment:
             trusted=self._state.editor_trust,
             presence=True,
             notifications=True,
-            environment=dict(os.environ),
+            environment=principals.environment(),
             settings=dict(self._state.editor_settings),
         )
 
