@@ -30,6 +30,15 @@ lisp_eval       deny       ask             ask    allow
 lisp_compile    deny       ask             ask    allow
 lisp_inspect    deny       allow           allow  allow
 lisp_restart    deny       ask             ask    allow
+note_create     deny       allow           allow  allow
+note_search     allow      allow           allow  allow
+note_show       allow      allow           allow  allow
+board_post      allow      allow           allow  allow
+board_read      allow      allow           allow  allow
+board_annotate  allow      allow           allow  allow
+wisdom_add      deny       allow           allow  allow
+wisdom_search   allow      allow           allow  allow
+wisdom_outcome  deny       allow           allow  allow
 """
 
 

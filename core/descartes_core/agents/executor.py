@@ -24,6 +24,8 @@ from descartes_core.agents.tools.files import planned
 from descartes_core.agents.tools.paths import writable
 from descartes_core.agents.tools.tool import Tool, ToolContext
 from descartes_core.errors import Cancelled, DescartesError, InvalidParams, LeaseLost, PolicyDenied
+from descartes_core.memory.memory import Memory, RunMemory
+from descartes_core.memory.notebook import Author
 from descartes_core.model import Lease, NewEvent
 from descartes_core.policy.rules import Allow, Ask, Asker, Deny, Policy, ToolCall, ToolLevel
 from descartes_core.ports import LispPort, new_id
@@ -56,6 +58,7 @@ class ToolExecutor:
         hands: Hands,
         lisp: LispPort | None,
         unsaved_in: Callable[[Path], str | None],
+        memory: Memory | None = None,
     ) -> None:
         self._workspace = workspace
         self._tools = tools
@@ -67,6 +70,7 @@ class ToolExecutor:
         self._hands = hands
         self._lisp = lisp
         self._unsaved_in = unsaved_in
+        self._memory = memory
 
     async def execute(self, step: Step) -> None:
         """Do STEP, or find out why not, and record its result.
@@ -156,7 +160,9 @@ class ToolExecutor:
         (started,) = await self._journal.add(self._started(step, ready.call))
         began = time.monotonic()
         hands = self._hands.of(step.call.id, started.id)
-        context = ToolContext(self._workspace, self._journal.run, hands, self._lisp)
+        context = ToolContext(
+            self._workspace, self._journal.run, hands, self._lisp, self._remembering(started.id)
+        )
         try:
             result = await ready.tool.call(context, ready.parameters)
         except Exception as error:
@@ -166,6 +172,13 @@ class ToolExecutor:
                 raise problem from None
         else:
             await self._journal.add(self._completed(step, result, started.id, _since(began)))
+
+    def _remembering(self, parent: str) -> RunMemory | None:
+        if self._memory is None:
+            return None
+        journal = self._journal
+        author = Author(journal.principal, journal.run, journal.session, parent)
+        return RunMemory(self._memory, author, journal.session)
 
     def _unexecuted(self, step: Step, problem: DescartesError) -> list[NewEvent]:
         started = self._started(step, step.call, executed=False)

@@ -121,6 +121,17 @@ class ProviderSettings(Group, frozen=True):
     api_key: str | None = None
 
 
+class MemorySettings(Group, frozen=True):
+    """What earlier work taught."""
+
+    tells_runs: Annotated[
+        bool, row("Whether a model run is told, behind its task, the wisdom that fits it.")
+    ] = True
+    min_confidence: Annotated[
+        float, row("How far wisdom must have proved true for that, from 0 to 1.", ge=0, le=1)
+    ] = 0.6
+
+
 class Settings(Group, frozen=True):
     """All settings, every one with its default."""
 
@@ -131,6 +142,7 @@ class Settings(Group, frozen=True):
     secrets: SecretSettings = SecretSettings()
     hover: HoverSettings = HoverSettings()
     inline_results: InlineResultSettings = InlineResultSettings()
+    memory: MemorySettings = MemorySettings()
     providers: Annotated[
         dict[str, ProviderSettings],
         row(

@@ -61,16 +61,25 @@ class Notebook:
 
     async def create(self, new: NewThought, by: Author) -> Thought:
         """Make the note NEW in the name of BY; return it. Errors: those of `Thoughts.create` and the log."""
-        signed = replace(new, agent_id=by.agent, session_id=by.session)
+        signed = replace(self._masked(new, by), agent_id=by.agent, session_id=by.session)
         made = await asyncio.to_thread(self.thoughts.create, signed)
         await self._record("note.created", made, None, by)
         return made
 
     async def edit(self, wanted: str, changes: Changes, by: Author) -> Thought:
         """Make CHANGES in the note WANTED; return it. Errors: those of `Thoughts.edit` and the log."""
+        if by.agent:
+            mask = self._store.redactor.text
+            texts = {key: getattr(changes, key) for key in ("title", "body", "appended")}
+            changes = replace(changes, **{key: mask(text) for key, text in texts.items() if text is not None})
         before, after = await asyncio.to_thread(self.thoughts.edit, wanted, changes)
         await self._record("note.edited", after, before, by)
         return after
+
+    def _masked(self, new: NewThought, by: Author) -> NewThought:
+        """Return NEW; of an agent, without the secrets that it may have read."""
+        mask = self._store.redactor.text
+        return replace(new, title=mask(new.title), body=mask(new.body)) if by.agent else new
 
     async def archive(self, wanted: str, by: Author, *, undo: bool = False) -> Thought:
         """Move the note WANTED into the archive, or out of it to UNDO that; return it."""

@@ -19,7 +19,11 @@ ToolLevel = Literal["read-only", "lisp-developer", "full", "trusted"]
 LEVELS: tuple[ToolLevel, ...] = ("read-only", "lisp-developer", "full", "trusted")
 """From the least to the most: each level may do everything that the one before may."""
 
-READING = frozenset({"read", "list", "search"})
+READING = frozenset({"read", "list", "search", "note_search", "note_show", "board_read", "wisdom_search"})
+TELLING = frozenset({"board_post", "board_annotate"})
+"""What is said to the other runs of the session: in the log alone."""
+REMEMBERING = frozenset({"note_create", "wisdom_add", "wisdom_outcome"})
+"""What outlives the run, in the person's notes and in the log; the workspace stays as it is."""
 LISP = frozenset({"lisp_eval", "lisp_compile", "lisp_inspect", "lisp_restart"})
 MUTATING = frozenset({"write", "edit", "shell", "lisp_eval", "lisp_compile", "lisp_restart"})
 """What asks by default."""
@@ -92,9 +96,9 @@ def allows(level: ToolLevel, tool: str) -> bool:
     """Return whether a run of LEVEL has TOOL at all, asking or not."""
     match level:
         case "read-only":
-            return tool in READING
+            return tool in READING | TELLING
         case "lisp-developer":
-            return tool in READING | LISP | {"shell"}
+            return tool in READING | TELLING | REMEMBERING | LISP | {"shell"}
         case "full" | "trusted":
             return True
 

@@ -212,6 +212,7 @@ class ModelRun:
             hands=hands,
             lisp=around.lisp,
             unsaved_in=around.unsaved_in,
+            memory=around.memory,
         )
 
     async def _say_why(self, lost: LeaseLost) -> None:

@@ -17,3 +17,5 @@ class SpawnRequest(Shape, frozen=True):
     files: list[str] = []
     fork: str | None = None
     """A session that was forked off another: the run goes on with its conversation."""
+    session: str | None = None
+    """The session that it belongs to, whose whiteboard it shares; by default a new one, or its spawner's."""

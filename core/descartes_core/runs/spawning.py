@@ -13,6 +13,8 @@ from descartes_core.agents.past import Fork
 from descartes_core.errors import InvalidParams
 from descartes_core.leases import Leases, arbiter
 from descartes_core.leases.words import lease_held
+from descartes_core.memory.memory import advice_data, advice_text
+from descartes_core.memory.wisdom import Relevant
 from descartes_core.model import Lease, Principal
 from descartes_core.policy.rules import ToolLevel, level_of_child
 from descartes_core.ports import new_id
@@ -34,10 +36,11 @@ def record_for(
     parent: ToolLevel | None,
     environment: Mapping[str, str],
     fork: Fork | None = None,
+    session: str | None = None,
 ) -> RunRecord:
     """Return the record of a new run for REQUEST of BY, whose own tool level is PARENT when it is a run.
 
-    It goes on with the conversation of FORK when there is one.
+    It goes on with the conversation of FORK when there is one, else it belongs to SESSION, or to a new one.
     Errors: `InvalidParams` says what is missing or wrong; `PolicyDenied`.
     """
     backend = _backend(request)
@@ -53,7 +56,7 @@ def record_for(
         agent=request.agent or f"agent-{id_[4:12]}",
         backend=backend,
         task=request.task,
-        session=new_id("ses") if fork is None else fork.session,
+        session=(session or new_id("ses")) if fork is None else fork.session,
         runner="local",
         token_hash=tokens.hash_of(token),
         tool_level=level_of_child(request.tool_level, parent),
@@ -90,10 +93,12 @@ def birth(
     leases: Leases,
     by: Principal,
     said: str,
+    advice: Sequence[Relevant] = (),
 ) -> None:
     """Write inside TX what begins a run: that it was spawned, its leases, what it is told, its first status.
 
-    SAID is its task; empty for one that goes on with a conversation in which everything was said.
+    SAID is its task; empty for one that goes on with a conversation in which everything was said. ADVICE is
+    told behind it.
     Errors: `LeaseHeld`, and then nothing of it ever was.
     """
     data = msgspec.to_builtins(record)
@@ -103,6 +108,10 @@ def birth(
     if said:
         task = {"role": "user", "content": said, "messageId": uuid.uuid4().hex}
         tx.append(journal.event("communication", "message", task, by=by))
+    if advice:
+        cause = tx.append(journal.event("system", "wisdom.consulted", advice_data(advice), by=by)).id
+        told = {"role": "user", "content": advice_text(advice), "messageId": uuid.uuid4().hex}
+        tx.append(journal.event("communication", "message", told, by=by, parent=cause))
     statuses.take(tx, "start", by=by)
 
 

@@ -16,8 +16,17 @@ from typing import Any
 from descartes_core.agents.journal import Journal
 from descartes_core.agents.questions import check_approval
 from descartes_core.agents.run_leases import take_lease
-from descartes_core.errors import Cancelled, DescartesError, InvalidTransition, LeaseHeld, LeaseLost
+from descartes_core.errors import (
+    Cancelled,
+    DescartesError,
+    InvalidParams,
+    InvalidTransition,
+    LeaseHeld,
+    LeaseLost,
+)
 from descartes_core.leases import Leases
+from descartes_core.memory.memory import Memory
+from descartes_core.memory.wisdom import Relevant
 from descartes_core.model import Principal, Run
 from descartes_core.policy.interventions import Interventions
 from descartes_core.policy.rules import ToolLevel
@@ -77,12 +86,14 @@ class Runs(RunView):
         unsaved_in: Callable[[Path], str | None] = lambda path: None,
         grace_seconds: float = GRACE_SECONDS,
         forms: Forms | None = None,
+        memory: Memory | None = None,
     ) -> None:
         """STATE is where output is kept (`.descartes`), RUNTIME where records of processes lie.
 
         ON_OUTPUT is told of each piece of output; UNSAVED_IN names the editor that has unsaved changes in a
         file, by its real path: writing there is asked about whatever the tool level. FORMS finds the
-        top-level forms of files, for leases on one form.
+        top-level forms of files, for leases on one form. MEMORY is what runs can remember and are told
+        before they begin.
         """
         super().__init__(store.reader, store.clock)
         self._around = Surroundings(
@@ -96,6 +107,7 @@ class Runs(RunView):
             on_output,
             unsaved_in,
             forms,
+            memory,
         )
         self._grace_seconds = grace_seconds
         self._live: dict[str, LiveRun] = {}
@@ -123,12 +135,23 @@ class Runs(RunView):
         if request.fork is not None:
             fork = await fork_into(self._around.store.reader, request.fork)
             request = spawning.continued(request, record_of(await self.row(fork.run)))
-        record = spawning.record_for(request, token, by=by, parent=parent, environment=base, fork=fork)
+        record = spawning.record_for(
+            request,
+            token,
+            by=by,
+            parent=parent,
+            environment=base,
+            fork=fork,
+            session=await self._session_of(request, by),
+        )
         live = self._make(record, tokens.environment(base, record.id, token), None)
         job = live.job
+        advice = await self._advice(said, record)
         await asyncio.to_thread(tokens.keep, job.places.records, token)
         await self._around.store.transact(
-            lambda tx: spawning.birth(tx, record, job.journal, job.statuses, self._around.leases, by, said)
+            lambda tx: spawning.birth(
+                tx, record, job.journal, job.statuses, self._around.leases, by, said, advice
+            )
         )
         self._begin(live)
         return await self.show(record.id)
@@ -314,6 +337,25 @@ class Runs(RunView):
         if by.kind == "agent" and by.id in self._live:
             return self._live[by.id].job.record.tool_level
         return None if by.kind == "human" else "full"
+
+    async def _session_of(self, request: SpawnRequest, by: Principal) -> str | None:
+        """Return the session that a run belongs to which BY spawns: the one asked for, else that of a run BY.
+
+        Errors: `NotFound`; `InvalidParams` for a session beside a fork, which has one.
+        """
+        if request.session is None:
+            return self._live[by.id].job.record.session if by.id in self._live else None
+        if request.fork is not None:
+            raise InvalidParams("Expected a session or a fork, got both; a fork is a session of its own")
+        return await self._around.store.reader.resolve("ses", request.session)
+
+    async def _advice(self, task: str, record: RunRecord) -> Sequence[Relevant]:
+        """Return the wisdom that the run of RECORD is told behind its TASK."""
+        memory = self._around.memory
+        # A command reads no messages, and a fork was told when its conversation began.
+        if memory is None or record.backend != "model" or record.fork is not None:
+            return ()
+        return await memory.advice(task)
 
     async def _lease_again(self, job: Job) -> None:
         """Take what a recovered run held and lost while there was no hub to renew it, if it is free."""

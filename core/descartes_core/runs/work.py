@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 from descartes_core.agents.hands import Places
 from descartes_core.agents.journal import Journal
 from descartes_core.leases import Leases
+from descartes_core.memory.memory import Memory
 from descartes_core.model import NewEvent, Principal
 from descartes_core.policy.interventions import Interventions
 from descartes_core.ports import Forms, LispPort
@@ -38,6 +39,8 @@ class Surroundings:
     unsaved_in: Callable[[Path], str | None]
     """Names the editor in which a file, by its real path, has unsaved changes."""
     forms: Forms | None = None
+    memory: Memory | None = None
+    """Notes, boards and wisdom; without it runs have none of these tools."""
 
     def places(self, run: str) -> Places:
         """Return the folders of RUN."""

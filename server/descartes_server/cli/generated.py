@@ -25,12 +25,15 @@ SAMPLES = {
     "arguments": "'(list 1 2)'",
     "choice": "accept",
     "code": "'(+ 1 2)'",
+    "content": "'USE-VALUE is safe here'",
     "end": "20",
+    "entry": "3f2a9c1e",
     "evaluation": "3f2a9c1e",
     "event": "9b81c0de",
     "frame": "0",
     "host": "127.0.0.1",
     "id": "3f2a9c1e",
+    "insight": "'Load the system with :force t before its tests'",
     "level": "1",
     "message": "'may I have it?'",
     "path": "src/shapes.lisp",
@@ -46,7 +49,9 @@ SAMPLES = {
     "thought": "api-design",
     "thread": "7",
     "title": "'API design'",
+    "type": "solution",
     "uri": "src/shapes.lisp",
+    "wisdom": "3f2a9c1e",
 }
 
 

@@ -57,6 +57,8 @@ SUMMARIES = {
     "spawn": "Start a run.",
     "thought": "The same as thoughts, with every option of the operations.",
     "thoughts": "Write and find notes, yours and those of agents.",
+    "whiteboard": "Write on the board that the runs of a session share.",
+    "wisdom": "Keep what was learned, and how far it proved true.",
     "trust": "Trust a workspace, or list those that are.",
 }
 

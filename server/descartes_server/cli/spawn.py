@@ -32,6 +32,7 @@ STREAMS = ("stdout", "stderr")
 @click.option(
     "--file", "files", multiple=True, metavar="PATH", help="Lease this file for the run; repeatable."
 )
+@click.option("--session", help="Join this session, and share its whiteboard.")
 @click.option("--fork", metavar="SESSION", help="Go on with a session made by `descartes session fork`.")
 @click.option("--wait", is_flag=True, help="Show its output until it ends, and exit with its code.")
 @click.option("--trust", is_flag=True, help="Trust the workspace from now on, without a question.")
@@ -67,6 +68,7 @@ def _params(command: tuple[str, ...], given: dict[str, Any]) -> dict[str, Any]:
         "toolLevel": given["tool_level"],
         "command": list(command) or None,
         "fork": given["fork"],
+        "session": given["session"],
         "files": [str(Path.cwd() / file) for file in given["files"]],
     }
     return {key: value for key, value in params.items() if value not in (None, [])}

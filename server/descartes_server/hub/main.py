@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -25,7 +25,10 @@ from descartes_server.hub.server import SocketServer
 from descartes_server.hub.service import Hub
 from descartes_server.operations import lisp_settings, principals, settings, trust
 from descartes_server.operations.context import Services
-from descartes_server.operations.workspace import Workspace, vault
+from descartes_server.operations.workspace import Workspace, home, vault
+
+if TYPE_CHECKING:
+    from descartes_core.memory.memory import Consulting
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +117,8 @@ def _lock_seconds(services: Services) -> float:
 
 async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitStack) -> None:
     """Take the image of an earlier hub back, then the runs that it left; both are let go of with STACK."""
+    from descartes_core.memory.memory import Memory
+    from descartes_core.memory.thoughts import Thoughts
     from descartes_core.runs import Runs
     from descartes_core.runs.queries import RunView
     from descartes_server.ide.leased_forms import LispForms
@@ -140,6 +145,7 @@ async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitSta
         on_output=hub.run_output,
         unsaved_in=hub.editors.unsaved_in,
         forms=LispForms(),
+        memory=Memory(services.store, Thoughts(home(), services.clock), lambda: _consulting(hub)),
     )
     stack.push_async_callback(services.runs.close)
     # What ended while there was no hub is in the log before anything that happens now.
@@ -147,6 +153,14 @@ async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitSta
     await image.take_up()
     await questions.forget_recalled()
     await services.runs.recover()
+
+
+def _consulting(hub: Hub) -> Consulting:
+    """Return whether runs are told what earlier work taught, as the settings say now."""
+    from descartes_core.memory.memory import Consulting
+
+    memory = hub.settings().memory
+    return Consulting(memory.tells_runs, memory.min_confidence)
 
 
 def _end_on_signals(hub: Hub) -> None:

@@ -65,6 +65,8 @@ _VERBS = {
     "run": "kill list output pause resume send show spawn stop",
     "session": "branches fork",
     "thought": "archive create edit link list search show",
+    "whiteboard": "annotate list post show",
+    "wisdom": "add list outcome show",
 }
 OPERATIONS = tuple(f"{resource}.{verb}" for resource, verbs in _VERBS.items() for verb in verbs.split())
 """Every operation, written out: importing the modules that declare them would delay `initialize`."""

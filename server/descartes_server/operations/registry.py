@@ -28,6 +28,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "history": ("history", "timeline"),
     "session": ("session",),
     "thought": ("thought",),
+    "whiteboard": ("whiteboard",),
+    "wisdom": ("wisdom",),
     "hub": ("hub",),
     "guard": ("guard",),
     "lisp": (

@@ -13,7 +13,7 @@ class SpawnParams(Params, frozen=True, kw_only=True):
     """TASK for AGENT: a MODEL at work, or the words of a COMMAND; FILES are leased at the start.
 
     FORK is a session made by `session.fork`: the run goes on with its conversation, TASK is what it is told
-    there, and what is left out is as it was.
+    there, and what is left out is as it was. SESSION: the one that it joins, whose whiteboard it shares.
     """
 
     task: str = ""
@@ -24,6 +24,7 @@ class SpawnParams(Params, frozen=True, kw_only=True):
     command: list[str] | None = None
     files: list[str] = []
     fork: str | None = None
+    session: str | None = None
 
 
 class ListParams(Params, frozen=True, kw_only=True):
@@ -76,6 +77,7 @@ async def spawn(context: Context, params: SpawnParams) -> Run:
         command=params.command,
         files=params.files,
         fork=params.fork,
+        session=params.session,
     )
     caller = context.caller
     return await context.services.runs.spawn(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from descartes_core.agents.tools import files, lisp, shell
+from descartes_core.agents.tools import files, lisp, remembering, shell
 from descartes_core.agents.tools.tool import Tool
 
 TOOLS: dict[str, Tool] = {
@@ -18,6 +18,15 @@ TOOLS: dict[str, Tool] = {
         lisp.lisp_compile,
         lisp.lisp_inspect,
         lisp.lisp_restart,
+        remembering.note_create,
+        remembering.note_search,
+        remembering.note_show,
+        remembering.board_post,
+        remembering.board_read,
+        remembering.board_annotate,
+        remembering.wisdom_add,
+        remembering.wisdom_search,
+        remembering.wisdom_outcome,
     )
 }
 

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import msgspec
 
 from descartes_core.errors import InvalidParams
+from descartes_core.memory.memory import RunMemory
 from descartes_core.ports import LispPort
 
 
@@ -55,6 +56,7 @@ class ToolContext:
     run: str
     hands: Hands
     lisp: LispPort | None
+    memory: RunMemory | None = None
 
 
 @dataclass(frozen=True)
