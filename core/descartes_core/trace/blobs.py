@@ -13,10 +13,10 @@ FOLDER = "artifacts"
 
 
 class Blobs:
-    """The blobs of the log at DATABASE, in a folder beside it. Safe from any thread and process."""
+    """The blobs of all logs in FOLDER, in a folder beside them. Safe from any thread and process."""
 
-    def __init__(self, database: Path) -> None:
-        self._folder = database.parent / FOLDER
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / FOLDER
 
     def put(self, data: bytes) -> str:
         """Keep DATA and return its digest, once it is on disk. Errors: `SaveFailed`."""

@@ -37,8 +37,8 @@ KINDS: Mapping[EntryType, tuple[str, Category]] = {
 }
 """The name and category of the event for each type of entry."""
 
-FORKED, IMPORTED = "session.forked", "session.imported"
-"""What begins a session that does not begin with `session.created`; no entries themselves."""
+FORKED, IMPORTED, EXPORTED = "session.forked", "session.imported", "session.exported"
+"""Events that are no entries: how a session began that was not created here, and that it was written out."""
 
 _TYPES = {name: entry_type for entry_type, (name, _) in KINDS.items()}
 _OF_RUNS = {

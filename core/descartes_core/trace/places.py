@@ -11,6 +11,9 @@ from pathlib import Path
 from descartes_core.errors import StoreUnavailable
 from descartes_core.store.direct import read
 
+LOG = "descartes.db"
+"""The name of a workspace's log."""
+
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
 _DIGITS_OF_A_NAME = 32
 
@@ -20,9 +23,14 @@ def home() -> Path:
     return Path(os.environ.get("DESCARTES_HOME") or Path.home() / ".descartes")
 
 
+def sessions() -> Path:
+    """Return the folder of the logs that belong to no workspace."""
+    return home() / "sessions"
+
+
 def new_log(session: str) -> Path:
     """Return the path of a new, empty log for SESSION: `sessions/<id>.db`, `<id>.2.db` when that is taken."""
-    folder = home() / "sessions"
+    folder = sessions()
     number = 1
     while True:
         path = folder / (f"{_name(session)}.db" if number == 1 else f"{_name(session)}.{number}.db")
@@ -41,7 +49,7 @@ def new_log(session: str) -> Path:
 
 def log_of(session: str) -> Path | None:
     """Return the log in the user's folder that has SESSION, the last one written when several have."""
-    folder = home() / "sessions"
+    folder = sessions()
     own = [path for path in folder.glob(f"{_name(session)}*.db") if _number(path, session) is not None]
     for path in sorted(own, key=lambda path: _number(path, session) or 0, reverse=True):
         if _has(path, session):
@@ -71,7 +79,7 @@ def workspace_log(workspace: str | os.PathLike[str]) -> Path:
         raise StoreUnavailable(
             f"No log can be kept in {str(folder)!r}: {error.strerror}; give the root of a workspace"
         ) from None
-    return folder / "descartes.db"
+    return folder / LOG
 
 
 def _name(session: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from descartes_core.model import Event
 from descartes_core.store.projections import Executes, Projection
-from descartes_core.trace.entries import FORKED, IMPORTED
+from descartes_core.trace.entries import EXPORTED, FORKED, IMPORTED
 
 _INSERT = (
     "INSERT OR IGNORE INTO session (id, seq, kind, agent, title, max_artifact_size, started_at, changed_at)"
@@ -27,7 +27,7 @@ def _apply(tx: Executes, event: Event) -> None:
             "UPDATE session SET parent = ? WHERE id = ?",
             (event.data.get("parent"), event.session),
         )
-    else:
+    elif event.name != EXPORTED:
         if event.name == "session.created":
             _begin(tx, event, event.data["content"].get("max_artifact_size"))
         _entry(tx, event)

@@ -8,7 +8,7 @@ from typing import Any
 
 from descartes_core.errors import InvalidParams
 from descartes_core.store import rows as event_rows
-from descartes_core.trace.entries import FORKED, IMPORTED, Record, record_of, record_of_run, stream
+from descartes_core.trace.entries import EXPORTED, FORKED, IMPORTED, Record, record_of, record_of_run, stream
 from descartes_core.trace.errors import SessionNotFound
 
 Rows = Callable[..., Sequence[dict[str, Any]]]
@@ -16,7 +16,7 @@ Rows = Callable[..., Sequence[dict[str, Any]]]
 
 LAST = 2**63 - 1
 _OWN = f"FROM event WHERE stream = ? AND name NOT IN ('{FORKED}', '{IMPORTED}') AND seq <= ?"
-_OF_SESSION = f"FROM event WHERE session_id = ? AND name <> '{FORKED}' AND seq <= ?"
+_OF_SESSION = f"FROM event WHERE session_id = ? AND name NOT IN ('{FORKED}', '{EXPORTED}') AND seq <= ?"
 
 
 @dataclass(frozen=True)

@@ -106,11 +106,11 @@ class Session:
         session of its own. Nothing that was loaded or begun before is changed.
         Errors: `FileNotFound`, `LoadFailed`, `SessionCorrupted`, `SchemaMismatch`.
         """
-        with saved.opened(Path(path)) as found:
-            log = places.new_log(found.session_id) if workspace is None else places.workspace_log(workspace)
-            store = _store(log, workspace, clock)
-            blobs = found.unpack(Blobs(log))
-            name = store.transact(lambda tx: trace_file.import_into(tx, found, blobs, os.fspath(path)))
+        folder = places.sessions() if workspace is None else places.workspace_log(workspace).parent
+        found = saved.read(Path(path), Blobs(folder))
+        log = places.new_log(found.session_id) if workspace is None else folder / places.LOG
+        store = _store(log, workspace, clock)
+        name = store.transact(lambda tx: trace_file.import_into(tx, found, os.fspath(path)))
         return cls._of(SessionLog(store, SessionReader(store.rows).find(name)))
 
     @classmethod

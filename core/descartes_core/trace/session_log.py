@@ -47,7 +47,7 @@ class SessionLog:
             raise SessionInvalidState(f"The session {row.id!r} belongs to a run; fork it to go on with it")
         self.store = store
         self.row = row
-        self.blobs = Blobs(store.path)
+        self.blobs = Blobs(store.path.parent)
         self.lock = threading.RLock()
         self.reader = SessionReader(store.rows)
         self.held = fold(self.records())

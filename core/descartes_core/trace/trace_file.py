@@ -25,7 +25,7 @@ from descartes_core.trace.blobs import Blobs
 from descartes_core.trace.entries import EntryData, Record
 from descartes_core.trace.errors import SaveFailed
 from descartes_core.trace.reading import SessionRow
-from descartes_core.trace.saved import Saved
+from descartes_core.trace.saved import SavedSession
 from descartes_core.trace.state import SessionState, fold
 from descartes_core.trace.types import DEFAULT_MAX_ARTIFACT_SIZE, SCHEMA_VERSION, EntryType
 
@@ -129,29 +129,32 @@ def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def import_into(tx: Transaction, saved: Saved, blobs: Mapping[str, str], source: str) -> str:
-    """Append inside TX everything that SAVED has, read from the file SOURCE, and return the session's id.
+def import_into(tx: Transaction, saved: SavedSession, source: str) -> str:
+    """Append inside TX everything that SAVED, read from the file SOURCE, has; return the session's id.
 
-    BLOBS is what `Saved.unpack` returned. A session that the log has already is left alone: the file then
-    becomes a session with an id of its own, whose parent is that one.
+    A session that the log has already is left alone: the file then becomes a session with an id of its own,
+    whose parent is that one.
     """
     present = tx.execute("SELECT 1 FROM session WHERE id = ?", (saved.session_id,)).fetchone() is not None
     name = new_id("ses") if present else saved.session_id
     tx.append(_beginning(name, saved, source, present=present), expected=0)
-    held, last = SessionState(), 0
-    for entry, effective in saved.entries():
-        blob = saved.blob_of(entry.seq_num, blobs) if effective else None
-        at = entry.timestamp.isoformat()
-        data = EntryData(seq_num=entry.seq_num, content=entry.content, effective=effective, blob=blob, at=at)
+    held = SessionState()
+    for entry, effective in saved.entries:
+        data = EntryData(
+            seq_num=entry.seq_num,
+            content=entry.content,
+            effective=effective,
+            blob=saved.versions.get(entry.seq_num) if effective else None,
+            at=entry.timestamp.isoformat(),
+        )
         event = tx.append(entries.new_event(name, entry.agent_id, entry.entry_type, data))
         held.apply(entries.record_of(event))
-        last = entry.seq_num
-    loaded = EntryData(seq_num=last + 1, content={"path": source}, correction=saved.correction(held, blobs))
+    loaded = EntryData(seq_num=held.seq_num + 1, content={"path": source}, correction=saved.correction(held))
     tx.append(entries.new_event(name, "system", EntryType.SESSION_LOADED, loaded))
     return name
 
 
-def _beginning(name: str, saved: Saved, source: str, *, present: bool) -> NewEvent:
+def _beginning(name: str, saved: SavedSession, source: str, *, present: bool) -> NewEvent:
     data: dict[str, Any] = {
         "session": name,
         "source": source,

@@ -64,5 +64,5 @@ def check_artifact_name(name: Any) -> str:
             return name
     raise ArtifactInvalidName(
         f"Expected the name of an artifact such as report/output.txt, got {name!r:.60};"
-        " use a relative path without . and .."
+        " use a relative path that leads nowhere else"
     )

@@ -54,6 +54,7 @@ SUMMARIES = {
     "run": "Show and steer runs.",
     "secret": "Keep secrets, and give them to steps by name.",
     "secrets": "The same as secret.",
+    "session": "Show sessions, fork them, keep them in files.",
     "spawn": "Start a run.",
     "thought": "The same as thoughts, with every option of the operations.",
     "thoughts": "Write and find notes, yours and those of agents.",

@@ -33,6 +33,10 @@ def show(operation: str, result: Mapping[str, Any], *, as_json: bool) -> None:
         from descartes_server.cli import moment  # it prints with what is here
 
         moment.show(result)
+    elif operation == "session.show":
+        from descartes_server.cli import sessions  # it prints with what is here
+
+        sessions.show(result)
     elif "notes" in result:
         _show_compilation(result, loads=operation != "lisp.compileSystem")
     elif operation.startswith("debugger.") and {"debugger", "evaluation"} >= set(result):

@@ -318,6 +318,19 @@ BRANCHES = [
     _field("reason", "reason", short=False),
 ]
 
+SESSIONS = [
+    _id(),
+    _field("kind", "kind"),
+    _field("entries", "entries"),
+    Column("state", lambda row: str(row["stateVersion"])),
+    _time("changedAt"),
+    _id("from", "parent"),
+    _field("who", "agent"),
+    _field("task", "title", short=False),
+]
+
+EXPORTED = [_id(), _field("entries", "entries"), _field("file", "path", short=False)]
+
 GUARD_MODES: dict[str | None, str] = {"block": "is refused", "warn": "is warned of", None: "passes"}
 
 GUARD = [
@@ -351,6 +364,9 @@ VIEWS = {
     "guard.uninstall": View(GUARD, _listed("hooks"), "This workspace is in no git repository."),
     "inspector.list": View(INSPECTIONS, _listed("inspections"), "Nothing is inspected."),
     "intervention.list": View(INTERVENTIONS, _listed("interventions"), "No run asks anything."),
+    "session.export": View(EXPORTED, lambda result: [{**result["session"], "path": result["path"]}]),
+    "session.import": View(SESSIONS, _one),
+    "session.list": View(SESSIONS, _listed("sessions"), "There are no sessions."),
     "session.branches": View(BRANCHES, _listed("branches"), "No session has that id."),
     "lease.acquire": View(LEASES, _one),
     "lease.list": View(LEASES, _listed("leases"), "No file is leased."),

@@ -63,7 +63,7 @@ _VERBS = {
         "audit changePassword export get grant import init list lock remove revoke rotate set status unlock"
     ),
     "run": "kill list output pause resume send show spawn stop",
-    "session": "branches fork",
+    "session": "branches export fork import list show",
     "thought": "archive create edit link list search show",
     "whiteboard": "annotate list post show",
     "wisdom": "add list outcome show",

@@ -26,7 +26,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "run": ("run",),
     "intervention": ("intervention",),
     "history": ("history", "timeline"),
-    "session": ("session",),
+    "session": ("session", "sessions"),
     "thought": ("thought",),
     "whiteboard": ("whiteboard",),
     "wisdom": ("wisdom",),
