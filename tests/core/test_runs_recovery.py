@@ -119,13 +119,13 @@ async def test_a_killed_supervisor_loses_neither_a_process_nor_a_waiting_run(
 
 async def until_status(bench: Bench, run: str, status: str) -> None:
     """Wait for what another process writes into the log, which tells nobody here."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await bench.runs.show(run)).status != status:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
 
 async def until_phase(bench: Bench, run: str, phase: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await bench.runs.show(run)).phase != phase:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 

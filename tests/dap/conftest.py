@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from descartes_server.operations import trust
 from support.dap_client import DapClient, dap
+from support.leftovers import end_leftovers
 
 RATIO = """\
 (defpackage #:ratio (:use #:cl) (:export #:share #:answer))
@@ -50,10 +48,4 @@ async def debugger(ratio: Path) -> AsyncIterator[DapClient]:
 def nothing_left_running(isolated_environment: Path) -> Iterator[None]:
     """End every process that a test has left behind: those whose environment names its folder."""
     yield
-    home = str(isolated_environment / "home")
-    for process in psutil.process_iter():
-        try:
-            if process.pid != os.getpid() and process.environ().get("DESCARTES_HOME") == home:
-                process.send_signal(signal.SIGKILL)
-        except (psutil.Error, OSError):
-            continue
+    end_leftovers(isolated_environment / "home")

@@ -38,11 +38,11 @@ async def test_requests_in_the_wrong_order_are_refused_with_what_was_expected(de
 
 async def test_requests_sent_all_at_once_are_answered_once_each(debugger: DapClient) -> None:
     sent = [
-        debugger.send("initialize"),
-        debugger.send("attach"),
-        debugger.send("configurationDone"),
-        debugger.send("threads"),
-        debugger.send("evaluate", {"expression": "(+ 1 2)", "context": "repl"}),
+        debugger.ask("initialize"),
+        debugger.ask("attach"),
+        debugger.ask("configurationDone"),
+        debugger.ask("threads"),
+        debugger.ask("evaluate", {"expression": "(+ 1 2)", "context": "repl"}),
     ]
     bodies = [await debugger.response(seq) for seq in sent]
     assert bodies[-1]["result"] == "3"
@@ -76,7 +76,7 @@ async def test_missing_and_wrong_arguments_are_named(debugger: DapClient) -> Non
 async def refusal_of(debugger: DapClient, command: str, arguments: object) -> Exception:
     """Return the error with which COMMAND with any ARGUMENTS is answered."""
     try:
-        body = await debugger.response(debugger.send(command, arguments))
+        body = await debugger.response(debugger.ask(command, arguments))
     except Exception as error:
         return error
     raise AssertionError(body)
@@ -91,10 +91,10 @@ async def test_bytes_that_are_no_request_are_told_and_the_next_one_is_answered(
     await debugger.output("as JSON")
     for odd in ([1, 2], "text", {"type": "question"}, {"type": "request", "command": "threads"}):
         seen = len(debugger.messages)
-        debugger.send_raw(odd)
+        debugger.send(odd)
         await debugger.event("output", after=seen)
-    debugger.send_raw({"type": "response", "request_seq": 1, "seq": 9, "success": True, "command": "x"})
-    debugger.send_raw({"type": "request", "seq": 700, "command": 5})
+    debugger.send({"type": "response", "request_seq": 1, "seq": 9, "success": True, "command": "x"})
+    debugger.send({"type": "request", "seq": 700, "command": 5})
     answer = await debugger.message(lambda m: m.get("request_seq") == 700, "a response to 700")
     assert not answer["success"]
     assert (await debugger.request("initialize"))["supportsSetVariable"] is True
@@ -115,11 +115,11 @@ async def test_an_untrusted_workspace_is_refused_until_it_is_trusted(
 
 async def test_an_evaluation_is_cancelled_and_a_running_one_ends_with_the_client(debugger: DapClient) -> None:
     await debugger.begin()
-    seq = debugger.send("evaluate", {"expression": "(loop (sleep 1))", "context": "repl"})
+    seq = debugger.ask("evaluate", {"expression": "(loop (sleep 1))", "context": "repl"})
     await debugger.request("cancel", requestId=seq)
     answer = await debugger.message(lambda m: m.get("request_seq") == seq, "the cancelled response")
     assert (answer["success"], answer["message"]) == (False, "cancelled")
-    seq = debugger.send("evaluate", {"expression": "(loop (sleep 1))", "context": "repl"})
+    seq = debugger.ask("evaluate", {"expression": "(loop (sleep 1))", "context": "repl"})
     await debugger.request("disconnect")
     assert await debugger.wait() == 0
     assert [m["message"] for m in debugger.messages if m.get("request_seq") == seq] == ["cancelled"]
@@ -134,7 +134,7 @@ async def test_the_end_of_standard_input_ends_the_adapter(debugger: DapClient) -
 
 async def test_the_death_of_the_image_ends_the_session(debugger: DapClient, ratio: Path) -> None:
     await debugger.begin()
-    seq = debugger.send("evaluate", {"expression": "(progn (princ :busy) (loop (sleep 1)))"})
+    seq = debugger.ask("evaluate", {"expression": "(progn (princ :busy) (loop (sleep 1)))"})
     await debugger.output("BUSY")
     kill_image(ratio.parent)
     await debugger.event("terminated")
@@ -150,7 +150,7 @@ async def test_the_death_of_the_hub_fails_what_was_asked_and_the_session_goes_on
     await debugger.begin()
     await debugger.refused("evaluate", expression="(car 1)")
     thread = (await debugger.stopped())["threadId"]
-    seq = debugger.send("evaluate", {"expression": "(progn (princ :busy) (loop (sleep 1)))"})
+    seq = debugger.ask("evaluate", {"expression": "(progn (princ :busy) (loop (sleep 1)))"})
     await debugger.output("BUSY")
     hub = record.read(workspace.find(ratio.parent))
     assert hub is not None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
+
+from support.leftovers import end_leftovers
 
 ALEXANDRIA = Path("/usr/share/common-lisp/source/alexandria")
 
@@ -25,10 +24,4 @@ def alexandria(workspace: Path) -> Path:
 def nothing_left_running(isolated_environment: Path) -> Iterator[None]:
     """End every process that a test has left behind: those whose environment names its folder."""
     yield
-    home = str(isolated_environment / "home")
-    for process in psutil.process_iter():
-        try:
-            if process.pid != os.getpid() and process.environ().get("DESCARTES_HOME") == home:
-                process.send_signal(signal.SIGKILL)
-        except (psutil.Error, OSError):
-            continue
+    end_leftovers(isolated_environment / "home")

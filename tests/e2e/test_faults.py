@@ -38,7 +38,7 @@ from support.until import until
 
 PUBLISH = "textDocument/publishDiagnostics"
 FOREVER = "(loop (sleep 60))"
-SOON_S = 5.0
+SOON_S = 30.0
 """Within this time who waits for a hub that was killed must know."""
 
 

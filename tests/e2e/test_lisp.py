@@ -97,7 +97,7 @@ async def test_a_plain_client_is_asked_which_restart(workspace: Path) -> None:
         client.replies["window/showMessageRequest"] = choose
         code = '(restart-case (error "first") (use-five () :report "Take five." 5))'
         evaluation = await client.execute("lisp.eval", {"code": code})
-        question = await asyncio.wait_for(asked.get(), 20)
+        question = await asyncio.wait_for(asked.get(), 60)
         assert question["actions"][0]["title"] == "Leave it stopped"
         assert "USE-FIVE: Take five." in [each["title"] for each in question["actions"]]
         await client.notification("window/logMessage", lambda p: p["message"] == "=> 5")
@@ -184,7 +184,7 @@ async def test_text_that_a_program_reads_comes_from_a_saved_file(workspace: Path
             "workspace/executeCommand",
             {"command": "descartes.lisp.eval", "arguments": [{"code": "(read-line)"}]},
         )
-        uri = await asyncio.wait_for(shown.get(), 20)
+        uri = await asyncio.wait_for(shown.get(), 60)
         path = Path(uri.removeprefix("file://"))
         assert path.is_relative_to(workspace / ".descartes" / "input")
         text = path.read_text() + "hello é\n"

@@ -13,7 +13,8 @@ import pytest
 from lsprotocol import types
 
 from descartes_server import app
-from support.lsp_client import LspClient, LspError, command, frame, lsp, start_stdio, start_tcp
+from support.framed import frame
+from support.lsp_client import LspClient, LspError, command, lsp, start_stdio, start_tcp
 
 GARBAGE: list[Any] = [
     None,
@@ -175,7 +176,7 @@ async def test_tcp_wrong_secret(workspace: Path) -> None:
         reader, writer = await asyncio.open_connection(announced["host"], announced["port"])
         writer.write(b"descartes-secret: wrong wrong wrong wrong wrong wrong\n" + frame(b"{}"))
         with pytest.raises(ConnectionError):
-            if not await asyncio.wait_for(reader.read(), 5):
+            if not await asyncio.wait_for(reader.read(), 60):
                 raise ConnectionError
         writer.close()
     finally:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import psutil
 
-from support.lsp_client import command, frame, lsp
+from support.framed import frame
+from support.lsp_client import command, lsp
 
 INITIALIZE = frame(
     b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"processId":null,"capabilities":{}}}'

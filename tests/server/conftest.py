@@ -23,7 +23,7 @@ from descartes_server.hub.process import SocketOpener
 from descartes_server.operations import workspace as workspaces
 from descartes_server.operations.workspace import Workspace
 
-DEADLINE_S = 15.0
+DEADLINE_S = 60
 
 
 @dataclass(frozen=True)

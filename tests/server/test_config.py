@@ -163,7 +163,7 @@ async def test_who_dies_while_migrating_leaves_the_old_or_the_new_whole(tmp_path
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", STOPPED_AT, str(file), str(steps), env=dict(os.environ)
         )
-        status = await asyncio.wait_for(process.wait(), 30)
+        status = await asyncio.wait_for(process.wait(), 60)
         text = file.read_text()
         assert text == OLD or tomllib.loads(text)["version"] == "2.0.0"
         if text != OLD:

@@ -173,7 +173,7 @@ async def test_another_swank_client_makes_it_unknown(desk: Desk, workspace: Path
     await desk.call("lisp.compileFile", uri=uri_of(file))
     record = swank.read_record(desk.context.services.image.places.runtime)
     assert record is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         async with swank.connect(record.host, record.port, record.secret) as other:
             await other.eval("(defun f () 1)")
     assert await desk.drift(file) == {"f": "unknown"}

@@ -67,7 +67,7 @@ async def test_a_hub_that_is_killed_fails_what_waits_and_keeps_what_it_answered(
     await heard.until("descartes/lease/changed", lambda params: params["lease"]["path"] == "b.lisp")
 
     killed = kill(here)
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(60):
         with pytest.raises(HubLost):
             await waiting
 
@@ -89,7 +89,7 @@ async def test_an_attached_client_replaces_a_hub_that_dies(
     attached = asyncio.Event()
     editor.on_attached(attached.set)
     killed = kill(here)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await attached.wait()
     assert editor.hub is not None and editor.hub.pid != killed.pid
 
@@ -103,14 +103,14 @@ async def test_a_hub_that_was_told_to_stop_stays_away_until_it_is_needed(
     lost = asyncio.Event()
     editor.on_lost(lambda _: lost.set())
     assert (await descartes("hub", "stop")).status == 0
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await lost.wait()
     assert record.read(here) is None
 
     attached = asyncio.Event()
     editor.on_attached(attached.set)
     assert (await descartes("lease", "acquire", "a.lisp")).status == 0
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await attached.wait()
 
 
@@ -129,7 +129,7 @@ async def test_garbage_on_the_socket_ends_only_that_connection(here: Workspace, 
         reader, writer = await asyncio.open_unix_connection(str(here.socket))
         writer.write(garbage)
         writer.write_eof()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await reader.read()
         writer.close()
     assert (await good.call("hub.status"))["pid"] == status["pid"]
@@ -140,7 +140,7 @@ async def test_a_hub_whose_workspace_is_gone_ends(here: Workspace, client: Attac
     found = record.read(here)
     assert found is not None
     shutil.rmtree(here.root)
-    await until(lambda: not is_alive(found.identity), "the hub ends", seconds=5)
+    await until(lambda: not is_alive(found.identity), "the hub ends", seconds=60)
     assert not here.root.exists()
 
 
@@ -216,7 +216,7 @@ async def test_a_hub_that_hangs_is_noticed(
     assert found is not None
     os.kill(found.pid, signal.SIGSTOP)
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             with pytest.raises(HubLost):
                 await waiting
     finally:

@@ -160,7 +160,7 @@ async def test_a_client_that_goes_takes_its_inspections_along(
         shown = await stays.call("inspector.open", {"expression": "2"})
         await gone.close()
         lisp = hub.services.image.running()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while await lisp.inspector.list("gone"):  # noqa: ASYNC110 (another process has it)
                 await asyncio.sleep(0.02)
         assert (await stays.call("inspector.refresh", {"id": shown["id"]}))["title"] == "2"
@@ -179,7 +179,7 @@ async def test_a_run_that_has_ended_leaves_nothing_in_the_image(here: Workspace)
         await lisp.inspector.open(Expression("1"), id="ins_of_run", owner=owner)
         assert len(await lisp.inspector.list(owner)) == 1
         (here.root / "go").touch()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while await lisp.inspector.list(owner):  # noqa: ASYNC110 (another process has it)
                 await asyncio.sleep(0.02)
         await hub.services.image.stop()

@@ -116,7 +116,7 @@ async def test_a_thread_belongs_to_who_started_it(desk: Desk) -> None:
         '(sb-thread:make-thread (lambda () (princ "from a thread") (finish-output) (error "later"))) :begun'
     )
     begun = await desk.call("lisp.eval", repl="one", code=code)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (stops := (await desk.call("debugger.list"))["debuggers"]):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     (stop,) = stops

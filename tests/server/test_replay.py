@@ -160,7 +160,7 @@ async def test_the_old_image_stays_when_the_fresh_one_dies(desk: Desk, workspace
     replay, fresh, _ = await begun_replay(desk, workspace)
     os.kill(fresh, signal.SIGKILL)
     with pytest.raises(errors.LispLost, match="fresh"):
-        await asyncio.wait_for(replay, 30)
+        await asyncio.wait_for(replay, 60)
     assert await values(desk, "(kept)") == [":KEPT"]
     assert len(images_of(workspace)) == 1
 

@@ -55,7 +55,7 @@ async def test_a_hub_that_dies_during_a_replay_leaves_the_old_image_alone(
     assert found is not None
     os.kill(found.pid, signal.SIGKILL)
     with pytest.raises(errors.HubLost):
-        await asyncio.wait_for(replay, 30)
+        await asyncio.wait_for(replay, 60)
     answer = await one.call("lisp.eval", {"code": "(kept)"})
     assert answer["values"] == [":KEPT"]
     assert images_of(workspace) == [old]
@@ -72,7 +72,7 @@ async def test_a_fresh_image_ends_by_itself_when_no_hub_comes(
     assert found is not None
     os.kill(found.pid, signal.SIGKILL)
     with contextlib.suppress(errors.DescartesError, asyncio.CancelledError):
-        await asyncio.wait_for(replay, 30)
+        await asyncio.wait_for(replay, 60)
     await until(lambda: not is_alive(found.identity), "the hub is gone")
     await until(lambda: images_of(workspace) == [old], "the fresh image has ended", 60)
 

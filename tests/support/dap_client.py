@@ -15,9 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from support.dap_schema import problems_of
-
-SECONDS = 40.0
-Message = dict[str, Any]
+from support.framed import LIMIT, SECONDS, FramedClient, Message
 
 
 class Refused(Exception):
@@ -30,39 +28,27 @@ class Refused(Exception):
         super().__init__(self.error["format"])
 
 
-class DapClient:
+class DapClient(FramedClient):
     """One client of one adapter process. Everything received is kept in `messages`, in order."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdin is not None and process.stdout is not None
-        self.process = process
-        self.messages: list[Message] = []
+        super().__init__(process.stdout, process.stdin, process)
         self.problems: list[str] = []
-        self._reader, self._writer = process.stdout, process.stdin
-        self._news = asyncio.Condition()
         self._asked: dict[int, str] = {}
         self._seq = 0
-        self.ended = False
-        self._reading = asyncio.create_task(self._read(), name="read the adapter's messages")
 
-    def send(self, command: str, arguments: Any = None) -> int:
+    def ask(self, command: str, arguments: Any = None) -> int:
         """Send the request COMMAND without waiting; returns its number."""
         self._seq += 1
         self._asked[self._seq] = command
         message = {"seq": self._seq, "type": "request", "command": command}
-        self.send_raw(message if arguments is None else {**message, "arguments": arguments})
+        self.send(message if arguments is None else {**message, "arguments": arguments})
         return self._seq
-
-    def send_raw(self, message: Any) -> None:
-        body = json.dumps(message).encode()
-        self.send_bytes(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
-
-    def send_bytes(self, data: bytes) -> None:
-        self._writer.write(data)
 
     async def request(self, command: str, /, **arguments: Any) -> Any:
         """Return the body of the response to COMMAND. Errors: `Refused`."""
-        return await self.response(self.send(command, arguments or None))
+        return await self.response(self.ask(command, arguments or None))
 
     async def response(self, seq: int) -> Any:
         """Return the body of the response to the request SEQ. Errors: `Refused`."""
@@ -105,29 +91,6 @@ class DapClient:
         found: Message = await self.event("output", lambda body: text in body["output"], after=after)
         return found
 
-    async def message(self, fits: Callable[[Message], Any], what: str, *, after: int = 0) -> Message:
-        """Return the first message from index AFTER on that FITS, waiting for it."""
-        index = after
-
-        def found() -> Message | None:
-            nonlocal index
-            while index < len(self.messages):
-                index += 1
-                if fits(self.messages[index - 1]):
-                    return self.messages[index - 1]
-            return None
-
-        async with self._news:
-            try:
-                async with asyncio.timeout(SECONDS):
-                    while (message := found()) is None:
-                        assert not self.ended, f"the adapter ended before: {what}"
-                        await self._news.wait()
-            except TimeoutError:
-                recent = [json.dumps(m)[:400] for m in self.messages[-8:]]
-                raise AssertionError(f"not seen in {SECONDS} s: {what}; last: {recent}") from None
-        return message
-
     async def begin(self, command: str = "attach", /, **arguments: Any) -> None:
         """Do what every client does before its user can do anything."""
         await self.request("initialize", adapterID="descartes", clientName="a test")
@@ -167,7 +130,7 @@ class DapClient:
     async def close(self) -> None:
         """End the process whatever state it is in; fails when it did not keep to the protocol."""
         if self.process.returncode is None and not self.ended:
-            self.send("disconnect")
+            self.ask("disconnect")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.process.wait(), SECONDS)
         if self.process.returncode is None:
@@ -179,25 +142,11 @@ class DapClient:
         never = [f"{seq} {name}" for seq, name in self._asked.items() if seq not in answered]
         assert (self.problems, twice, never) == ([], [], [])
 
-    async def _read(self) -> None:
-        try:
-            while True:
-                header = await self._reader.readuntil(b"\r\n\r\n")
-                length = int(header.removeprefix(b"Content-Length: "))
-                message = json.loads(await self._reader.readexactly(length))
-                self._judge(message)
-                async with self._news:
-                    self.messages.append(message)
-                    self._news.notify_all()
-        except asyncio.IncompleteReadError as end:
-            if end.partial:
-                self.problems.append(f"bytes that are no message: {end.partial[:100]!r}")
-        finally:
-            async with self._news:
-                self.ended = True
-                self._news.notify_all()
+    def _cut_off(self, rest: bytes) -> None:
+        if rest:
+            self.problems.append(f"bytes that are no message: {rest[:100]!r}")
 
-    def _judge(self, message: Message) -> None:
+    def _received(self, message: Message) -> None:
         self.problems += problems_of(message)
         if message["seq"] != len(self.messages) + 1:
             self.problems.append(f"message {len(self.messages) + 1} says it is {message['seq']}")
@@ -217,7 +166,7 @@ async def dap(folder: Path) -> AsyncIterator[DapClient]:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         cwd=folder,
-        limit=64 * 1024 * 1024,
+        limit=LIMIT,
     )
     client = DapClient(process)
     try:

@@ -20,7 +20,7 @@ from descartes_server.operations import workspace as workspaces
 from support.lsp_client import LspClient, lsp
 from support.until import until
 
-DEADLINE_S = 15.0
+DEADLINE_S = 60
 NOTIFIED = {"experimental": {"descartes": {"notifications": True}}}
 TRUSTED = {"trusted": True}
 AVERAGE = """(in-package :cl-user)

@@ -8,7 +8,7 @@ from typing import Any
 
 from descartes_server.hub.client import HubClient
 
-DEADLINE_S = 15.0
+DEADLINE_S = 60
 
 
 class Heard:

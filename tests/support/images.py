@@ -54,7 +54,7 @@ class Preparation:
         """Evaluate the forms of CODE in PACKAGE; return the printed values of the last one."""
         form = [Symbol("swank:eval-and-grab-output"), _progn(code)]
         # An error in CODE stops in the debugger and answers nothing.
-        answer = await asyncio.wait_for(self.connection.rex(form, package=package), 30)
+        answer = await asyncio.wait_for(self.connection.rex(form, package=package), 60)
         assert isinstance(answer, list)
         return str(answer[1])
 

@@ -14,8 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-SECONDS = 20.0
-Message = dict[str, Any]
+from support.framed import LIMIT, SECONDS, FramedClient, Message
 
 
 class LspError(Exception):
@@ -28,22 +27,17 @@ class LspError(Exception):
         self.code: str | None = self.data.get("code")
 
 
-class LspClient:
+class LspClient(FramedClient):
     """One connection to one server. Everything received is kept in `messages`, in order."""
 
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, process: asyncio.subprocess.Process
     ) -> None:
-        self.process = process
-        self.messages: list[Message] = []
+        super().__init__(reader, writer, process)
         self.replies: dict[str, Callable[[Any], Any]] = {}
         """How this client answers requests of the server, by method; others get `None`."""
         self.capabilities: Message = {}
-        self._reader, self._writer = reader, writer
-        self._news = asyncio.Condition()
         self._next_id = 0
-        self._loop_task = asyncio.create_task(self._read(), name="read the server's messages")
-        self.ended = False
 
     async def request(self, method: str, params: Any = None, *, seconds: float = SECONDS) -> Any:
         """Return the result of METHOD. Errors: `LspError`."""
@@ -86,42 +80,9 @@ class LspClient:
         )
         return message["params"]
 
-    async def message(
-        self, fits: Callable[[Message], Any], what: str, *, after: int = 0, seconds: float = SECONDS
-    ) -> Message:
-        """Return the first message from index AFTER on that FITS, waiting for it."""
-        index = after
-
-        def found() -> Message | None:
-            nonlocal index
-            while index < len(self.messages):
-                index += 1
-                if fits(self.messages[index - 1]):
-                    return self.messages[index - 1]
-            return None
-
-        async with self._news:
-            try:
-                async with asyncio.timeout(seconds):
-                    while (message := found()) is None:
-                        if self.ended:
-                            raise AssertionError(f"the server ended before: {what}")
-                        await self._news.wait()
-            except TimeoutError:
-                recent = [json.dumps(m)[:300] for m in self.messages[-8:]]
-                raise AssertionError(f"not seen in {seconds} s: {what}; last: {recent}") from None
-        return message
-
     def answers(self, request_id: Any) -> list[Message]:
         """Return every answer that has come to REQUEST_ID."""
         return [m for m in self.messages if m.get("id") == request_id and "method" not in m]
-
-    def send(self, *messages: Any) -> None:
-        """Send MESSAGES in one write."""
-        self.send_bytes(b"".join(frame(json.dumps(message).encode()) for message in messages))
-
-    def send_bytes(self, data: bytes) -> None:
-        self._writer.write(data)
 
     async def initialize(self, root: Path | None = None, **options: Any) -> Message:
         """Do the handshake; OPTIONS are further parameters of `initialize`."""
@@ -186,30 +147,14 @@ class LspClient:
 
     async def close(self) -> None:
         """End the server whatever state it is in."""
-        self._loop_task.cancel()
+        self._reading.cancel()
         self._writer.close()
         if self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self.process.kill()
         await self.process.wait()
 
-    async def _read(self) -> None:
-        try:
-            while True:
-                header = await self._reader.readuntil(b"\r\n\r\n")
-                length = int(header.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
-                await self._take(json.loads(await self._reader.readexactly(length)))
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            async with self._news:
-                self.ended = True
-                self._news.notify_all()
-
-    async def _take(self, message: Message) -> None:
-        async with self._news:
-            self.messages.append(message)
-            self._news.notify_all()
+    def _kept(self, message: Message) -> None:
         if "method" in message and "id" in message:
             asyncio.ensure_future(self._reply(message))  # noqa: RUF006 (ends with the loop)
 
@@ -219,11 +164,6 @@ class LspClient:
         if asyncio.iscoroutine(result):
             result = await result
         self.send({"jsonrpc": "2.0", "id": message["id"], "result": result})
-
-
-def frame(body: bytes) -> bytes:
-    """Return BODY as one message."""
-    return b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
 def command(*arguments: str) -> list[str]:
@@ -238,7 +178,7 @@ async def start_stdio(*arguments: str, cwd: Path | None = None) -> LspClient:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         cwd=cwd,
-        limit=64 * 1024 * 1024,
+        limit=LIMIT,
     )
     assert process.stdin is not None and process.stdout is not None
     return LspClient(process.stdout, process.stdin, process)
@@ -252,9 +192,7 @@ async def start_tcp(*arguments: str, cwd: Path | None = None) -> LspClient:
     assert process.stdout is not None
     async with asyncio.timeout(SECONDS):
         announced = json.loads(await process.stdout.readline())
-    reader, writer = await asyncio.open_connection(
-        announced["host"], announced["port"], limit=64 * 1024 * 1024
-    )
+    reader, writer = await asyncio.open_connection(announced["host"], announced["port"], limit=LIMIT)
     writer.write(f"descartes-secret: {announced['secret']}\n".encode())
     return LspClient(reader, writer, process)
 

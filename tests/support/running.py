@@ -74,7 +74,7 @@ class Bench:
         asked = SpawnRequest(**{"task": "run it", "command": list(command), **request})
         return await self.runs.spawn(asked, by=by)
 
-    async def until(self, true: Callable[[], Any], seconds: float = 10) -> Any:
+    async def until(self, true: Callable[[], Any], seconds: float = 60) -> Any:
         """Return what the coroutine function TRUE returns once that is true, asked after every event."""
         async with asyncio.timeout(seconds):
             while True:
@@ -105,7 +105,7 @@ class Bench:
 
     async def ended(self, run: str) -> Run:
         """Return RUN when it has ended."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await self.runs.wait(run)
 
     async def events(self, run: str | None = None, type: str | None = None) -> Sequence[Event]:

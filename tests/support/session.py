@@ -10,7 +10,7 @@ from typing import Any
 
 from descartes_swank import Evaluation, InputRequest, Lisp, Listener, Stop
 
-DEADLINE_S = 20
+DEADLINE_S = 60
 
 _numbers = itertools.count(1)
 

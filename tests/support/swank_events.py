@@ -24,7 +24,7 @@ class Events:
 
     async def next(self, kind: type[Kind], fits: Callable[[Kind], bool] = lambda _: True) -> Kind:
         """Return the first event of KIND that FITS, and forget it."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 for event in self.seen:
                     if isinstance(event, kind) and fits(event):

@@ -10,7 +10,7 @@ import asyncio
 from descartes_swank import Lisp, Listener
 from descartes_swank.forms import Symbol
 
-DEADLINE_S = 30
+DEADLINE_S = 60
 
 
 class Heard(Listener):

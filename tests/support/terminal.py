@@ -51,11 +51,11 @@ class Terminal:
         column, line = text.split()
         return int(column), int(line)
 
-    def until(self, *texts: str, seconds: float = 15) -> str:
+    def until(self, *texts: str, seconds: float = 60) -> str:
         """Return the screen once it shows all of TEXTS. Errors: AssertionError with the screen."""
         return self._wait(lambda screen: [each for each in texts if each not in screen], "to show", seconds)
 
-    def until_gone(self, *texts: str, seconds: float = 15) -> str:
+    def until_gone(self, *texts: str, seconds: float = 60) -> str:
         """Return the screen once it shows none of TEXTS. Errors: AssertionError with the screen."""
         return self._wait(lambda screen: [each for each in texts if each in screen], "not to show", seconds)
 

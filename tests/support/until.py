@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 
-async def until(true: Callable[[], bool], what: str, seconds: float = 10) -> None:
+async def until(true: Callable[[], bool], what: str, seconds: float = 60) -> None:
     """Wait until TRUE answers true; fail with WHAT when it does not within SECONDS."""
     try:
         async with asyncio.timeout(seconds):

@@ -24,7 +24,7 @@ from support.fake_swank import Peer, fake_swank
 from support.stock_swank import StockSwank
 from support.until import until
 
-DEADLINE_S = 30
+DEADLINE_S = 60
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(["answer", "abort", "stop", "leave", "again", "invalid", "ask", "cancel"]),

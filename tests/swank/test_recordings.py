@@ -37,4 +37,4 @@ def test_the_recordings_are_of_what_they_say(version: str) -> None:
 async def test_slynk_is_refused_by_name() -> None:
     async with recording.played(recording.read("slynk")) as fake:
         with pytest.raises(LispLost, match="is Slynk, the server of SLY, whose calls are not Swank's"):
-            await asyncio.wait_for(Lisp.open("127.0.0.1", fake.port), 30)
+            await asyncio.wait_for(Lisp.open("127.0.0.1", fake.port), 60)

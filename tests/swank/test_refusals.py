@@ -15,7 +15,7 @@ from descartes_swank.sexp import Symbol
 from descartes_swank.ways import CommandWay, TcpWay
 from support.fake_swank import Peer, fake_swank
 
-DEADLINE_S = 30
+DEADLINE_S = 60
 
 
 async def refused(host: str, port: int, **options: object) -> str:

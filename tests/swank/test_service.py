@@ -380,9 +380,9 @@ class TestDoor:
         )
         for line in nonsense:
             writer.write(line + b"\n")
-            assert b'"error"' in await asyncio.wait_for(reader.readline(), 5), line[:40]
+            assert b'"error"' in await asyncio.wait_for(reader.readline(), 60), line[:40]
         writer.write(b'{"id":3,"question":"arglist","name":"c\\u0061r","package":null}\n')
-        assert await asyncio.wait_for(reader.readline(), 5) == b'{"id":3,"answer":"(car list)"}\n'
+        assert await asyncio.wait_for(reader.readline(), 60) == b'{"id":3,"answer":"(car list)"}\n'
         writer.close()
 
     async def test_a_question_waits_for_no_delayed_acknowledgement(self, own_image: ImageRecord) -> None:

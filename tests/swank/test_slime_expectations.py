@@ -20,7 +20,7 @@ from descartes_swank.evaluation import Evaluation
 from support.stock_swank import StockSwank
 from support.until import until
 
-DEADLINE_S = 30
+DEADLINE_S = 60
 T = TypeVar("T")
 _ids = itertools.count(1)
 
