@@ -29,6 +29,8 @@ def show(operation: str, result: Mapping[str, Any], *, as_json: bool) -> None:
         from descartes_server.cli import tests  # it prints with what is here
 
         tests.show(result)
+    elif operation == "history.document":
+        click.echo(result["text"].rpartition("<!--")[0].rstrip())
     elif operation == "history.state":
         from descartes_server.cli import moment  # it prints with what is here
 

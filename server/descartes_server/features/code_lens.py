@@ -1,13 +1,13 @@
 """`textDocument/codeLens`: who holds the file, what runs do in it, the restarts of a stopped form,
-tests to run."""
+tests to run; in a history document the ways through it."""
 
 from __future__ import annotations
 
 from lsprotocol import types
 
 from descartes_server.dispatch import on_snapshot
-from descartes_server.ide import lenses
-from descartes_server.lsp import to_proto
+from descartes_server.ide import lenses, timeline_document
+from descartes_server.lsp import ext, to_proto
 from descartes_server.state import ServerState, Snapshot
 
 
@@ -18,6 +18,11 @@ def register(state: ServerState) -> None:
 
 async def _code_lens(snapshot: Snapshot, params: types.CodeLensParams) -> list[types.CodeLens]:
     document = await snapshot.document(params.text_document.uri)
+    if document.is_history:
+        found = timeline_document.lenses(document.text)
+        return [
+            to_proto.lens(each, document.positions) for each in found if each.command.name in ext.COMMANDS
+        ]
     syntax = await snapshot.syntax(document)
     scene = snapshot.scene(document, syntax, await snapshot.tests(syntax))
     return [to_proto.lens(each, document.positions) for each in lenses.lenses(scene)]

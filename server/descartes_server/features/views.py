@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from descartes_server.ide import debugger_document, inspecting
@@ -19,6 +18,9 @@ async def show(state: ServerState, name: str, result: Mapping[str, Any]) -> None
     """Show RESULT of operation NAME: a short one as a message, a long one as a file."""
     if name == "debugger.list":
         await _open(state, "debugger.md", debugger_document.document(result["debuggers"]))
+        return
+    if name in ("history.document", "history.picture"):
+        await state.client.open_document(result["uri"], focus=True, at=result.get("range"))
         return
     if name.startswith("inspector.") and "parts" in result:
         await _open(state, f"inspection-{result['id'][4:12]}.txt", inspecting.document(result))
@@ -35,9 +37,10 @@ async def show(state: ServerState, name: str, result: Mapping[str, Any]) -> None
 
 
 async def _open(state: ServerState, name: str, text: str) -> None:
+    from descartes_server.operations import view_files
+
     attachment = await state.attached()
-    path = attachment.workspace.state / "views" / name
-    await asyncio.to_thread(_write, attachment.workspace, path, text)
+    path = await asyncio.to_thread(view_files.write, attachment.workspace, name, text)
     await state.client.open_document(uris.uri_of(path), focus=True)
 
 
@@ -47,11 +50,3 @@ def as_text(result: Mapping[str, Any]) -> str:
     if len(result) <= 2 and len(texts) == 1:
         return texts[0]
     return json.dumps(result, indent=2, ensure_ascii=False) + "\n"
-
-
-def _write(workspace: Any, path: Path, text: str) -> None:
-    workspace.prepare()
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    path.unlink(missing_ok=True)
-    path.write_text(text, encoding="utf-8")
-    path.chmod(0o400)

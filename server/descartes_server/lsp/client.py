@@ -92,10 +92,13 @@ class Client:
         title = answer.get("title") if isinstance(answer, dict) else None
         return title if title in actions else None
 
-    async def open_document(self, uri: str, *, focus: bool = False) -> bool:
-        """Show the file URI; a client that cannot is told the path. Returns whether it was shown."""
+    async def open_document(self, uri: str, *, focus: bool = False, at: Any = None) -> bool:
+        """Show the file URI, at the range AT; a client that cannot is told the path.
+
+        Returns whether it was shown.
+        """
         if self.abilities.has("window.showDocument.support"):
-            params = types.ShowDocumentParams(uri=uri, take_focus=focus)
+            params = types.ShowDocumentParams(uri=uri, take_focus=focus, selection=_range(at))
             answer = await self.ask(types.WINDOW_SHOW_DOCUMENT, params)
             if isinstance(answer, dict) and answer.get("success"):
                 return True
@@ -138,3 +141,11 @@ class Client:
 
     def _progress(self, token: Any, value: Any) -> None:
         self.tell(types.PROGRESS, types.ProgressParams(token=token, value=value))
+
+
+def _range(wire: Any) -> types.Range | None:
+    """Return WIRE, a range as the editor counts, as an object."""
+    if not isinstance(wire, dict):
+        return None
+    start, end = (types.Position(**wire[key]) for key in ("start", "end"))
+    return types.Range(start=start, end=end)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
+from descartes_server.ide import view_names
 from descartes_server.ide.text import LineIndex
 from descartes_server.lsp import uris
 from descartes_server.lsp.positions import Encoding, Positions
@@ -64,6 +65,11 @@ class Document:
     def positions(self) -> Positions:
         return Positions(self.lines, self.encoding)
 
+    @cached_property
+    def is_history(self) -> bool:
+        """Whether this is a history document, which is no Lisp whatever the editor says."""
+        return self.path is not None and view_names.is_history(self.path)
+
     @property
     def syntax(self) -> Syntax:
         """The parsed text, made from the last version's where there is one."""
@@ -71,7 +77,8 @@ class Document:
         if self._found is None:
             from descartes_server.ide import syntax  # initialize is answered before this is loaded
 
-            object.__setattr__(self, "_found", syntax.parse(self.text, self.seed))
+            text = "" if self.is_history else self.text
+            object.__setattr__(self, "_found", syntax.parse(text, self.seed))
             object.__setattr__(self, "seed", None)
         assert self._found is not None
         return self._found

@@ -1,0 +1,183 @@
+"""History documents in an editor: walked through by their lenses, on every level, by every client."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.lsp_client import LspClient, Message, lsp
+
+SHOWS = {"window": {"showDocument": {"support": True}}}
+SCRIPT: list[dict[str, Any]] = [
+    {"thought": "Look first.", "toolCalls": [{"name": "read", "arguments": {"path": "a.lisp"}}]},
+    {
+        "text": "Now 😀 better.",
+        "toolCalls": [
+            {"name": "write", "arguments": {"path": "a.lisp", "content": "(defun b ())\n"}},
+            {"name": "read", "arguments": {"path": "gone.lisp"}},
+        ],
+    },
+    {"text": "Done."},
+]
+
+
+async def ended_run(client: LspClient, workspace: Path) -> Message:
+    (workspace / "a.lisp").write_text("(defun a ())\n")
+    (workspace / "s.jsonl").write_text("".join(json.dumps(turn) + "\n" for turn in SCRIPT))
+    await client.execute("workspace.trust", {"trusted": True})
+    run = await client.execute(
+        "run.spawn", {"task": "Tidy", "model": "scripted:s.jsonl", "toolLevel": "trusted"}
+    )
+    notified = await client.notification(
+        "descartes/run/changed", lambda p: p["id"] == run["id"] and p["endedAt"]
+    )
+    assert notified["status"] == "completed"
+    return run
+
+
+NOTIFIED = {**SHOWS, "experimental": {"descartes": {"notifications": True}}}
+
+
+async def titles(client: LspClient, uri: str, line: int | None = None) -> list[str]:
+    found = await client.of("codeLens", uri)
+    return [
+        each["command"]["title"] for each in found if line is None or each["range"]["start"]["line"] == line
+    ]
+
+
+async def press(client: LspClient, uri: str, title: str) -> Message:
+    """Choose the lens TITLE of the document and return what its command answered; the editor reloads."""
+    (lens,) = [each for each in await client.of("codeLens", uri) if each["command"]["title"] == title]
+    command = lens["command"]
+    answer: Message = await client.request(
+        "workspace/executeCommand", {"command": command["command"], "arguments": command["arguments"]}
+    )
+    return answer
+
+
+class Reader:
+    """An editor that has a history document open and reloads it when it is shown."""
+
+    def __init__(self, client: LspClient, path: Path) -> None:
+        self.client, self.path, self.version = client, path, 1
+        self.uri = client.open(path)
+        client.replies["window/showDocument"] = lambda params: {"success": True}
+        self.line = -1
+        """Where the editor was told to go."""
+
+    async def press(self, title: str) -> list[str]:
+        """Return the lines of the document after the lens TITLE."""
+        before = len(self.client.messages)
+        answer = await press(self.client, self.uri, title)
+        shown = await self.client.notification("window/showDocument", after=before)
+        assert shown["uri"] == self.uri
+        self.line = shown["selection"]["start"]["line"]
+        self.version += 1
+        text = self.path.read_text()
+        assert text == answer["text"]
+        self.client.change(self.uri, self.version, {"text": text})
+        return text.splitlines()
+
+
+def present(lines: list[str]) -> str:
+    (line,) = [line for line in lines if line.startswith("## ▶")]
+    return line.split(" ")[2]
+
+
+@pytest.mark.ledger("D-13")
+async def test_the_lenses_of_a_history_document_walk_through_it(workspace: Path) -> None:
+    async with lsp(workspace, capabilities=NOTIFIED) as client:
+        run = await ended_run(client, workspace)
+        client.replies["window/showDocument"] = lambda params: {"success": True}
+        made = await client.execute("history.document", {"run": run["id"][4:12]})
+        path = Path(made["path"])
+        assert path.is_relative_to(workspace / ".descartes" / "views")
+        assert path.stat().st_mode & 0o777 == 0o400
+        reader = Reader(client, path)
+        assert made["next"] is None and made["previous"] is not None
+        lines = path.read_text().splitlines()
+        last = present(lines)
+        assert lines[made["range"]["start"]["line"]].startswith("## ▶")
+        seen = [last]
+        while "◀ previous" in await titles(client, reader.uri):
+            lines = await reader.press("◀ previous")
+            seen.append(present(lines))
+            assert lines[reader.line].startswith("## ▶")
+        assert len(seen) == len(set(seen)) == sum(line.startswith("## ") for line in lines)
+        assert "began the run Tidy" in "\n".join(lines)
+        lines = await reader.press("next ▶")
+        assert present(lines) == seen[-2]
+        assert await titles(client, reader.uri, 0) == ["turns", "[steps]", "events"]
+        every = await reader.press("events")
+        assert present(every) == seen[-2]
+        assert len(every) > len(lines)
+        turns = await reader.press("turns")
+        assert sum(line.startswith("## ") for line in turns) < sum(line.startswith("## ") for line in lines)
+        assert any("2 calls · 1 failed · wrote a.lisp" in line for line in turns)
+        await is_opened_up_by_a_click(client, reader)
+
+
+async def is_opened_up_by_a_click(client: LspClient, reader: Reader) -> None:
+    await reader.press("steps")
+    found = await client.of("codeLens", reader.uri)
+    text = reader.path.read_text().splitlines()
+    (write,) = [number for number, line in enumerate(text) if "✎" in line and "## " in line]
+    (look,) = [each for each in found if each["range"]["start"]["line"] == write]
+    assert look["command"]["title"] == "look"
+    await client.request(
+        "workspace/executeCommand",
+        {"command": look["command"]["command"], "arguments": look["command"]["arguments"]},
+    )
+    text = reader.path.read_text().splitlines()
+    place = text.index(next(line for line in text if line.startswith("## ▶")))
+    assert "write a.lisp" in text[place]
+    assert "+(defun b ())" in text[place:]
+    assert any("`file.written` `evt_" in line for line in text[place:])
+
+
+async def test_a_history_document_is_no_lisp(workspace: Path) -> None:
+    capabilities = {
+        **NOTIFIED,
+        "textDocument": {"documentSymbol": {"hierarchicalDocumentSymbolSupport": True}},
+    }
+    async with lsp(workspace, capabilities=capabilities) as client:
+        run = await ended_run(client, workspace)
+        made = await client.execute("history.document", {"run": run["id"]})
+        uri = client.open(Path(made["path"]))
+        symbols = await client.of("documentSymbol", uri)
+        text = made["text"].splitlines()
+        headings = [number for number, line in enumerate(text) if line.startswith("## ")]
+        assert [each["selectionRange"]["start"]["line"] for each in symbols] == headings
+        assert await client.at("hover", uri, headings[0], 4) is None
+        assert (await client.of("semanticTokens/full", uri))["data"] == []
+        # An unbalanced parenthesis in what was said is no mistake of the person's.
+        client.change(uri, 2, {"text": made["text"].replace("Done.", "((")})
+        assert (await client.of("diagnostic", uri))["items"] == []
+        await a_file_has_one_too(client, workspace, run)
+        await what_names_none_is_refused(client, run)
+
+
+async def a_file_has_one_too(client: LspClient, workspace: Path, run: Message) -> None:
+    uri = (workspace / "a.lisp").as_uri()
+    made = await client.execute("history.document", {"uri": uri})
+    lines = [line for line in made["text"].splitlines() if line.startswith("## ")]
+    assert [line.split(" ")[-2] for line in lines] == ["read", "write"]
+    assert f"- run: `{run['id'][4:12]}`" in made["text"]
+    other = await client.execute("history.document", {"uri": (workspace / "none.lisp").as_uri()})
+    assert "Nothing has happened yet." in other["text"]
+
+
+async def what_names_none_is_refused(client: LspClient, run: Message) -> None:
+    for params, code in (
+        ({}, "invalid_params"),
+        ({"run": run["id"], "uri": "file:///a"}, "invalid_params"),
+        ({"run": "ffff"}, "run_not_found"),
+        ({"run": run["id"], "level": "days"}, "invalid_params"),
+        ({"run": run["id"], "at": "tomorrow"}, "not_found"),
+        ({"run": run["id"], "at": "evt_ffff"}, "not_found"),
+        ({"run": run["id"], "at": "2026-99-99"}, "invalid_params"),
+    ):
+        assert (await client.refused("history.document", params)).code == code
