@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(autouse=True)
-def isolated_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def isolated_environment(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Path]:
     """Give the test a home and a runtime folder of its own; yields the folder that holds both.
 
     The folder lies directly under the system's temporary folder because socket paths are limited to
@@ -35,6 +35,9 @@ def isolated_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     cores = os.environ.get("DESCARTES_TEST_CACHE", str(REPOSITORY / ".cache" / "cores"))
     monkeypatch.setenv("DESCARTES_CACHE", cores)
     monkeypatch.delenv("DESCARTES_RUN", raising=False)
+    if request.node.get_closest_marker("invented_events") is None:
+        # Nothing is appended in a test, by whatever process, that the published schema does not describe.
+        monkeypatch.setenv("DESCARTES_CHECK_EVENTS", "descartes_server.operations.events")
     monkeypatch.delenv("DESCARTES_RUN_TOKEN", raising=False)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)

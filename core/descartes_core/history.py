@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from descartes_core.model import Event, Shape
+from descartes_core.model import Event, Principal, Shape
 from descartes_core.store import EventQuery, Page, Reader, Verification, verify
 from descartes_core.store import rows as event_rows
 from descartes_core.store.times import iso, milliseconds
@@ -18,25 +18,24 @@ from descartes_core.store.times import iso, milliseconds
 MOST_CHILDREN = 1000
 
 
-class EventDetail(Shape, frozen=True):
+class EventDetail(Event, frozen=True, kw_only=True):
     """An event, its PARENTS from the nearest to the first cause, and its CHILDREN in order."""
 
-    event: Event
     parents: list[Event]
     children: list[Event]
 
 
-class Statistics(Shape, frozen=True):
-    """What a log holds, counted."""
+class Statistics(Shape, frozen=True, kw_only=True):
+    """What the log holds: how many events of each category and name, of how many runs and sessions."""
 
     events: int
-    by_category: dict[str, int]
-    by_name: dict[str, int]
+    categories: dict[str, int]
+    names: dict[str, int]
     runs: int
     sessions: int
     commits: int
-    first: str | None = None
-    last: str | None = None
+    first_at: str | None = None
+    last_at: str | None = None
 
 
 class History:
@@ -63,7 +62,9 @@ class History:
         """
         event = await self._reader.event(id_prefix)
         return EventDetail(
-            event=event, parents=[*await self._causes(event)], children=[*await self._effects(event)]
+            **msgspec.structs.asdict(event),
+            parents=[*await self._causes(event)],
+            children=[*await self._effects(event)],
         )
 
     async def verify(self) -> Verification:
@@ -75,22 +76,22 @@ class History:
         counts = await self._reader.rows(
             "SELECT category, name, count(*) AS n FROM event GROUP BY category, name ORDER BY n DESC, name"
         )
-        by_category: dict[str, int] = {}
-        by_name: dict[str, int] = {}
+        categories: dict[str, int] = {}
+        names: dict[str, int] = {}
         for row in counts:
-            by_category[row["category"]] = by_category.get(row["category"], 0) + row["n"]
-            by_name[row["name"]] = by_name.get(row["name"], 0) + row["n"]
+            categories[row["category"]] = categories.get(row["category"], 0) + row["n"]
+            names[row["name"]] = names.get(row["name"], 0) + row["n"]
         first = await self._reader.rows("SELECT ts_ms FROM event ORDER BY seq LIMIT 1")
         last = await self._reader.rows("SELECT ts_ms FROM event ORDER BY seq DESC LIMIT 1")
         return Statistics(
-            events=sum(by_category.values()),
-            by_category=by_category,
-            by_name=by_name,
+            events=sum(categories.values()),
+            categories=categories,
+            names=names,
             runs=await self._distinct("run_id"),
             sessions=await self._distinct("session_id"),
             commits=await self._distinct("git_commit"),
-            first=iso(first[0]["ts_ms"]) if first else None,
-            last=iso(last[0]["ts_ms"]) if last else None,
+            first_at=iso(first[0]["ts_ms"]) if first else None,
+            last_at=iso(last[0]["ts_ms"]) if last else None,
         )
 
     async def _causes(self, event: Event) -> Sequence[Event]:
@@ -123,11 +124,6 @@ class History:
         return int(found[0]["n"]) if found else 0
 
 
-def event_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a published event."""
-    return msgspec.json.schema(Event)
-
-
 def as_seed(event: Event) -> dict[str, Any]:
     """Return EVENT under the names of the specification; what it has no name for stands in the metadata.
 
@@ -147,7 +143,35 @@ def as_seed(event: Event) -> dict[str, Any]:
             **event.metadata,
             "name": event.name,
             "run": event.run,
+            "agent": event.agent,
+            "correlation": event.correlation,
             "actor": msgspec.to_builtins(event.actor),
         },
         "seq": event.seq,
     }
+
+
+def from_seed(seed: dict[str, Any]) -> Event:
+    """Return the event that SEED, made by `as_seed`, tells of."""
+    metadata: dict[str, Any] = {key: value for key, value in seed["metadata"].items() if key not in _OWN}
+    own = seed["metadata"]
+    return Event(
+        id=seed["event_id"],
+        seq=seed["seq"],
+        at=iso(seed["timestamp"]),
+        category=seed["event_type"],
+        name=own["name"],
+        actor=msgspec.convert(own["actor"], Principal),
+        run=own["run"],
+        session=seed["session_id"],
+        agent=own["agent"],
+        parent=seed["parent_event_id"],
+        correlation=own["correlation"],
+        tags=seed["tags"],
+        data=seed["event_data"],
+        metadata=metadata,
+        git_commit=seed["git_commit_hash"],
+    )
+
+
+_OWN = ("name", "run", "agent", "correlation", "actor")

@@ -55,6 +55,8 @@ class Event(Shape, frozen=True, kw_only=True):
     session: str | None = None
     agent: str | None = None
     parent: str | None = None
+    correlation: str | None = None
+    """What belongs together across streams: the run, an evaluation, a session, else the event itself."""
     tags: list[str] = []
     data: dict[str, Any] = {}
     metadata: dict[str, Any] = {}

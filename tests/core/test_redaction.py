@@ -166,6 +166,7 @@ def test_a_long_text_of_any_shape_takes_a_time_in_proportion(piece: str) -> None
 
 
 @pytest.mark.ledger("A-29")
+@pytest.mark.invented_events
 async def test_nothing_masked_reaches_the_file_the_tables_or_the_listeners(store: Store) -> None:
     heard: list[Any] = []
     store.on_events(heard.extend)

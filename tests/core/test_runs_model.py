@@ -45,7 +45,7 @@ async def test_a_run_says_its_turns_and_completes(bench: Bench) -> None:
 
 @pytest.mark.ledger("D-02")
 async def test_a_thought_is_an_event_of_its_own(bench: Bench) -> None:
-    run = await bench.spawn({"thought": "Hm.", "text": "Yes."})
+    run = await bench.spawn({"thinking": "Hm.", "text": "Yes."})
     await bench.ended(run.id)
     (thought,) = await bench.events(run.id, "thought")
     assert (thought.category, thought.data["content"], thought.data["thoughtType"]) == (

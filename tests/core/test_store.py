@@ -19,6 +19,8 @@ from descartes_core.model import Event
 from descartes_core.store import EventQuery, Executes, Projection, Reader, Store, Transaction, verify
 from support.log import FIXER, FakeClock, event
 
+pytestmark = pytest.mark.invented_events
+
 
 @pytest.fixture
 def path(workspace: Path) -> Path:

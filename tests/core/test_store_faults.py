@@ -13,6 +13,8 @@ from descartes_core.errors import StoreUnavailable, TimedOut
 from descartes_core.store import EventQuery, Reader, Store, problems, verify
 from support.log import event
 
+pytestmark = pytest.mark.invented_events
+
 STORM = """
 import asyncio, sys
 from pathlib import Path

@@ -18,6 +18,8 @@ from descartes_core.store import EventQuery, Page, Reader, Store
 from descartes_core.store.times import iso, milliseconds
 from support.log import FIXER, FakeClock, event
 
+pytestmark = pytest.mark.invented_events
+
 RUNS = [None, "run_aa", "run_ab", "run_b"]
 NAMES = ["tool.started", "tool.completed", "toolbox", "run.status", "thought", "tool"]
 CATEGORIES: list[Any] = ["tool_use", "state_change", "thought", "action"]

@@ -27,6 +27,8 @@ from support.running import ANN, Bench, call
 
 RUN = "run_f1"
 
+pytestmark = pytest.mark.invented_events
+
 
 @pytest.fixture
 async def bench(workspace: Path) -> AsyncIterator[Bench]:

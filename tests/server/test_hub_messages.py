@@ -192,6 +192,7 @@ async def test_events_are_sent_from_any_point_and_as_fast_as_they_are_taken(
     raw.writer.close()
 
 
+@pytest.mark.invented_events
 async def test_a_subscriber_that_does_not_read_holds_up_nobody_and_misses_nothing(
     hub: HubClient, here: Workspace
 ) -> None:

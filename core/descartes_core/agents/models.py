@@ -59,10 +59,12 @@ class Model(Protocol):
 
 
 class ScriptedTurn(Shape, frozen=True, forbid_unknown_fields=True):
-    """One line of a script: `{text?, thought?, toolCalls?: [{name, arguments}], delayMs?}`."""
+    """One line of a script: `{text?, thinking?, toolCalls?: [{name, arguments}], delayMs?}`."""
 
     text: str = ""
+    thinking: str = ""
     thought: str = ""
+    """The same as `thinking`, in older scripts."""
     tool_calls: list[ToolRequest] = []
     delay_ms: int = 0
 
@@ -83,7 +85,7 @@ class ScriptedModel:
             return None
         line = self._turns[number]
         await asyncio.sleep(line.delay_ms / 1000)
-        return Turn(text=line.text, thought=line.thought, tool_calls=line.tool_calls)
+        return Turn(text=line.text, thought=line.thinking or line.thought, tool_calls=line.tool_calls)
 
 
 def open_model(name: str, workspace: Path) -> Model:
@@ -114,7 +116,7 @@ def _parse_line(line: str, place: str) -> ScriptedTurn:
         turn = msgspec.json.decode(line, type=ScriptedTurn)
     except msgspec.DecodeError as problem:
         raise InvalidParams(
-            f"{place}: expected {{text?, thought?, toolCalls?: [{{name, arguments}}], delayMs?}} as JSON:"
+            f"{place}: expected {{text?, thinking?, toolCalls?: [{{name, arguments}}], delayMs?}} as JSON:"
             f" {problem}"
         ) from None
     if turn.delay_ms < 0:

@@ -84,7 +84,11 @@ CREATE TABLE lease_queue (
 );
 """
 
-MIGRATIONS = (Migration(1, "the log", M001),)
+M002 = """
+CREATE INDEX event_agent ON event (agent_id, category, name) WHERE agent_id IS NOT NULL;
+"""
+
+MIGRATIONS = (Migration(1, "the log", M001), Migration(2, "events by agent", M002))
 
 SCHEMA_VERSION = len(MIGRATIONS)
 

@@ -26,25 +26,30 @@ _COLUMNS = ", ".join(f"e.{column}" for column in rows.PUBLISHED.replace(" ", "")
 class EventQuery(Shape, frozen=True):
     """Which events, how many, in which order. Everything given must hold.
 
-    `type` is a category or a prefix of a name; `tags` must all be there; `path` is as in leases (relative to
-    the workspace); `since` and `until` are ISO times or event ids, both inclusive; `before` is a cursor, the
-    `next` of the page before (or an event id): the page goes on behind it in the given order.
+    `agent` is the name of a run's agent; `type` a category or a prefix of a name; `tags` must all be there;
+    `path` is as in leases (relative to the workspace); `since` and `until` are ISO times or event ids, both
+    inclusive; `before` is a cursor, the `next` of the page before (or an event id): the page goes on behind
+    it in the given order, and leaves out `offset` events first (for what is far away a cursor is quicker).
     """
 
     run: str | None = None
     session: str | None = None
+    agent: str | None = None
     path: str | None = None
     type: str | None = None
     tags: list[str] = []
     since: str | None = None
     until: str | None = None
     limit: int = 100
+    offset: int = 0
     before: int | str | None = None
     order: Literal["asc", "desc"] = "desc"
 
     def __post_init__(self) -> None:
         if not 1 <= self.limit <= LIMIT:
             raise InvalidParams(f"Expected a limit from 1 to {LIMIT:,}, got {self.limit}")
+        if self.offset < 0:
+            raise InvalidParams(f"Expected an offset of 0 or more, got {self.offset}")
 
 
 class Page(Shape, frozen=True):
@@ -89,7 +94,7 @@ def drivers(query: EventQuery) -> list[Driver]:
         found.append("path")
     if query.tags:
         found.append("tag")
-    if query.run is not None or query.session is not None or query.type is not None:
+    if any(each is not None for each in (query.run, query.session, query.agent, query.type)):
         found.append("kinds")
     return found or ["log"]
 
@@ -99,9 +104,7 @@ def weight(query: EventQuery, driver: Driver, enough: int) -> Statement | None:
     counted: dict[Driver, tuple[str, str | None]] = {
         "path": ("event_path WHERE path = ?", query.path),
         "tag": ("event_tag WHERE tag = ?", query.tags[0] if query.tags else None),
-        "kinds": ("event WHERE run_id = ?", query.run)
-        if query.run is not None
-        else ("event WHERE session_id = ?", query.session),
+        "kinds": (f"event WHERE {owner[0]} = ?", owner[2]) if (owner := _owner(query)) else ("", None),
     }
     source, value = counted.get(driver, ("", None))
     if value is None:
@@ -173,6 +176,8 @@ def _owner(query: EventQuery) -> tuple[str, str, str] | None:
         return "run_id", "event_run", query.run
     if query.session is not None:
         return "session_id", "event_session", query.session
+    if query.agent is not None:
+        return "agent_id", "event_agent", query.agent
     return None
 
 
@@ -183,6 +188,8 @@ def _conditions(query: EventQuery, span: Span) -> tuple[str, list[Any]]:
         parts.append(("e.run_id = ?", (query.run,)))
     if query.session is not None:
         parts.append(("e.session_id = ?", (query.session,)))
+    if query.agent is not None:
+        parts.append(("e.agent_id = ?", (query.agent,)))
     if query.path is not None:
         parts.append(
             ("EXISTS (SELECT 1 FROM event_path p WHERE p.path = ? AND p.seq = e.seq)", (query.path,))

@@ -132,12 +132,14 @@ class Reader:
         if driver == "kinds":
             statement = queries.kinds(query)
             pairs = [(row[0], row[1]) for row in await self._fetch(statement.sql, statement.parameters)]
+        skip, count = query.offset, query.offset + count
         while count > 0 and span.low <= span.high:
             wanted = min(count, CHUNK)
             statement = queries.page(query, driver, pairs, span, wanted)
             found = await self._fetch(statement.sql, statement.parameters)
-            for row in found:
+            for row in found[skip:]:
                 yield rows.published(row)
+            skip = max(skip - len(found), 0)
             if len(found) < wanted:
                 return
             count -= wanted

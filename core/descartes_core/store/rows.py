@@ -28,8 +28,8 @@ COLUMNS = (
 )  # fmt: skip
 
 PUBLISHED = (
-    "seq, id, ts_ms, category, name, run_id, session_id, agent_id, actor, parent_id, git_commit,"
-    " tags, data, meta"
+    "seq, id, ts_ms, category, name, run_id, session_id, agent_id, actor, parent_id, correlation_id,"
+    " git_commit, tags, data, meta"
 )
 """The columns `published` reads, in its order."""
 
@@ -67,14 +67,15 @@ def make(
 ) -> tuple[Event, tuple[Any, ...]]:
     """Return EVENT as it is published and its row in the order of `COLUMNS`."""
     data, meta = json_text(event.data), json_text(event.metadata)
+    id_ = event.id or new_id("evt")
     chained = Chained(
         actor=json_text(event.actor).decode(),
         agent_id=event.agent,
         category=event.category,
-        correlation_id=event.correlation,
+        correlation_id=event.correlation or event.run or event.session or id_,
         data=digest(data),
         git_commit=event.git_commit,
-        id=event.id or new_id("evt"),
+        id=id_,
         meta=digest(meta),
         name=event.name,
         parent_id=event.parent,
@@ -96,7 +97,10 @@ def make(
 
 def published(row: Sequence[Any]) -> Event:
     """Return the event of ROW, which has the columns of `PUBLISHED`."""
-    (seq, id_, ts_ms, category, name, run, session, agent, actor, parent, commit, tags, data, meta) = row
+    (
+        seq, id_, ts_ms, category, name, run, session, agent, actor, parent, correlation, commit, tags, data,
+        meta,
+    ) = row  # fmt: skip
     return Event(
         id=id_,
         seq=seq,
@@ -108,6 +112,7 @@ def published(row: Sequence[Any]) -> Event:
         session=session,
         agent=agent,
         parent=parent,
+        correlation=correlation,
         tags=_decode(tags) if tags != "[]" else [],
         data=_decode(data) if data is not None else {},
         metadata=_decode(meta) if meta is not None and meta != "{}" else {},

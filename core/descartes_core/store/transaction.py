@@ -10,7 +10,7 @@ from typing import Any
 from descartes_core.errors import InvalidParams, StreamConflict
 from descartes_core.model import Event, NewEvent
 from descartes_core.ports import Clock
-from descartes_core.store import rows
+from descartes_core.store import rows, schemas
 from descartes_core.store.projections import Projections
 from descartes_core.store.redaction import Redactor
 
@@ -46,6 +46,7 @@ class Transaction:
         self._runner = runner
         self._projections = projections
         self._redactor = redactor
+        self._checks = schemas.checking()
         row = connection.execute("SELECT seq, hash, ts_ms FROM head").fetchone()
         self._first = self._head = Head(*row) if row else Head()
         self._versions: dict[str, int] = {}
@@ -61,6 +62,8 @@ class Transaction:
         if expected is not None:
             self.expect(event.stream, expected)
         event = self._redactor.event(event)
+        if self._checks:
+            schemas.check(event)
         version = self.version(event.stream)
         head = self._head
         made, row = rows.make(

@@ -39,8 +39,43 @@ history = History(
     epilog="Example: descartes history 0f3c9a1b --type tool",
 )
 for _operation in registry.of_resource("history"):
-    if _operation.verb != "subscribe":
+    if _operation.verb not in ("subscribe", "export"):
         add(history, _operation)
+
+
+@history.command("export", epilog="Example: descartes history export --format seed > history.jsonl")
+@click.argument("run", required=False, metavar="[ID]")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["jsonl", "seed"]),
+    default="jsonl",
+    help="The names that the log publishes, or those of the specification.",
+)
+@click.option("--session", metavar="ID", help="Of this session only.")
+@click.option("--type", "kind", help="A category, or the beginning of a name.")
+@click.option("--since", metavar="TIME|EVT", help="Not before this.")
+@click.option("--until", metavar="TIME|EVT", help="Not after this.")
+@common
+def export(as_json: bool, workspace: str | None, **given: Any) -> int:
+    """Print every event, oldest first, as one line of JSON each."""
+    given["type"], given["format"] = given.pop("kind"), given.pop("form")
+    params = {key: value for key, value in given.items() if value is not None}
+    Session(workspace).run(lambda door: _export(door.call, params))
+    return 0
+
+
+async def _export(call: Any, params: dict[str, Any]) -> None:
+    import msgspec
+
+    page: dict[str, Any] = {"limit": PAGE}
+    while True:
+        part = await call("history.export", params | page)
+        for event in part["events"]:
+            click.echo(msgspec.json.encode(event).decode())
+        if part.get("next") is None:
+            return
+        page["before"] = part["next"]
 
 
 @history.command("of", epilog="Example: descartes history 0f3c9a1b --follow")

@@ -16,10 +16,13 @@ import msgspec
 from descartes_server.cli import views
 from descartes_server.cli.views import Column
 
+DOCUMENTS = frozenset({"history.schema"})
+"""Operations whose result is made for programs, and is printed as it is."""
+
 
 def show(operation: str, result: Mapping[str, Any], *, as_json: bool) -> None:
     """Print RESULT, what OPERATION answered."""
-    if as_json:
+    if as_json or operation in DOCUMENTS:
         print_json(result)
         return
     view = views.of(operation)

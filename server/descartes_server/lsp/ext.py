@@ -47,7 +47,7 @@ _VERBS = {
         "frames list recompile restart restartFrame retryWithFix returnFromFrame step toplevel"
     ),
     "guard": "install status uninstall",
-    "history": "document list show state statistics subscribe verify",
+    "history": "document export list schema show state statistics subscribe verify",
     "hub": "status stop",
     "inspector": "action back close eval forward list more open part refresh set",
     "intervention": "answer list",

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import msgspec
+
+import descartes_server.operations.events  # noqa: F401  (it makes every event known)
 from descartes_core import store
-from descartes_core.model import Event, Shape
-from descartes_core.store import EventQuery, Page, Verification
+from descartes_core.history import EventDetail, History, Statistics, as_seed
+from descartes_core.model import Shape
+from descartes_core.store import EventQuery, Page, Verification, schemas
 from descartes_server.operations.context import Context
 from descartes_server.operations.registry import NoParams, Params, operation
 from descartes_server.operations.texts import path_of
@@ -17,6 +21,7 @@ class ListParams(Params, frozen=True, kw_only=True):
 
     run: str | None = None
     session: str | None = None
+    agent: str | None = None
     uri: str | None = None
     path: str | None = None
     type: str | None = None
@@ -24,6 +29,7 @@ class ListParams(Params, frozen=True, kw_only=True):
     since: str | None = None
     until: str | None = None
     limit: int = 100
+    offset: int = 0
     before: int | str | None = None
     order: Literal["asc", "desc"] = "desc"
 
@@ -47,43 +53,45 @@ class Subscribed(Shape, frozen=True, kw_only=True):
     seq: int
 
 
-class Statistics(Shape, frozen=True, kw_only=True):
-    """What the log holds: how many events of each category and name, of how many runs and sessions."""
+class ExportParams(ListParams, frozen=True, kw_only=True):
+    """What to export, oldest first; FORMAT: `jsonl`, or `seed` for the specification's names."""
 
-    events: int
-    categories: dict[str, int]
-    names: dict[str, int]
-    runs: int
-    sessions: int
-    commits: int
-    first_at: str | None
-    last_at: str | None
+    limit: int = 1000
+    order: Literal["asc", "desc"] = "asc"
+    format: Literal["jsonl", "seed"] = "jsonl"
+
+
+class Exported(Shape, frozen=True, kw_only=True):
+    """A part of the export; NEXT is the `before` of the part that follows, None in the last."""
+
+    events: list[dict[str, Any]]
+    next: int | None = None
 
 
 @operation("history.list", kind="read", for_agents=True, positional=("run",))
 async def list_(context: Context, params: ListParams) -> Page:
     """List events, newest first, by run, session, file, type, tags and time."""
-    reader = context.services.reader
-    path = params.path if params.uri is None else str(path_of(params.uri))
-    query = EventQuery(
-        run=None if params.run is None else await reader.resolve("run", params.run),
-        session=None if params.session is None else await reader.resolve("ses", params.session),
-        path=None if path is None else context.services.workspace.path_of(path),
-        type=params.type,
-        tags=params.tags,
-        since=params.since,
-        until=params.until,
-        limit=params.limit,
-        before=params.before,
-        order=params.order,
-    )
-    return await reader.events(query)
+    return await context.services.reader.events(await _query(context, params))
+
+
+@operation("history.export", kind="read", positional=("run",))
+async def export(context: Context, params: ExportParams) -> Exported:
+    """Give the events as they are kept, to be read by other programs."""
+    page = await context.services.reader.events(await _query(context, params))
+    made = as_seed if params.format == "seed" else msgspec.to_builtins
+    return Exported(events=[made(event) for event in page.events], next=page.next)
+
+
+@operation("history.schema", kind="read")
+async def schema(context: Context, params: NoParams) -> dict[str, Any]:
+    """Give one JSON Schema for every event: its fields, and the data of each name."""
+    return schemas.document()
 
 
 @operation("history.show", kind="read", for_agents=True, positional=("event",))
-async def show(context: Context, params: ShowParams) -> Event:
-    """Show one event with everything that was recorded of it."""
-    return await context.services.reader.event(params.event)
+async def show(context: Context, params: ShowParams) -> EventDetail:
+    """Show one event with everything that was recorded of it, what led to it and what it led to."""
+    return await History(context.services.reader).show(params.event)
 
 
 @operation("history.verify", kind="read")
@@ -95,22 +103,7 @@ async def verify(context: Context, params: NoParams) -> Verification:
 @operation("history.statistics", kind="read")
 async def statistics(context: Context, params: NoParams) -> Statistics:
     """Count the events by category and name, and the runs, sessions and commits they speak of."""
-    reader = context.services.reader
-    counts = await reader.rows("SELECT category, name, count(*) AS n FROM event GROUP BY category, name")
-    categories: dict[str, int] = {}
-    for row in counts:
-        categories[row["category"]] = categories.get(row["category"], 0) + row["n"]
-    ends = (await _page(context, "asc")) + (await _page(context, "desc"))
-    return Statistics(
-        events=sum(categories.values()),
-        categories=categories,
-        names={row["name"]: row["n"] for row in counts},
-        runs=await _distinct(context, "run_id"),
-        sessions=await _distinct(context, "session_id"),
-        commits=await _distinct(context, "git_commit"),
-        first_at=ends[0].at if ends else None,
-        last_at=ends[-1].at if ends else None,
-    )
+    return await History(context.services.reader).statistics()
 
 
 @operation("history.subscribe", kind="effect")
@@ -120,12 +113,20 @@ async def subscribe(context: Context, params: SubscribeParams) -> Subscribed:
     return Subscribed(seq=hub.subscribe(context.caller.client_id, params.since, params.types))
 
 
-async def _page(context: Context, order: Literal["asc", "desc"]) -> list[Event]:
-    return (await context.services.reader.events(EventQuery(order=order, limit=1))).events
-
-
-async def _distinct(context: Context, column: Literal["run_id", "session_id", "git_commit"]) -> int:
-    found: list[dict[str, Any]] = await context.services.reader.rows(
-        f"SELECT count(DISTINCT {column}) AS n FROM event WHERE {column} IS NOT NULL"
+async def _query(context: Context, params: ListParams) -> EventQuery:
+    reader = context.services.reader
+    path = params.path if params.uri is None else str(path_of(params.uri))
+    return EventQuery(
+        run=None if params.run is None else await reader.resolve("run", params.run),
+        session=None if params.session is None else await reader.resolve("ses", params.session),
+        agent=params.agent,
+        path=None if path is None else context.services.workspace.path_of(path),
+        type=params.type,
+        tags=params.tags,
+        since=params.since,
+        until=params.until,
+        limit=params.limit,
+        offset=params.offset,
+        before=params.before,
+        order=params.order,
     )
-    return int(found[0]["n"]) if found else 0

@@ -1,0 +1,324 @@
+"""The data of the core's own events: runs, tools, conversation, leases, questions.
+
+How to add others: `schemas`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from descartes_core.model import Choice, Intervention, InterventionKind, Lease, RunStatus, Shape, Usage
+from descartes_core.store.schemas import Data, register
+
+
+class Thought(Data, frozen=True, kw_only=True):
+    """What a model thought before it said or did something."""
+
+    content: str
+    thought_type: str = "general"
+    thought_id: str
+
+
+class CallData(Shape, frozen=True, kw_only=True):
+    """A tool that a message asks for; ID is unique in its run."""
+
+    id: str
+    name: str
+    arguments: dict[str, Any]
+
+
+class MessageData(Data, frozen=True, kw_only=True):
+    """Something said in a run: to it (role user) or by it (assistant)."""
+
+    role: Literal["user", "assistant"]
+    content: str
+    message_id: str
+    heard: int | None = None
+    """How many messages it had been told since the one before."""
+    tool_calls: list[CallData] = []
+
+
+class FileWritten(Data, frozen=True, kw_only=True):
+    """A run replaced or made a file."""
+
+    path: str
+    sha256_before: str | None
+    sha256_after: str
+
+
+class LeaseRequested(Data, frozen=True, kw_only=True):
+    """Somebody asks the holder of a lease for it."""
+
+    path: str
+    message: str
+    lease: Lease
+
+
+class ToolStarted(Data, frozen=True, kw_only=True):
+    """A tool call begins, or (executed: false) gets its result without being executed."""
+
+    call_id: str
+    tool: str
+    arguments: dict[str, Any]
+    executed: bool = True
+
+
+class ToolCompleted(Data, frozen=True, kw_only=True):
+    """A tool call succeeded."""
+
+    call_id: str
+    tool: str
+    result: str
+    duration_ms: int
+    executed: bool = True
+
+
+class ProblemData(Shape, frozen=True, kw_only=True):
+    """An error as every door shows it."""
+
+    code: str
+    message: str
+    data: dict[str, Any] = {}
+
+
+class ToolFailed(Data, frozen=True, kw_only=True):
+    """A tool call failed, was refused, rejected or interrupted."""
+
+    call_id: str
+    tool: str
+    error: ProblemData
+    duration_ms: int
+    executed: bool = True
+
+
+class RunStatusChanged(Data, frozen=True, kw_only=True):
+    """A run goes from one status to the next."""
+
+    from_: RunStatus
+    to: RunStatus
+    event: Literal["start", "ready", "think", "act", "pause", "resume", "complete", "fail", "terminate"]
+    phase: str | None = None
+    reason: str | None = None
+    exit_code: int | None = None
+    intervention: str | None = None
+    mode: str | None = None
+    """How it was paused, cooperative or forced."""
+
+
+class RunPhase(Data, frozen=True, kw_only=True):
+    """What a run does within its status changed."""
+
+    phase: str | None
+
+
+class Answered(Data, frozen=True, kw_only=True):
+    """A person answered a question."""
+
+    id: str
+    kind: InterventionKind
+    choice: str
+    arguments: list[str]
+    reason: str | None
+    call_id: str | None = None
+    call_key: str | None = None
+
+
+class Closed(Data, frozen=True, kw_only=True):
+    """A question was closed without an answer, because it no longer matters."""
+
+    id: str
+    kind: InterventionKind
+    reason: str
+
+
+class Problem(Data, frozen=True, kw_only=True):
+    """Something went wrong; the parent is what it went wrong in."""
+
+    code: str
+    message: str
+    recoverable: bool
+
+
+class RunSpawned(Shape, frozen=True, kw_only=True):
+    """A run begins: what it is for and with what it works."""
+
+    id: str
+    agent: str
+    backend: str
+    task: str
+    session: str
+    runner: str
+    token_hash: str
+    tool_level: str
+
+
+class RunProcess(Data, frozen=True, kw_only=True):
+    """The process of a run was started."""
+
+    boot: str
+    pid: int
+    start: str
+
+
+class SessionForked(Shape, frozen=True, kw_only=True):
+    """A new session goes on from a moment of another one."""
+
+    session: str
+    parent: str
+    seq: int
+    event: str
+    run: str | None = None
+    reason: str | None = None
+
+
+class SessionImported(Shape, frozen=True, kw_only=True):
+    """A session was made from a `.trace` file."""
+
+    session: str
+    source: str
+
+
+class SessionEntry(Data, frozen=True, kw_only=True):
+    """An entry of a session's trajectory; its content is what the Trace document describes."""
+
+    seq_num: int
+    content: dict[str, Any]
+    effective: bool = False
+    blob: str | None = None
+    at: str | None = None
+    correction: dict[str, Any] | None = None
+
+
+class NoteChanged(Data, frozen=True, kw_only=True):
+    """A note was written, edited, archived or taken out of the archive; its text is not in the log."""
+
+    id: str
+    title: str
+    kind: str | None
+    path: str
+    tags: list[str]
+    archived: bool
+    bytes: int
+
+
+class NoteLinked(Data, frozen=True, kw_only=True):
+    """A project's folder of notes was linked or unlinked."""
+
+    project: str
+    folder: str
+    form: str | None = None
+
+
+class Opened(Intervention, frozen=True, kw_only=True):
+    """A question was asked: an approval, a restart, a conflict."""
+
+    choices: list[Choice]
+
+
+class UsageCounted(Usage, frozen=True, kw_only=True):
+    """What a turn of a model used."""
+
+
+class LeaseChanged(Lease, frozen=True, kw_only=True):
+    """A lease was acquired, renewed, released or stolen, soon expires or has expired."""
+
+
+class WhiteboardPosted(Shape, frozen=True, kw_only=True):
+    """Something was written on the whiteboard of a session."""
+
+    type: str
+    content: str
+
+
+class WhiteboardAnnotated(Shape, frozen=True, kw_only=True):
+    """Something was written beside an entry of the whiteboard."""
+
+    entry: str
+    text: str
+    marker: str | None = None
+
+
+class WisdomAdded(Shape, frozen=True, kw_only=True):
+    """Somebody stated or noticed something worth remembering."""
+
+    category: str
+    initial: float
+
+
+class WisdomOutcome(Shape, frozen=True, kw_only=True):
+    """A piece of wisdom was followed, and this is what it was worth."""
+
+    wisdom: str
+    effect: float
+    note: str | None = None
+
+
+class WisdomConsulted(Shape, frozen=True, kw_only=True):
+    """A run was told wisdom at its beginning."""
+
+
+class MemoryChanged(Shape, frozen=True, kw_only=True):
+    """Something was remembered, or forgotten, in a general memory."""
+
+    memory: str
+
+
+register(
+    "action",
+    {f"memory.{change}": MemoryChanged for change in ("recorded", "associated", "forgotten")},
+)
+register(
+    "communication",
+    {"whiteboard.posted": WhiteboardPosted, "whiteboard.annotated": WhiteboardAnnotated},
+)
+register("action", {"wisdom.added": WisdomAdded, "wisdom.outcome": WisdomOutcome})
+register("system", {"wisdom.consulted": WisdomConsulted})
+register("thought", {"thought": Thought})
+register("action", {"file.written": FileWritten})
+register(
+    "action",
+    {
+        f"lease.{change}": LeaseChanged
+        for change in ("acquired", "renewed", "released", "stolen", "expiring", "expired")
+    },
+)
+register(
+    "tool_use", {"tool.started": ToolStarted, "tool.completed": ToolCompleted, "tool.failed": ToolFailed}
+)
+register(
+    "state_change",
+    {"run.status": RunStatusChanged, "run.phase": RunPhase, "session.forked": SessionForked},
+)
+register("communication", {"message": MessageData, "lease.requested": LeaseRequested})
+register(
+    "decision",
+    {"intervention.opened": Opened, "intervention.answered": Answered, "intervention.closed": Closed},
+)
+register("error", {"error": Problem, "session.agent.failed": SessionEntry})
+register(
+    "action",
+    {f"note.{change}": NoteChanged for change in ("created", "edited", "archived", "restored")},
+)
+register("action", {"note.linked": NoteLinked, "note.unlinked": NoteLinked})
+register(
+    "system",
+    {f"session.{what}": SessionEntry for what in ("created", "loaded", "saved", "note")},
+)
+register("system", {"session.imported": SessionImported})
+register(
+    "state_change",
+    {
+        f"session.{what}": SessionEntry
+        for what in ("state.set", "state.deleted", "artifact.written", "artifact.deleted")
+    },
+)
+register(
+    "action",
+    {
+        f"session.{what}": SessionEntry
+        for what in ("agent.invoked", "agent.completed", "plan.step_started", "plan.step_completed")
+    },
+)
+register("decision", {"session.plan.created": SessionEntry})
+register("communication", {"session.user_input": SessionEntry})
+register("system", {"run.spawned": RunSpawned, "run.process": RunProcess, "run.usage": UsageCounted})
