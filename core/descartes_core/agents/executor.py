@@ -59,11 +59,14 @@ class ToolExecutor:
         lisp: LispPort | None,
         unsaved_in: Callable[[Path], str | None],
         memory: Memory | None = None,
+        about: Mapping[str, Any] | None = None,
     ) -> None:
+        """ABOUT is what conditions of the settings know of the run."""
         self._workspace = workspace
         self._tools = tools
         self._level: ToolLevel = level
         self._policy = policy
+        self._about = about or {}
         self._conversation = conversation
         self._questions = questions
         self._journal = journal
@@ -130,7 +133,7 @@ class ToolExecutor:
         return Ready(call, tool, tool.parse(call.arguments))
 
     def _decide(self, call: ToolCall) -> Allow | Ask:
-        decision = self._policy.decide(call, Asker(self._level, self._conversation.rejections))
+        decision = self._policy.decide(call, Asker(self._level, self._conversation.rejections, self._about))
         if isinstance(decision, Deny):
             raise PolicyDenied(decision.reason)
         return decision

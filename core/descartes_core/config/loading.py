@@ -20,6 +20,12 @@ from descartes_core.config.table import CURRENT_VERSION, Setting, Settings, grou
 from descartes_core.errors import DescartesError
 
 Severity = Literal["error", "warning", "information"]
+CONDITIONS = frozenset({"policy.rules"})
+"""Settings that hold expressions, not texts with expressions in them."""
+
+
+class Broken:
+    """Takes the place of a text that could not be made; what holds one does not count."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,8 @@ class Source:
     file: Path | None = None
     text: str = ""
     values: Mapping[str, Any] | None = None
+    names: Mapping[str, Any] = field(default_factory=dict)
+    """What `${…}` in its texts may speak of."""
     draft: versions.Draft | None = None
     """How TEXT came from what stands in FILE, when that is of an older version."""
 
@@ -73,19 +81,60 @@ def load(sources: Sequence[Source]) -> Loaded:
     return Loaded(msgspec.convert(nested(values), Settings), loaded.origins, loaded.problems)
 
 
-def from_file(file: Path, *, may_name_programs: bool, text: str | None = None) -> Source:
+def from_file(
+    file: Path, *, may_name_programs: bool, text: str | None = None, names: Mapping[str, Any] | None = None
+) -> Source:
     """Return FILE as a source, with TEXT in place of what is on disk; a missing file gives nothing."""
     if text is None:
         try:
             text = file.read_text(encoding="utf-8", errors="replace")
         except OSError:
             text = ""
-    return Source(str(file), may_name_programs, file, text)
+    return Source(str(file), may_name_programs, file, text, names=names or {})
 
 
-def problems_in(file: Path, text: str, *, may_name_programs: bool) -> list[Problem]:
+def problems_in(
+    file: Path, text: str, *, may_name_programs: bool, names: Mapping[str, Any] | None = None
+) -> list[Problem]:
     """Return what is wrong in TEXT as the settings file FILE."""
-    return load([from_file(file, may_name_programs=may_name_programs, text=text)]).problems
+    source = from_file(file, may_name_programs=may_name_programs, text=text, names=names)
+    return load([source]).problems
+
+
+def _interpolated(loaded: Loaded, source: Source, path: places.Path, value: Any) -> Any:
+    """Return VALUE with what `${…}` in its texts stands for; where that is wrong, the text as it is."""
+    if isinstance(value, Mapping):
+        return {key: _interpolated(loaded, source, (*path, key), each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_interpolated(loaded, source, (*path, at), each) for at, each in enumerate(value)]
+    if not isinstance(value, str) or "${" not in value:
+        return value
+    from descartes_core.expressions import ExpressionError, render
+
+    try:
+        return render(value, source.names)
+    except ExpressionError as error:
+        why = "" if source.may_name_programs else "; a workspace that is not trusted reads no environment"
+        loaded.problems.append(_problem(source, path, f"{error.message}{why}"))
+        return Broken()
+
+
+def _wrong_conditions(setting: Setting, rules: Any, source: Source) -> list[Problem]:
+    """Return what is wrong with the conditions in RULES; a rule whose condition is wrong still asks."""
+    if setting.name not in CONDITIONS:
+        return []
+    from descartes_core.expressions import ExpressionError
+    from descartes_core.policy.conditions import check
+
+    found, (group, _, key) = [], setting.name.partition(".")
+    for number, rule in enumerate(rules):
+        try:
+            check(rule["when"])
+        except ExpressionError as error:
+            message = f"this rule asks for every call until it is put right: {error.message}"
+            place = (group, key, number, "when")
+            found.append(_problem(source, place, message, severity="error", code="setting.condition"))
+    return found
 
 
 def named(name: str) -> Setting | None:
@@ -143,14 +192,24 @@ def _take_value(
     path: places.Path,
     value: Any,
 ) -> None:
+    value = _interpolated(loaded, source, path, value) if setting.name not in CONDITIONS else value
+    if _is_broken(value):
+        return
     if wrong := _wrong(setting, value, source):
         message, inner = wrong
         loaded.problems.append(_problem(source, (*path, *inner), message))
     else:
+        loaded.problems.extend(_wrong_conditions(setting, value, source))
         # Providers and the like, named in several places, are all there.
         is_map = isinstance(setting.default, dict)
         values[setting.name] = {**values.get(setting.name, {}), **value} if is_map else value
         loaded.origins[setting.name] = source.name
+
+
+def _is_broken(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(_is_broken(each) for each in value.values())
+    return isinstance(value, Broken) or (isinstance(value, list) and any(map(_is_broken, value)))
 
 
 def _wrong(setting: Setting, value: Any, source: Source) -> tuple[str, places.Path] | None:

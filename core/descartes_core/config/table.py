@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -132,6 +132,27 @@ class MemorySettings(Group, frozen=True):
     ] = 0.6
 
 
+class PolicyRule(Group, frozen=True):
+    """What THEN becomes of the tool calls for which the expression WHEN is true."""
+
+    when: str
+    then: Literal["allow", "ask", "deny"]
+    reason: str | None = None
+
+
+class PolicySettings(Group, frozen=True):
+    """What runs may do."""
+
+    rules: Annotated[
+        list[PolicyRule],
+        row(
+            "Rules for tool calls of runs, the first whose `when` is true decides: allow, ask or deny."
+            " A rule never gives a run more than its tool level has.",
+            program=True,
+        ),
+    ] = []
+
+
 class Settings(Group, frozen=True):
     """All settings, every one with its default."""
 
@@ -143,6 +164,7 @@ class Settings(Group, frozen=True):
     hover: HoverSettings = HoverSettings()
     inline_results: InlineResultSettings = InlineResultSettings()
     memory: MemorySettings = MemorySettings()
+    policy: PolicySettings = PolicySettings()
     providers: Annotated[
         dict[str, ProviderSettings],
         row(

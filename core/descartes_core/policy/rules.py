@@ -6,12 +6,14 @@ Pure. It neither asks nor executes; the tool executor does what it says.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any, Literal
 
 import msgspec
 
+from descartes_core.config.table import PolicyRule
 from descartes_core.errors import InvalidParams, PolicyDenied
 from descartes_core.model import Shape
 
@@ -28,6 +30,7 @@ LISP = frozenset({"lisp_eval", "lisp_compile", "lisp_inspect", "lisp_restart"})
 MUTATING = frozenset({"write", "edit", "shell", "lisp_eval", "lisp_compile", "lisp_restart"})
 """What asks by default."""
 
+SETTINGS_FILES = frozenset({"descartes.toml", "config.toml"})
 REJECTIONS_BEFORE_DENIAL = 2
 
 
@@ -51,6 +54,8 @@ class Asker:
     level: ToolLevel
     rejections: Mapping[str, int] = field(default_factory=dict)
     """How often a person rejected a call, by `ToolCall.key`."""
+    run: Mapping[str, Any] = field(default_factory=dict)
+    """What conditions of the settings know as `run`."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,13 @@ Decision = Allow | Ask | Deny
 
 
 class Policy:
-    """The rules, first match wins: tool level, calls rejected before, trust, then ask before mutation."""
+    """The rules, first match wins: tool level, calls rejected before, settings, trust, ask before mutation.
+
+    RULES gives those of the settings as they are at the moment of a call.
+    """
+
+    def __init__(self, rules: Callable[[], Sequence[PolicyRule]] = tuple) -> None:
+        self._rules = rules
 
     def decide(self, call: ToolCall, run: Asker) -> Decision:
         """Return what becomes of CALL, which RUN wants to make.
@@ -87,9 +98,31 @@ class Policy:
             return Deny(f"The tool level {run.level!r} of this run has no {call.name!r}")
         if run.rejections.get(call.key(), 0) >= REJECTIONS_BEFORE_DENIAL:
             return Deny("A person rejected exactly this call twice; do something else or end the work")
+        if (ruled := self._ruled(call, run)) is not None:
+            return ruled
         if run.level == "trusted" or call.name not in MUTATING:
             return Allow()
         return Ask(f"{call.name} {_effect(call.name)}, and this run asks before it does that")
+
+    def _ruled(self, call: ToolCall, run: Asker) -> Decision | None:
+        rules = self._rules()
+        if not rules:
+            return None
+        from descartes_core.policy import conditions
+
+        tool = {"name": call.name, "args": call.arguments, "arguments": call.arguments}
+        found = conditions.matching(rules, {"tool": tool, "run": {**run.run, "level": run.level}})
+        if found is None:
+            return None
+        rule, reason = found
+        match rule.then:
+            case "allow":
+                # Who may write the rules could allow itself everything else.
+                return None if _is_settings(call) else Allow()
+            case "ask":
+                return Ask(reason)
+            case "deny":
+                return Deny(f"{call.name} is not allowed here: {reason}")
 
 
 def allows(level: ToolLevel, tool: str) -> bool:
@@ -120,6 +153,11 @@ def level_of_child(asked: str | None, parent: ToolLevel | None) -> ToolLevel:
             toolLevel=asked,
         )
     return level
+
+
+def _is_settings(call: ToolCall) -> bool:
+    path = call.arguments.get("path")
+    return call.name in MUTATING and isinstance(path, str) and PurePath(path).name in SETTINGS_FILES
 
 
 def _effect(tool: str) -> str:

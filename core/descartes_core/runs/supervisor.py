@@ -16,6 +16,7 @@ from typing import Any
 from descartes_core.agents.journal import Journal
 from descartes_core.agents.questions import check_approval
 from descartes_core.agents.run_leases import take_lease
+from descartes_core.config.table import Settings
 from descartes_core.errors import (
     Cancelled,
     DescartesError,
@@ -87,13 +88,14 @@ class Runs(RunView):
         grace_seconds: float = GRACE_SECONDS,
         forms: Forms | None = None,
         memory: Memory | None = None,
+        settings: Callable[[], Settings] = Settings,
     ) -> None:
         """STATE is where output is kept (`.descartes`), RUNTIME where records of processes lie.
 
         ON_OUTPUT is told of each piece of output; UNSAVED_IN names the editor that has unsaved changes in a
         file, by its real path: writing there is asked about whatever the tool level. FORMS finds the
         top-level forms of files, for leases on one form. MEMORY is what runs can remember and are told
-        before they begin.
+        before they begin. SETTINGS gives them as they are when asked.
         """
         super().__init__(store.reader, store.clock)
         self._around = Surroundings(
@@ -108,6 +110,7 @@ class Runs(RunView):
             unsaved_in,
             forms,
             memory,
+            settings,
         )
         self._grace_seconds = grace_seconds
         self._live: dict[str, LiveRun] = {}

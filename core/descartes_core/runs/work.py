@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 from descartes_core.agents.hands import Places
 from descartes_core.agents.journal import Journal
+from descartes_core.config.table import Settings
 from descartes_core.leases import Leases
 from descartes_core.memory.memory import Memory
 from descartes_core.model import NewEvent, Principal
@@ -41,6 +42,8 @@ class Surroundings:
     forms: Forms | None = None
     memory: Memory | None = None
     """Notes, boards and wisdom; without it runs have none of these tools."""
+    settings: Callable[[], Settings] = Settings
+    """The settings as they are at the moment of asking."""
 
     def places(self, run: str) -> Places:
         """Return the folders of RUN."""

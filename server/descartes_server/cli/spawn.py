@@ -34,6 +34,8 @@ STREAMS = ("stdout", "stderr")
 )
 @click.option("--session", help="Join this session, and share its whiteboard.")
 @click.option("--fork", metavar="SESSION", help="Go on with a session made by `descartes session fork`.")
+@click.option("--template", help="A file with the task in it, or its name; --task is ${task} there.")
+@click.option("--value", "values", multiple=True, metavar="NAME=TEXT", help="Known as ${NAME} there.")
 @click.option("--wait", is_flag=True, help="Show its output until it ends, and exit with its code.")
 @click.option("--trust", is_flag=True, help="Trust the workspace from now on, without a question.")
 @common
@@ -54,8 +56,9 @@ def spawn(
 
 
 def _params(command: tuple[str, ...], given: dict[str, Any]) -> dict[str, Any]:
-    task = given["task"] or " ".join(command)
-    if not task and not given["fork"]:
+    # A command's `${…}` is its shell's.
+    task = given["task"] or " ".join(command).replace("${", "$${")
+    if not task and not given["fork"] and not given["template"]:
         raise click.UsageError("spawn needs --task, or a command behind --")
     model = given["model"]
     if model and model.startswith(SCRIPTED):
@@ -69,9 +72,18 @@ def _params(command: tuple[str, ...], given: dict[str, Any]) -> dict[str, Any]:
         "command": list(command) or None,
         "fork": given["fork"],
         "session": given["session"],
+        "template": given["template"],
+        "values": dict(_value(each) for each in given["values"]),
         "files": [str(Path.cwd() / file) for file in given["files"]],
     }
-    return {key: value for key, value in params.items() if value not in (None, [])}
+    return {key: value for key, value in params.items() if value not in (None, [], {})}
+
+
+def _value(given: str) -> tuple[str, str]:
+    name, sign, text = given.partition("=")
+    if not sign or not name.isidentifier():
+        raise click.UsageError(f"expected --value NAME=TEXT, got {given!r}")
+    return name, text
 
 
 async def _spawn(door: Door, params: dict[str, Any], *, wait: bool, as_json: bool) -> dict[str, Any]:

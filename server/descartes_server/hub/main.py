@@ -128,6 +128,7 @@ async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitSta
     from descartes_server.operations.restart_questions import RestartQuestions
 
     workspace = services.workspace
+    hub.settings()  # from here on the keys that they hold are masked
     places = Places(workspace.root, workspace.runtime, lisp_settings.cache(), workspace.state)
     image = services.image = Image(
         services.store, hub.publish, hub.ask_client, places, lambda: hub.settings().lisp
@@ -146,6 +147,7 @@ async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitSta
         unsaved_in=hub.editors.unsaved_in,
         forms=LispForms(),
         memory=Memory(services.store, Thoughts(home(), services.clock), lambda: _consulting(hub)),
+        settings=hub.settings,
     )
     stack.push_async_callback(services.runs.close)
     # What ended while there was no hub is in the log before anything that happens now.

@@ -141,7 +141,9 @@ class Hub:
             if attachment.caller is not None and attachment.caller.trusted:
                 trusted = True
                 editor |= attachment.caller.editor_settings
-        return settings.load(self.services.workspace.root, trusted=trusted, editor=editor).settings
+        found = settings.load(self.services.workspace.root, trusted=trusted, editor=editor).settings
+        settings.protect_keys(self.services.store.redactor, found)
+        return found
 
     async def recognise(self, hello: messages.ClientHello) -> Caller:
         """Return who the client is that says HELLO; the child of a run is that run's agent whatever it says.

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from descartes_core.config.table import ProviderSettings
+from descartes_core.errors import InvalidParams
 from descartes_core.model import Run, Shape
 from descartes_core.runs import RunView, SpawnRequest, read_output
 from descartes_core.runs.output import RunOutput
+from descartes_server.operations import tasks
 from descartes_server.operations.context import Context
 from descartes_server.operations.registry import Params, operation
 
@@ -14,6 +19,9 @@ class SpawnParams(Params, frozen=True, kw_only=True):
 
     FORK is a session made by `session.fork`: the run goes on with its conversation, TASK is what it is told
     there, and what is left out is as it was. SESSION: the one that it joins, whose whiteboard it shares.
+
+    TASK may hold `${…}`, such as `${git.branch}`; with TEMPLATE, a file or its name, it is `${task}` there,
+    beside VALUES under names of their own. MODEL may be the name of a provider of the settings.
     """
 
     task: str = ""
@@ -25,6 +33,8 @@ class SpawnParams(Params, frozen=True, kw_only=True):
     files: list[str] = []
     fork: str | None = None
     session: str | None = None
+    template: str | None = None
+    values: dict[str, Any] = {}
 
 
 class ListParams(Params, frozen=True, kw_only=True):
@@ -68,11 +78,20 @@ class Runs(Shape, frozen=True, kw_only=True):
 @operation("run.spawn", kind="effect", needs_trust=True, for_agents=True, positional=("task",))
 async def spawn(context: Context, params: SpawnParams) -> Run:
     """Begin a run; answers when it has begun."""
+    task = await tasks.rendered(
+        context,
+        params.task,
+        template=params.template,
+        values=params.values,
+        agent=params.agent,
+        files=params.files,
+    )
+    provider = context.settings().providers.get(params.model or "")
     request = SpawnRequest(
-        task=params.task,
+        task=task,
         agent=params.agent,
         backend=params.backend,
-        model=params.model,
+        model=_model_of(params.model or "", provider) if provider else params.model,
         tool_level=params.tool_level,
         command=params.command,
         files=params.files,
@@ -83,6 +102,13 @@ async def spawn(context: Context, params: SpawnParams) -> Run:
     return await context.services.runs.spawn(
         request, by=caller.principal, environment=caller.environment or None
     )
+
+
+def _model_of(name: str, provider: ProviderSettings) -> str:
+    if not provider.enabled or provider.model is None:
+        what = "is switched off" if not provider.enabled else "names no model"
+        raise InvalidParams(f"the provider {name!r} {what} in the settings; see `descartes config show`")
+    return provider.model
 
 
 @operation("run.list", kind="read", for_agents=True)
