@@ -50,6 +50,49 @@ class Forms(Protocol):
         ...
 
 
+class BodySnapshots(Protocol):
+    """The files of the workspace, kept around what runs do to them. No failure of it stops a run."""
+
+    async def run_begins(self, run: str, *, works: bool) -> None:
+        """Keep the files before RUN does anything; WORKS: all of it is one step, as of a command."""
+        ...
+
+    async def run_ended(self, run: str) -> None:
+        """Keep the files as RUN left them."""
+        ...
+
+    async def before_step(self, run: str, call: str, reason: str) -> None:
+        """Keep the files before the tool call CALL of RUN may change them; waits while files are restored."""
+        ...
+
+    async def after_step(self, run: str, call: str) -> None:
+        """Keep the files as the tool call CALL of RUN left them."""
+        ...
+
+    def abandon(self, run: str, call: str) -> None:
+        """Let go of the tool call CALL of RUN, which is not going to end."""
+        ...
+
+
+class NoSnapshots:
+    """Keeps nothing: for runs whose files nobody restores."""
+
+    async def run_begins(self, run: str, *, works: bool) -> None:
+        """See `BodySnapshots`."""
+
+    async def run_ended(self, run: str) -> None:
+        """See `BodySnapshots`."""
+
+    async def before_step(self, run: str, call: str, reason: str) -> None:
+        """See `BodySnapshots`."""
+
+    async def after_step(self, run: str, call: str) -> None:
+        """See `BodySnapshots`."""
+
+    def abandon(self, run: str, call: str) -> None:
+        """See `BodySnapshots`."""
+
+
 class LispRestart(Shape, frozen=True, kw_only=True):
     """A way out of a stop, as an agent is shown it."""
 

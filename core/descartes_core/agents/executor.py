@@ -5,9 +5,11 @@ Every call gets exactly one result in the log, whatever becomes of it.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,8 +29,8 @@ from descartes_core.errors import Cancelled, DescartesError, InvalidParams, Leas
 from descartes_core.memory.memory import Memory, RunMemory
 from descartes_core.memory.notebook import Author
 from descartes_core.model import Lease, NewEvent
-from descartes_core.policy.rules import Allow, Ask, Asker, Deny, Policy, ToolCall, ToolLevel
-from descartes_core.ports import LispPort, new_id
+from descartes_core.policy.rules import MUTATING, Allow, Ask, Asker, Deny, Policy, ToolCall, ToolLevel
+from descartes_core.ports import BodySnapshots, LispPort, new_id
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +60,7 @@ class ToolExecutor:
         hands: Hands,
         lisp: LispPort | None,
         unsaved_in: Callable[[Path], str | None],
+        body: BodySnapshots,
         memory: Memory | None = None,
         about: Mapping[str, Any] | None = None,
     ) -> None:
@@ -74,6 +77,7 @@ class ToolExecutor:
         self._lisp = lisp
         self._unsaved_in = unsaved_in
         self._memory = memory
+        self._body = body
 
     async def execute(self, step: Step) -> None:
         """Do STEP, or find out why not, and record its result.
@@ -167,7 +171,8 @@ class ToolExecutor:
             self._workspace, self._journal.run, hands, self._lisp, self._remembering(started.id)
         )
         try:
-            result = await ready.tool.call(context, ready.parameters)
+            async with self._kept(ready.call):
+                result = await ready.tool.call(context, ready.parameters)
         except Exception as error:
             problem = _told(error, ready.call)
             await self._journal.add(*self._failed(step, problem, started.id, _since(began)))
@@ -182,6 +187,24 @@ class ToolExecutor:
         journal = self._journal
         author = Author(journal.principal, journal.run, journal.session, parent)
         return RunMemory(self._memory, author, journal.session)
+
+    @asynccontextmanager
+    async def _kept(self, call: ToolCall) -> AsyncIterator[None]:
+        """Have the files kept before and after CALL, if it may change any."""
+        if call.name not in MUTATING:
+            yield
+            return
+        run = self._journal.run
+        try:
+            await self._body.before_step(run, call.id, call.name)
+            yield
+        except asyncio.CancelledError:
+            self._body.abandon(run, call.id)
+            raise
+        except BaseException:
+            await self._body.after_step(run, call.id)
+            raise
+        await self._body.after_step(run, call.id)
 
     def _unexecuted(self, step: Step, problem: DescartesError) -> list[NewEvent]:
         started = self._started(step, step.call, executed=False)

@@ -96,6 +96,14 @@ class SecretSettings(Group, frozen=True):
     ] = 15
 
 
+class RestoreSettings(Group, frozen=True):
+    """What is kept so that it can be restored."""
+
+    largest_megabytes: Annotated[
+        int, row("Files above this size are not kept, and so not restored.", ge=1, le=1_000_000)
+    ] = 100
+
+
 class HoverSettings(Group, frozen=True):
     """What hovers say."""
 
@@ -161,6 +169,7 @@ class Settings(Group, frozen=True):
     diagnostics: DiagnosticSettings = DiagnosticSettings()
     hub: HubSettings = HubSettings()
     secrets: SecretSettings = SecretSettings()
+    restore: RestoreSettings = RestoreSettings()
     hover: HoverSettings = HoverSettings()
     inline_results: InlineResultSettings = InlineResultSettings()
     memory: MemorySettings = MemorySettings()

@@ -219,6 +219,7 @@ class ModelRun:
             lisp=around.lisp,
             unsaved_in=around.unsaved_in,
             memory=around.memory,
+            body=around.body,
         )
 
     async def _say_why(self, lost: LeaseLost) -> None:

@@ -31,7 +31,7 @@ from descartes_core.memory.wisdom import Relevant
 from descartes_core.model import Principal, Run
 from descartes_core.policy.interventions import Interventions
 from descartes_core.policy.rules import ToolLevel
-from descartes_core.ports import Forms, LispPort
+from descartes_core.ports import BodySnapshots, Forms, LispPort, NoSnapshots
 from descartes_core.runs import spawning, tokens
 from descartes_core.runs.machine import is_terminal
 from descartes_core.runs.model_run import ModelRun
@@ -89,13 +89,15 @@ class Runs(RunView):
         forms: Forms | None = None,
         memory: Memory | None = None,
         settings: Callable[[], Settings] = Settings,
+        body: BodySnapshots | None = None,
     ) -> None:
         """STATE is where output is kept (`.descartes`), RUNTIME where records of processes lie.
 
         ON_OUTPUT is told of each piece of output; UNSAVED_IN names the editor that has unsaved changes in a
         file, by its real path: writing there is asked about whatever the tool level. FORMS finds the
         top-level forms of files, for leases on one form. MEMORY is what runs can remember and are told
-        before they begin. SETTINGS gives them as they are when asked.
+        before they begin. SETTINGS gives them as they are when asked. BODY keeps the files around what
+        they do to them.
         """
         super().__init__(store.reader, store.clock)
         self._around = Surroundings(
@@ -108,6 +110,7 @@ class Runs(RunView):
             runtime,
             on_output,
             unsaved_in,
+            body or NoSnapshots(),
             forms,
             memory,
             settings,
@@ -284,7 +287,7 @@ class Runs(RunView):
     async def _ending(self, live: LiveRun) -> Ending | None:
         """Return how the work of LIVE ended; None when it goes on without this supervisor."""
         try:
-            ending = await live.work.perform()
+            ending = await self._performed(live)
         except asyncio.CancelledError:
             if self._closing and live.ending is None:
                 return None
@@ -300,8 +303,18 @@ class Runs(RunView):
             return ending
         return Ending("terminate", live.ending.reason, ending.exit_code)
 
+    async def _performed(self, live: LiveRun) -> Ending:
+        job, body = live.job, self._around.body
+        works = job.record.backend == "process"
+        # What an earlier hub kept when the run began is still there; a command is still at work.
+        if job.recovered is None or works:
+            await body.run_begins(job.record.id, works=works)
+        return await live.work.perform()
+
     async def _finish(self, live: LiveRun, ending: Ending) -> None:
         job, run = live.job, live.job.record.id
+        # Before its leases go: until then nobody else changes its files.
+        await self._around.body.run_ended(run)
         await self._around.leases.release_all(run=run)
         unfinished = live.work.unfinished()
         data = {"reason": ending.reason, "exitCode": ending.exit_code}

@@ -14,7 +14,7 @@ from descartes_core.leases import Leases
 from descartes_core.memory.memory import Memory
 from descartes_core.model import NewEvent, Principal
 from descartes_core.policy.interventions import Interventions
-from descartes_core.ports import Forms, LispPort
+from descartes_core.ports import BodySnapshots, Forms, LispPort
 from descartes_core.runs.projection import RunRecord
 from descartes_core.runs.statuses import Statuses
 from descartes_core.store import Store
@@ -39,6 +39,8 @@ class Surroundings:
     on_output: OutputListener | None
     unsaved_in: Callable[[Path], str | None]
     """Names the editor in which a file, by its real path, has unsaved changes."""
+    body: BodySnapshots
+    """Keeps the files around what runs do to them."""
     forms: Forms | None = None
     memory: Memory | None = None
     """Notes, boards and wisdom; without it runs have none of these tools."""

@@ -45,11 +45,23 @@ COLUMNS = [
 
 
 @click.command("doctor", epilog="Example: descartes doctor --json")
+@click.option(
+    "--fix", is_flag=True, help="Finish or roll back what was interrupted, rebuild the log's tables."
+)
 @common
-def doctor(workspace: str | None, as_json: bool) -> int:
+def doctor(workspace: str | None, as_json: bool, fix: bool) -> int:
     """Say what was found: Lisp, Swank, git, editors, the log, the settings, the hub."""
     session = Session(workspace)
-    findings = [*_lisp(session), *_programs(), *_settings(session), *_log(session), *_hub(session)]
+    fixed = _fix(session) if fix else []
+    findings = [
+        *fixed,
+        *_restore(session),
+        *_lisp(session),
+        *_programs(),
+        *_settings(session),
+        *_log(session),
+        *_hub(session),
+    ]
     wrong = any(each.state == "wrong" for each in findings)
     rows = msgspec.to_builtins(findings)
     if as_json:
@@ -129,6 +141,27 @@ def _log(session: Session) -> list[Finding]:
     if not found.ok:
         return [Finding("log", str(place), f"event {found.wrong} is wrong: {found.reason}", "wrong")]
     return [Finding("log", str(place), f"{found.events} events, unbroken")]
+
+
+def _restore(session: Session) -> list[Finding]:
+    place = session.workspace.state / "restore" / "current" / "journal"
+    if not place.exists():
+        return []
+    return [Finding("restore", str(place), "a restore was interrupted; run descartes doctor --fix", "wrong")]
+
+
+def _fix(session: Session) -> list[Finding]:
+    """Have the hub, which alone changes anything, put right what was interrupted."""
+    root = str(session.workspace.root)
+    try:
+        done = session.call("hub.repair", {})
+    except DescartesError as error:
+        return [Finding("fix", root, error.message, "wrong")]
+    told = done["restore"] or "no restore was interrupted"
+    return [
+        Finding("fix", root, told),
+        Finding("fix", str(session.workspace.database), f"tables rebuilt from {done['events']} events"),
+    ]
 
 
 def _hub(session: Session) -> list[Finding]:

@@ -19,7 +19,8 @@ PATIENCE_S = 5.0
 hub = click.Group(
     "hub", help="Show or end the background process of a workspace.", epilog="Example: descartes hub status"
 )
-hub.add_command(command_of(registry.lookup("hub.status"), "status"))
+for _verb in ("status", "repair"):
+    hub.add_command(command_of(registry.lookup(f"hub.{_verb}"), _verb))
 
 
 @hub.command("list", epilog="Example: descartes hub list")

@@ -134,6 +134,10 @@ def summary(event: Row) -> str:
     if name.startswith("lisp.") and "code" in data:
         values = ", ".join(data.get("values") or []) or data.get("state", "")
         return f"{data['code']} → {values}"
+    if name == "body.snapshot":
+        return f"{data.get('when')} · {data.get('reason')}"
+    if name.startswith("restore.") and "files" in data:
+        return f"{data['files']} file{'s' * (data['files'] != 1)}"
     if isinstance(data.get("condition"), dict):
         return f"{data['condition'].get('type')}: {data['condition'].get('message')}"
     if data.get("implementation"):
@@ -305,6 +309,13 @@ DIFFERENCES = [
 ]
 
 
+RESTORES = [
+    _id(),
+    Column("can be", lambda row: {"undo": "undone", "redo": "done again"}[row["can"]]),
+    _id("of run", "run"),
+    _time("at"),
+]
+
 BRANCHES = [
     Column(
         "session",
@@ -353,6 +364,7 @@ def _shown_lease(result: Row) -> Sequence[Row]:
 
 
 VIEWS = {
+    "restore.list": View(RESTORES, _listed("restores"), "No restore can be undone."),
     "debugger.list": View(DEBUGGERS, _listed("debuggers"), "Nothing is stopped."),
     "debugger.breakpoints.list": View(BREAKPOINTS, _listed("breakpoints"), "There is no breakpoint."),
     "lisp.compare": View(DIFFERENCES, _listed("definitions"), "Both images have the same definitions."),

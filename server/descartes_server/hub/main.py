@@ -121,6 +121,8 @@ async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitSta
     from descartes_core.memory.thoughts import Thoughts
     from descartes_core.runs import Runs
     from descartes_core.runs.queries import RunView
+    from descartes_core.timetravel.body import Body
+    from descartes_core.timetravel.restores import Restores
     from descartes_server.ide.leased_forms import LispForms
     from descartes_server.operations.image import Image
     from descartes_server.operations.image_work import Places
@@ -134,6 +136,18 @@ async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitSta
         services.store, hub.publish, hub.ask_client, places, lambda: hub.settings().lisp
     )
     stack.push_async_callback(image.detach)
+    body = Body(
+        services.store,
+        workspace.root,
+        workspace.state,
+        largest_bytes=services.settings.restore.largest_megabytes * 1024 * 1024,
+    )
+    services.restores = Restores(
+        services.store,
+        body,
+        services.leases,
+        unsaved_in=hub.editors.unsaved_in,
+    )
     questions = RestartQuestions(image, services.interventions)
     services.runs = Runs(
         services.store,
@@ -148,10 +162,13 @@ async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitSta
         forms=LispForms(),
         memory=Memory(services.store, Thoughts(home(), services.clock), lambda: _consulting(hub)),
         settings=hub.settings,
+        body=body,
     )
     stack.push_async_callback(services.runs.close)
     # What ended while there was no hub is in the log before anything that happens now.
     await services.leases.expire_due()
+    if (told := await services.restores.recover()) is not None:
+        log.warning("%s", told)
     await image.take_up()
     await questions.forget_recalled()
     await services.runs.recover()

@@ -48,7 +48,7 @@ _VERBS = {
     ),
     "guard": "install status uninstall",
     "history": "document export list schema show state statistics subscribe verify",
-    "hub": "status stop",
+    "hub": "repair status stop",
     "inspector": "action back close eval forward list more open part refresh set",
     "intervention": "answer list",
     "lease": "acquire list release renew request show steal",
@@ -62,6 +62,7 @@ _VERBS = {
     "secret": (
         "audit changePassword export get grant import init list lock remove revoke rotate set status unlock"
     ),
+    "restore": "apply list preview redo undo",
     "run": "kill list output pause resume send show spawn stop",
     "session": "branches export fork import list show",
     "thought": "archive create edit link list search show",

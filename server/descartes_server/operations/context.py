@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from descartes_core.policy.interventions import Interventions
     from descartes_core.runs import Runs
     from descartes_core.store import Reader, Store
+    from descartes_core.timetravel.restores import Restores
     from descartes_core.vault.secrets import Secrets
     from descartes_server.operations.editors import Editors
     from descartes_server.operations.hub import HubStatus
@@ -62,6 +63,7 @@ class Services:
     store: InHub[Store] = InHub()
     leases: InHub[Leases] = InHub()
     runs: InHub[Runs] = InHub()
+    restores: InHub[Restores] = InHub()
     interventions: InHub[Interventions] = InHub()
     image: InHub[Image] = InHub()
     editors: InHub[Editors] = InHub()

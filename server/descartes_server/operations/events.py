@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import descartes_core.store.event_data  # noqa: F401  (it registers)
+import descartes_core.store.event_data
+import descartes_core.timetravel.events  # noqa: F401
 from descartes_core.model import Lease
 from descartes_core.store.schemas import Data, register
 from descartes_server.operations import lisp_shapes as shapes

@@ -46,4 +46,9 @@ async def answer(context: Context, params: AnswerParams) -> Intervention:
         params.id, params.choice, params.arguments, params.reason, by=context.caller.principal
     )
     await lease_requests.follow_answer(context.services, answered, params.choice)
+    if answered.kind == "restore":
+        # Imported here: whoever only lists questions needs none of it.
+        from descartes_server.operations import restore_questions
+
+        await restore_questions.follow_answer(context, answered, params.choice, params.arguments)
     return answered

@@ -30,7 +30,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "thought": ("thought",),
     "whiteboard": ("whiteboard",),
     "wisdom": ("wisdom",),
-    "hub": ("hub",),
+    "restore": ("restore",),
+    "hub": ("hub", "repair"),
     "guard": ("guard",),
     "lisp": (
         "lisp",

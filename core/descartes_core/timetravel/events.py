@@ -1,0 +1,108 @@
+"""The data of the events of snapshots and restores."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from descartes_core.store.schemas import Data, register
+from descartes_core.timetravel.shapes import BodyName
+
+RestoreKind = Literal["restore", "undo", "redo"]
+
+
+class SnapshotTaken(Data, frozen=True, kw_only=True):
+    """The files of the workspace were kept as the commit COMMIT; fresh: it differs from the one before."""
+
+    commit: str
+    ref: str
+    when: Literal["start", "before", "after", "end", "preview", "backup", "restored"]
+    reason: str
+    fresh: bool
+    files: int
+    left: int
+    """How many files were not kept: too large, unreadable, pipes."""
+    call_id: str | None = None
+
+
+class SnapshotFailed(Data, frozen=True, kw_only=True):
+    """The files could not be kept, so there is no going back to this moment."""
+
+    when: str
+    reason: str
+    message: str
+
+
+class RestorePreviewed(Data, frozen=True, kw_only=True):
+    """Somebody looked at what a restore would change; the event's id confirms it."""
+
+    run: str
+    to: str
+    at: str
+    bodies: list[BodyName]
+    paths: list[str] | None
+    now: str
+    then: str
+    files: int
+    expires_ms: int
+
+
+class OfRestore(Data, frozen=True, kw_only=True):
+    """What every event of one restore has; `of` is the restore that is undone or done again."""
+
+    id: str
+    kind: RestoreKind = "restore"
+    to: str | None = None
+    bodies: list[BodyName] = []
+    preview: str | None = None
+    of: str | None = None
+
+
+class RestoreBegan(OfRestore, frozen=True, kw_only=True):
+    """Files begin to be put back; the commit BEFORE holds what was there."""
+
+    before: str
+    files: int
+    paths: list[str]
+
+
+class RestoreStep(OfRestore, frozen=True, kw_only=True):
+    """One of the four steps of a restore is done."""
+
+    number: int
+    step: Literal["backup", "checkout", "memory", "resume"]
+    text: str
+
+
+class RestoreDone(OfRestore, frozen=True, kw_only=True):
+    """A restore was done, undone or done again; the commits BEFORE and AFTER hold both states."""
+
+    before: str | None = None
+    after: str | None = None
+    files: int
+    paths: list[str]
+    session: str | None = None
+    missing: list[str] = []
+
+
+class RestoreFailed(OfRestore, frozen=True, kw_only=True):
+    """A restore came to nothing, and the files are as they were; KEPT says what lies elsewhere now."""
+
+    reason: str
+    rolled_back: bool
+    kept: list[str] = []
+
+
+register(
+    "system",
+    {
+        "body.snapshot": SnapshotTaken,
+        "restore.previewed": RestorePreviewed,
+        "restore.began": RestoreBegan,
+        "restore.step": RestoreStep,
+        "restore.applied": RestoreDone,
+        "restore.undone": RestoreDone,
+        "restore.redone": RestoreDone,
+        "restore.failed": RestoreFailed,
+    },
+)
+register("error", {"body.snapshot.failed": SnapshotFailed})

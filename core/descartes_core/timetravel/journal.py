@@ -1,0 +1,68 @@
+"""The restores of the log: what was done, what can be undone, what can be done again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from descartes_core.errors import NotFound
+from descartes_core.model import Event
+from descartes_core.store import EventQuery, Reader
+
+KEPT = 10
+"""How many restores can be undone."""
+EVERY = 1_000_000
+
+
+@dataclass(frozen=True)
+class Done:
+    """One restore of files: its ID, its RUN, and the commits BEFORE and AFTER it."""
+
+    id: str
+    run: str | None
+    before: str
+    after: str
+    at: str
+
+
+@dataclass
+class History:
+    """What can be UNDONE, the newest last, and what was undone and can be REDONE."""
+
+    undo: list[Done] = field(default_factory=list)
+    redo: list[Done] = field(default_factory=list)
+
+    def take(self, event: Event) -> None:
+        """Take EVENT of a restore into account."""
+        if event.name == "restore.applied" and event.data.get("before"):
+            self.undo.append(_done(event))
+            self.redo.clear()
+        elif event.name == "restore.undone":
+            self._move(self.undo, self.redo, event)
+        elif event.name == "restore.redone":
+            self._move(self.redo, self.undo, event)
+        del self.undo[:-KEPT]
+
+    def _move(self, source: list[Done], target: list[Done], event: Event) -> None:
+        of = event.data["of"]
+        target += [each for each in source if each.id == of]
+        source[:] = [each for each in source if each.id != of]
+
+
+async def history(reader: Reader) -> History:
+    """Return which restores can be undone and redone now."""
+    found = History()
+    for event in (await reader.events(EventQuery(type="restore", order="asc", limit=EVERY))).events:
+        found.take(event)
+    return found
+
+
+def last(stack: list[Done], word: str) -> Done:
+    """Return the newest of STACK. Errors: `NotFound` when there is none to WORD."""
+    if not stack:
+        raise NotFound(f"There is no restore to {word}")
+    return stack[-1]
+
+
+def _done(event: Event) -> Done:
+    data = event.data
+    return Done(data["id"], event.run, data["before"], data["after"], event.at)

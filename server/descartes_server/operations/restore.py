@@ -1,0 +1,108 @@
+"""The operations `restore.*`: the workspace as it was at a moment, looked at, done, undone, done again."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from descartes_core.errors import InvalidParams
+from descartes_core.model import Shape
+from descartes_core.timetravel import journal
+from descartes_core.timetravel.shapes import BODIES, BodyName, Restored, RestorePreview, RestoreRequest
+from descartes_server.operations import restore_questions
+from descartes_server.operations.context import Context
+from descartes_server.operations.registry import NoParams, Params, operation
+from descartes_server.operations.restore_parts import parts
+
+
+class PreviewParams(Params, frozen=True, kw_only=True):
+    """RUN as it was at TO, an event's id or an ISO time. BODIES: brain, body (the files), image.
+
+    PATHS, files or folders, choose some of the files. ASK: open a question with this as its subject.
+    """
+
+    run: str
+    to: str
+    bodies: list[BodyName] = msgspec.field(default_factory=lambda: ["body", "brain"])
+    paths: list[str] | None = None
+    ask: bool = False
+
+
+class ApplyParams(Params, frozen=True, kw_only=True):
+    """As for the preview whose id is CONFIRM; PATHS may choose fewer files."""
+
+    run: str
+    to: str
+    confirm: str
+    bodies: list[BodyName] = msgspec.field(default_factory=lambda: ["body", "brain"])
+    paths: list[str] | None = None
+
+
+class TurnParams(Params, frozen=True, kw_only=True):
+    """FORCE: also files that were changed since; what they are now is kept, and redo brings it back."""
+
+    force: bool = False
+
+
+class Kept(Shape, frozen=True, kw_only=True):
+    """A restore that can be undone, or done again."""
+
+    id: str
+    run: str | None
+    at: str
+    can: Literal["undo", "redo"]
+
+
+class KeptRestores(Shape, frozen=True, kw_only=True):
+    """Restores, the next to be undone or done again first."""
+
+    restores: list[Kept]
+
+
+@operation("restore.preview", kind="effect", needs_trust=True, for_agents=True, positional=("run",))
+async def preview(context: Context, params: PreviewParams) -> RestorePreview:
+    """Show what going back to a moment would change: files, edits of people, leases in the way."""
+    request = RestoreRequest(run=params.run, to=params.to, bodies=_bodies(params.bodies), paths=params.paths)
+    restores = context.services.restores
+    found = await restores.preview(request, context.caller.principal, parts(context))
+    if not params.ask:
+        return found
+    question = await restore_questions.ask(context, found)
+    return msgspec.structs.replace(found, intervention=question.id)
+
+
+@operation("restore.apply", kind="effect", needs_trust=True, people_only=True, positional=("run",))
+async def apply(context: Context, params: ApplyParams) -> Restored:
+    """Go back to a moment as its preview showed; all of it is done, or nothing."""
+    request = RestoreRequest(run=params.run, to=params.to, bodies=_bodies(params.bodies), paths=params.paths)
+    by = context.caller.principal
+    return await context.services.restores.apply(request, params.confirm, by, parts(context))
+
+
+@operation("restore.undo", kind="effect", needs_trust=True, people_only=True)
+async def undo(context: Context, params: TurnParams) -> Restored:
+    """Take the last restore back."""
+    return await context.services.restores.undo(context.caller.principal, force=params.force)
+
+
+@operation("restore.redo", kind="effect", needs_trust=True, people_only=True)
+async def redo(context: Context, params: TurnParams) -> Restored:
+    """Do the restore again that was undone last."""
+    return await context.services.restores.redo(context.caller.principal, force=params.force)
+
+
+@operation("restore.list", kind="read", for_agents=True)
+async def list_(context: Context, params: NoParams) -> KeptRestores:
+    """List the restores that can be undone, and those that can be done again."""
+    found = await journal.history(context.services.reader)
+    undo = [Kept(id=each.id, run=each.run, at=each.at, can="undo") for each in reversed(found.undo)]
+    redo = [Kept(id=each.id, run=each.run, at=each.at, can="redo") for each in reversed(found.redo)]
+    return KeptRestores(restores=[*undo, *redo])
+
+
+def _bodies(given: list[BodyName]) -> list[BodyName]:
+    """Return GIVEN once each, in the order in which they are restored. Errors: `InvalidParams` for none."""
+    if not given:
+        raise InvalidParams(f"expected one or more of {', '.join(BODIES)} in `bodies`, got none")
+    return [each for each in ("body", "brain", "image") if each in given]
