@@ -12,5 +12,6 @@ from descartes_core.trace.dispatcher import Dispatcher
 from descartes_core.trace.planner import Planner
 from descartes_core.trace.session import Session
 from descartes_core.trace.types import AgentInfo, InvokeResult
+from descartes_core.trace.working_memory import WorkingMemory
 
-__all__ = ["Agent", "AgentInfo", "Dispatcher", "InvokeResult", "Planner", "Session"]
+__all__ = ["Agent", "AgentInfo", "Dispatcher", "InvokeResult", "Planner", "Session", "WorkingMemory"]

@@ -12,6 +12,8 @@ from descartes_core.trace.types import CapabilityCall, EntryType, ErrorCode, Pla
 
 NAME = "planner"
 LONGEST_STATE = 8000
+BRACKETS = 50
+"""Places in an answer at which a plan is looked for."""
 
 SYSTEM = """You turn a request into calls of capabilities. Answer with one JSON object and nothing else:
 {{"calls": [{{"capability": "<name>", "params": {{}}}}]}}
@@ -120,7 +122,10 @@ def _plans(raw: str) -> Iterator[list[Any]]:
     """
     decoder = json.JSONDecoder()
     place = 0
-    while (place := _next_bracket(raw, place)) >= 0:
+    for _ in range(BRACKETS):
+        place = _next_bracket(raw, place)
+        if place < 0:
+            return
         try:
             value, place = decoder.raw_decode(raw, place)
         except (ValueError, RecursionError):
