@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from support import servers
 from support.ollama import FakeOllama
 
 
@@ -15,3 +16,17 @@ def ollama() -> Iterator[FakeOllama]:
     server = FakeOllama()
     yield server
     server.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Return the URL of a PostgreSQL that runs for as long as the tests do."""
+    with servers.postgres_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[str]:
+    """Return the URL of a Redis that runs for as long as the tests do."""
+    with servers.redis_server() as url:
+        yield url

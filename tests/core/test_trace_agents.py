@@ -204,7 +204,10 @@ def test_one_call_is_written_down_as_a_sequence_of_one() -> None:
     asked = {"capability": "reverse", "params": {"key": "text"}}
     changed = {"key": "text", "old_value": "ab", "new_value": "ba", "state_version": 2}
     outcome = {
-        "step_index": 0, "capability": "reverse", "agent_id": "reverse_agent_v1", "success": True,
+        "step_index": 0,
+        "capability": "reverse",
+        "agent_id": "reverse_agent_v1",
+        "success": True,
         "result_summary": "{'output': 'ba'}",
     }
     assert entries[0][1:7] == [
@@ -261,7 +264,7 @@ class Model:
         ('{"calls": [{"capability": "reverse", "params": {"key": "text"}}]}', [("reverse", {"key": "text"})]),
         ('[{"capability": "reverse"}]', [("reverse", {})]),
         ('{"capability": "reverse", "params": {}}', [("reverse", {})]),
-        ('Sure [as asked]:\n```json\n[{"capability":"uppercase"},\n{"capability":"reverse","params":{}}]\n```',
+        ('Sure [yes]:\n```json\n[{"capability":"uppercase"},\n{"capability":"reverse","params":{}}]\n```',
          [("uppercase", {}), ("reverse", {})]),
         ('[{"capability": "fly", "params": {}}]', "plan_invalid_format"),
         ('[{"capability": "reverse"}, {"capability": "fly"}]', "plan_invalid_format"),
