@@ -160,35 +160,6 @@ class RunProcess(Data, frozen=True, kw_only=True):
     start: str
 
 
-class SessionForked(Shape, frozen=True, kw_only=True):
-    """A new session goes on from a moment of another one."""
-
-    session: str
-    parent: str
-    seq: int
-    event: str
-    run: str | None = None
-    reason: str | None = None
-
-
-class SessionImported(Shape, frozen=True, kw_only=True):
-    """A session was made from a `.trace` file."""
-
-    session: str
-    source: str
-
-
-class SessionEntry(Data, frozen=True, kw_only=True):
-    """An entry of a session's trajectory; its content is what the Trace document describes."""
-
-    seq_num: int
-    content: dict[str, Any]
-    effective: bool = False
-    blob: str | None = None
-    at: str | None = None
-    correction: dict[str, Any] | None = None
-
-
 class NoteChanged(Data, frozen=True, kw_only=True):
     """A note was written, edited, archived or taken out of the archive; its text is not in the log."""
 
@@ -287,38 +258,17 @@ register(
 )
 register(
     "state_change",
-    {"run.status": RunStatusChanged, "run.phase": RunPhase, "session.forked": SessionForked},
+    {"run.status": RunStatusChanged, "run.phase": RunPhase},
 )
 register("communication", {"message": MessageData, "lease.requested": LeaseRequested})
 register(
     "decision",
     {"intervention.opened": Opened, "intervention.answered": Answered, "intervention.closed": Closed},
 )
-register("error", {"error": Problem, "session.agent.failed": SessionEntry})
+register("error", {"error": Problem})
 register(
     "action",
     {f"note.{change}": NoteChanged for change in ("created", "edited", "archived", "restored")},
 )
 register("action", {"note.linked": NoteLinked, "note.unlinked": NoteLinked})
-register(
-    "system",
-    {f"session.{what}": SessionEntry for what in ("created", "loaded", "saved", "note")},
-)
-register("system", {"session.imported": SessionImported})
-register(
-    "state_change",
-    {
-        f"session.{what}": SessionEntry
-        for what in ("state.set", "state.deleted", "artifact.written", "artifact.deleted")
-    },
-)
-register(
-    "action",
-    {
-        f"session.{what}": SessionEntry
-        for what in ("agent.invoked", "agent.completed", "plan.step_started", "plan.step_completed")
-    },
-)
-register("decision", {"session.plan.created": SessionEntry})
-register("communication", {"session.user_input": SessionEntry})
 register("system", {"run.spawned": RunSpawned, "run.process": RunProcess, "run.usage": UsageCounted})

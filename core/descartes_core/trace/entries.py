@@ -15,7 +15,8 @@ from typing import Any
 
 import msgspec
 
-from descartes_core.model import Category, Event, NewEvent, Principal, Shape
+from descartes_core.model import Category, Event, NewEvent, Principal
+from descartes_core.store.schemas import Data, register
 from descartes_core.trace.types import SCHEMA_VERSION, EntryType, TrajectoryEntry
 
 KINDS: Mapping[EntryType, tuple[str, Category]] = {
@@ -49,8 +50,8 @@ _OF_RUNS = {
 }
 
 
-class EntryData(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    """The data of an event that is an entry; see the module's first lines."""
+class EntryData(Data, frozen=True, kw_only=True, omit_defaults=True):
+    """An entry of a session's trajectory; its content is what the Trace document describes."""
 
     seq_num: int
     content: dict[str, Any]
@@ -58,6 +59,42 @@ class EntryData(Shape, frozen=True, kw_only=True, omit_defaults=True):
     blob: str | None = None
     at: str | None = None
     correction: dict[str, Any] | None = None
+
+
+class Forked(Data, frozen=True, kw_only=True):
+    """A new session goes on from another one behind the event SEQ of the log; RUN: with its conversation."""
+
+    session: str
+    parent: str
+    seq: int
+    event: str
+    run: str | None = None
+    reason: str | None = None
+    entries: int | None = None
+    state_version: int | None = None
+
+
+class Imported(Data, frozen=True, kw_only=True):
+    """A session was read from a `.trace` file; PARENT is the one that had its id already."""
+
+    session: str
+    source: str
+    saved_as: str
+    max_artifact_size: int
+    parent: str | None = None
+
+
+class Exported(Data, frozen=True, kw_only=True):
+    """A session was written to the `.trace` file PATH."""
+
+    session: str
+    path: str
+
+
+for _name, _category in KINDS.values():
+    register(_category, {_name: EntryData})
+register("state_change", {FORKED: Forked})
+register("system", {IMPORTED: Imported, EXPORTED: Exported})
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import descartes_core.store.event_data
-import descartes_core.timetravel.events  # noqa: F401
+import descartes_core.timetravel.events
+import descartes_core.trace.entries  # noqa: F401
 from descartes_core.model import Lease
 from descartes_core.store.schemas import Data, register
 from descartes_server.operations import lisp_shapes as shapes
