@@ -46,6 +46,8 @@ FEATURES = (
     "drift",
     "news",
     "refreshing",
+    "saving",
+    "renaming_files",
     "workspace",
 )
 """The modules of `features/`, each with `register(state)`."""
@@ -77,19 +79,15 @@ NOT_IMPLEMENTED = (
     "textDocument/rename",
     "textDocument/selectionRange",
     "textDocument/typeDefinition",
-    "textDocument/willSave",
-    "textDocument/willSaveWaitUntil",
     "typeHierarchy/subtypes",
     "typeHierarchy/supertypes",
     "workspace/diagnostic",
     "workspace/didCreateFiles",
     "workspace/didDeleteFiles",
-    "workspace/didRenameFiles",
     "workspace/symbol",
     "workspace/textDocumentContent",
     "workspace/willCreateFiles",
     "workspace/willDeleteFiles",
-    "workspace/willRenameFiles",
     "workspaceSymbol/resolve",
 )
 """The methods a client may send that are answered with MethodNotFound, or ignored."""

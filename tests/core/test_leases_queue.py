@@ -111,6 +111,23 @@ async def test_the_sweeper_logs_an_end_when_it_comes(leases: Leases, store: Stor
     await asyncio.wait([sweeper])
 
 
+@pytest.mark.ledger("D-55")
+async def test_a_lease_that_is_given_while_the_sweeper_sleeps_is_looked_after(
+    leases: Leases, store: Store
+) -> None:
+    """It sleeps for a minute where there is nothing to wait for, and no end may be told of that much late."""
+    told: asyncio.Queue[str] = asyncio.Queue()
+    store.on_events(lambda events: [told.put_nowait(each.name) for each in events])
+    sweeper = asyncio.create_task(leases.sweep())
+    async with asyncio.timeout(20):
+        await leases.acquire("later", FIXER)
+        assert await told.get() == "lease.acquired"
+        await leases.acquire("a", FIXER, ttl_seconds=30.3)
+        assert [await told.get(), await told.get()] == ["lease.acquired", "lease.expiring"]
+    sweeper.cancel()
+    await asyncio.wait([sweeper])
+
+
 async def test_who_waits_in_vain_is_told_by_whom(leases: Leases, store: Store) -> None:
     await leases.acquire("a", PERSON, reason="mine")
     started = time.monotonic()

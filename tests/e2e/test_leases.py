@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from support.lsp_client import LspClient, LspError, lsp
+from support.lsp_client import LspClient, lsp
 
 NOTIFIED = {
     "experimental": {"descartes": {"notifications": True}},
@@ -95,11 +95,7 @@ async def test_two_editors_see_the_same_lease(workspace: Path) -> None:
 async def test_the_log_tells_of_leases_where_no_hub_runs(workspace: Path) -> None:
     async with lsp(workspace, capabilities=NOTIFIED) as client:
         uri = await open_leased(client, workspace, **AGENT)
-        try:
-            await client.execute("hub.stop", {"force": True})
-        except LspError as error:
-            # It may be gone before the server, which asks it other things meanwhile, has read its answer.
-            assert error.code == "hub_lost"
+        assert await client.execute("hub.stop", {"force": True}) == {}
     async with lsp(workspace, capabilities=NOTIFIED) as client:
         client.open(workspace / "a b.lisp", "(a)\n")
         await client.execute("lease.list")

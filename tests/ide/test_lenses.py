@@ -109,7 +109,8 @@ def test_the_restarts_of_a_stopped_form() -> None:
     assert [action.command.title for action in found[:2]] == ["USE-VALUE …: Use a value.", "ABORT: Abort."]
     assert found[0].command.arguments == {"thread": 7, "level": 1, "index": 0, "name": "USE-VALUE"}
     assert [action.command.title for action in actions.actions(stopped, 0, 3)] == [
-        "Take the lease of this file"
+        "Take the lease of this file",
+        "Take the lease of the form one",
     ]
     (mark,) = stop_diagnostics.stop_marks([STOP], stopped.lines)
     assert TEXT[mark.start : mark.end] == "(/ x 0)"
@@ -127,6 +128,47 @@ def test_typing_in_a_file_of_somebody_else_is_a_warning() -> None:
     assert list(lease_diagnostics.marks(scene(leases=[lease(mode="shared")]), typed=True)) == []
 
 
+@pytest.mark.ledger("D-60")
+def test_a_leased_form_is_spoken_of_at_its_place_and_offered_there() -> None:
+    held = scene(leases=[lease(path="a.lisp#TWO")])
+    (mark,) = lease_diagnostics.marks(held, typed=True, forms={"two"})
+    assert (mark.start, mark.severity) == (18, "warning")
+    assert mark.message.startswith("The form two is held by scribe")
+    (calm,) = lease_diagnostics.marks(held, typed=True, forms={"one"})
+    assert calm.severity == "information"
+    found = [each.command for each in actions.actions(held, 20, 20)]
+    assert [each.title for each in found] == [
+        "Ask scribe for the form two",
+        "Take the form two over from scribe",
+    ]
+    assert found[0].arguments == {"path": "a.lisp#TWO"}
+    elsewhere = actions.actions(held, 3, 3)[0].command
+    assert (elsewhere.title, elsewhere.arguments) == (
+        "Take the lease of the form one",
+        {"uri": "file:///w/a.lisp#one"},
+    )
+
+
+def ada(via: str | None) -> Principal:
+    return Principal(kind="human", id="ada", name="Ada", via=via)
+
+
+@pytest.mark.parametrize(("via", "at", "marked"), [(None, 25, True), (None, 31, False), ("Emacs", 25, False)])
+def test_the_holder_is_warned_before_the_end(via: str | None, at: int, marked: bool) -> None:
+    """One that an editor keeps is renewed instead."""
+    own = lease(ada(via), expires_at=f"2026-11-21T12:00:{at:02}.000Z")
+    found = [each.message for each in lease_diagnostics.marks(scene(leases=[own]), typed=False)]
+    told = "Your lease of this file ends at 12:00:25 (in 25 s); renew it to keep it"
+    assert found == ([told] if marked else [])
+
+
+def test_what_one_is_typing_oneself_stands_above_nothing() -> None:
+    own = lease(ada("Emacs"), mode="intent", reason="unsaved changes")
+    assert above(scene(leases=[own])) == []
+    titles = [each.command.title for each in actions.actions(scene(leases=[own]), 17, 17)]
+    assert titles == ["Take the lease of this file"]
+
+
 def test_notes_past_the_end_are_clamped() -> None:
     note = Note("warning", "odd", (90, 1), (90, 4), ("CLHS 3.1",))
     (mark,) = stop_diagnostics.note_marks([note], LineIndex(TEXT))
@@ -138,7 +180,7 @@ def test_a_stopped_function_can_be_called_again_corrected() -> None:
     stop = replace(STOP, frame=2, call="(TWO 3)", callable_again=True)
     place = scene(stops=[stop])
     assert above(place)[-1] == (3, "retry with fix")
-    *_, retry, recompile, _ = actions.actions(place, 36, 36)
+    *_, retry, recompile, _, _ = actions.actions(place, 36, 36)
     assert retry.command.title == "Retry with fix: compile this form and call (TWO 3) again"
     assert retry.command.arguments == {
         "thread": 7, "level": 1, "frame": 2,

@@ -24,7 +24,7 @@ WARN_MS = 30_000
 
 _STRENGTH: dict[LeaseMode, int] = {"shared": 0, "intent": 1, "exclusive": 2}
 
-Change = Literal["acquired", "renewed", "released", "expired", "stolen", "expiring"]
+Change = Literal["acquired", "renewed", "released", "expired", "stolen", "expiring", "moved"]
 
 
 class Request(Shape, frozen=True):
@@ -38,6 +38,7 @@ class Request(Shape, frozen=True):
     reason: str | None = None
     run: str | None = None
     client: str | None = None
+    unsaved: bool = False
     max_renewals: int | None = None
     session: str | None = None
     parent: str | None = None
@@ -156,6 +157,7 @@ def record(
     of_run: str | None = None,
     session: str | None = None,
     parent: str | None = None,
+    moved_from: str | None = None,
     **metadata: Any,
 ) -> Lease:
     """Append the event of CHANGE to LEASE, which the projection follows, and return LEASE."""
@@ -168,7 +170,7 @@ def record(
             run=lease.run or of_run,
             session=session,
             parent=parent,
-            data=msgspec.to_builtins(lease),
+            data=msgspec.to_builtins(lease) | ({"from": moved_from} if moved_from else {}),
             metadata={**msgspec.to_builtins(terms), **metadata},
         )
     )
@@ -207,6 +209,7 @@ def _give(
         folder=path.folder,
         max_renewals=request.max_renewals,
         clients=[request.client] if request.client else [],
+        unsaved=request.unsaved,
     )
     origin: dict[str, Any] = {"of_run": of_run, "session": request.session, "parent": request.parent}
     return record(tx, change, lease, terms, **origin, **metadata)
@@ -224,10 +227,15 @@ def _enter_again(tx: Transaction, own: Held, request: Request, metadata: dict[st
         holder=request.holder,
         mode=max(own.lease.mode, request.mode, key=_STRENGTH.__getitem__),
         expires_at=iso(longest),
-        reason=request.reason or own.lease.reason,
+        reason=request.reason or (None if terms.unsaved and not request.unsaved else own.lease.reason),
         run=request.run or own.lease.run,
     )
-    terms = msgspec.structs.replace(terms, clients=clients, ttl_ms=max(terms.ttl_ms, request.ttl_ms))
+    terms = msgspec.structs.replace(
+        terms,
+        clients=clients,
+        ttl_ms=max(terms.ttl_ms, request.ttl_ms),
+        unsaved=terms.unsaved and request.unsaved,
+    )
     return record(tx, "renewed", lease, terms, session=request.session, parent=request.parent, **metadata)
 
 

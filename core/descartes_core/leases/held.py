@@ -25,6 +25,8 @@ class Terms(Shape, frozen=True, omit_defaults=True):
     max_renewals: int | None = None
     clients: list[str] = []
     """The editors or other clients that hold it for their person; empty for runs."""
+    unsaved: bool = False
+    """Whether it stands for text that is typed and not saved, and ends with that."""
 
 
 class Ended(Shape, frozen=True):

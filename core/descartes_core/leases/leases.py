@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 import msgspec
 
-from descartes_core.errors import DescartesError, InvalidParams, NotFound
+from descartes_core.errors import InvalidParams, NotFound
 from descartes_core.leases import arbiter, queue
 from descartes_core.leases.arbiter import Granted, Request
 from descartes_core.leases.held import Held
 from descartes_core.leases.moves import move
+from descartes_core.leases.paths import LeasePath, Paths
+from descartes_core.leases.sweeper import Sweeper
 from descartes_core.leases.view import LeaseView
 from descartes_core.leases.waiters import Waiters, give_back
 from descartes_core.leases.words import lease_held, lease_lost
@@ -24,7 +26,6 @@ from descartes_core.store.times import iso
 
 T = TypeVar("T")
 
-SWEEP_SECONDS = 60.0
 LONGEST_SECONDS = 366 * 24 * 3600
 
 
@@ -190,6 +191,26 @@ class Leases(LeaseView):
 
         return await self._change(body)
 
+    async def hold_unsaved(
+        self, client: str, holder: Principal, files: Collection[str], *, ttl_seconds: float = 300
+    ) -> list[Lease]:
+        """Let HOLDER have an intent lease, kept by CLIENT, on exactly FILES, which are unsaved there.
+
+        Those on other files of that client end. Returns the leases of others that are in the way.
+        """
+        wanted = {about.file: about for about in map(self.paths.of, files)}
+        ttl_ms = _ttl_ms(ttl_seconds)
+
+        def body(tx: Transaction) -> list[Lease]:
+            for each in _kept(tx, None, client):
+                if each.terms.unsaved and each.path.file not in wanted:
+                    _let_go(tx, each, client, 0)
+            asked = [unsaved_request(self.paths, about, holder, client, ttl_ms) for about in wanted.values()]
+            outcomes = [arbiter.grant(tx, each) for each in asked if not _is_kept(tx, each)]
+            return [each for each in outcomes if isinstance(each, Lease)]
+
+        return await self._change(body)
+
     async def release_all(
         self, *, run: str | None = None, client: str | None = None, grace_seconds: float = 0
     ) -> list[Lease]:
@@ -238,23 +259,12 @@ class Leases(LeaseView):
 
         return await self._change(body)
 
-    async def sweep(self) -> NoReturn:
+    async def sweep(self) -> None:
         """Call `expire_due` whenever a lease ends or is about to, for as long as the caller's task lives.
 
         Errors: none of the log's: it tries again after a minute.
         """
-        while True:
-            wait_seconds = SWEEP_SECONDS
-            try:
-                await self.expire_due()
-                expiry_ms = await self.next_expiry_ms()
-            except DescartesError:
-                expiry_ms = None
-            if expiry_ms is not None:
-                left_ms = expiry_ms - self._clock.now_ms()
-                due_ms = left_ms - arbiter.WARN_MS if left_ms > arbiter.WARN_MS else left_ms
-                wait_seconds = min(SWEEP_SECONDS, max(0.05, due_ms / 1000))
-            await asyncio.sleep(wait_seconds)
+        await Sweeper(self._store, self, self._clock).run()
 
     async def close(self) -> None:
         """Give up all places in the queue; those who wait get `Cancelled`. Leases stay."""
@@ -305,6 +315,28 @@ class Leases(LeaseView):
         for each in others:
             if not each.lease.holder.same_as(holder):
                 raise lease_held(each.lease, tx.now_ms)
+
+
+def unsaved_request(paths: Paths, about: LeasePath, holder: Principal, client: str, ttl_ms: int) -> Request:
+    """Return the request for the intent of HOLDER, who types in ABOUT and has not saved it."""
+    return Request(
+        path=about,
+        uri=paths.uri(about),
+        holder=holder,
+        mode="intent",
+        ttl_ms=ttl_ms,
+        reason="unsaved changes",
+        client=client,
+        unsaved=True,
+    )
+
+
+def _is_kept(tx: Transaction, request: Request) -> bool:
+    """Return whether the holder has there already what REQUEST asks for, or more."""
+    own = arbiter.own_lease(tx, request.path, request.holder)
+    if own is None or arbiter.is_over(own, tx.now_ms) or own.lease.mode == "shared":
+        return False
+    return not own.terms.unsaved or request.client in own.terms.clients
 
 
 def _kept(tx: Transaction, run: str | None, client: str | None) -> list[Held]:

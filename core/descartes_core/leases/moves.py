@@ -6,7 +6,7 @@ import msgspec
 
 from descartes_core.leases import arbiter
 from descartes_core.leases.held import Held
-from descartes_core.leases.paths import LeasePath, Paths, overlap
+from descartes_core.leases.paths import LeasePath, Paths
 from descartes_core.leases.words import lease_held
 from descartes_core.model import Lease
 from descartes_core.store import Transaction
@@ -20,8 +20,9 @@ def move(tx: Transaction, paths: Paths, source: LeasePath, target: LeasePath) ->
     Errors: `LeaseHeld` when somebody else holds a name that one of them would get.
     """
     moved = [each for each in arbiter.open_leases(tx) if not each.path.glob and _inside(each.path, source)]
+    # Nothing has arrived yet: what is in the way of one must not be another that goes too.
     for each in moved:
-        arbiter.end(tx, each, moved_to=target.text)
+        _check_free(tx, each, _renamed(each.path, source, target), moved)
     return [_arrive(tx, paths, each, _renamed(each.path, source, target)) for each in moved]
 
 
@@ -34,17 +35,22 @@ def _renamed(path: LeasePath, source: LeasePath, target: LeasePath) -> LeasePath
     return LeasePath(f"{file}#{path.form}" if path.form else file, file, path.form, folder=path.folder)
 
 
-def _arrive(tx: Transaction, paths: Paths, each: Held, path: LeasePath) -> Lease:
-    lease = each.lease
+def _check_free(tx: Transaction, each: Held, path: LeasePath, moved: list[Held]) -> None:
+    going = {(other.lease.path, other.lease.holder.id) for other in moved}
     for other in arbiter.open_leases(tx, path):
-        exclusive = "exclusive" in (other.lease.mode, lease.mode)
-        if exclusive and not other.lease.holder.same_as(lease.holder) and overlap(path, other.path):
+        if (other.lease.path, other.lease.holder.id) in going:
+            continue
+        exclusive = "exclusive" in (other.lease.mode, each.lease.mode)
+        if exclusive and not other.lease.holder.same_as(each.lease.holder):
             raise lease_held(other.lease, tx.now_ms)
+
+
+def _arrive(tx: Transaction, paths: Paths, each: Held, path: LeasePath) -> Lease:
     lease = msgspec.structs.replace(
-        lease,
+        each.lease,
         path=path.text,
         uri=paths.uri(path),
-        token=max(lease.token, arbiter.next_token(tx, path)),
+        token=max(each.lease.token, arbiter.next_token(tx, path)),
         expires_at=iso(each.expires_ms),
     )
-    return arbiter.record(tx, "acquired", lease, each.terms, moved_from=each.lease.path)
+    return arbiter.record(tx, "moved", lease, each.terms, moved_from=each.lease.path)

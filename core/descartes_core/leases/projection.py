@@ -21,6 +21,13 @@ def _apply(tx: Executes, event: Event) -> None:
     match event.name:
         case "lease.acquired" | "lease.renewed" | "lease.stolen":
             _put(tx, event)
+        case "lease.moved":
+            lease = msgspec.convert(event.data, Lease)
+            tx.execute(
+                "UPDATE lease SET ended = 'moved' WHERE path = ? AND holder_kind = ? AND holder_id = ?",
+                (event.data["from"], lease.holder.kind, lease.holder.id),
+            )
+            _put(tx, event)
         case "lease.released" | "lease.expired":
             lease = msgspec.convert(event.data, Lease)
             tx.execute(
@@ -71,7 +78,7 @@ def _put(tx: Executes, event: Event) -> None:
 
 LEASES = Projection(
     name="lease",
-    version=1,
+    version=2,
     tables={
         "lease": """
 CREATE TABLE lease (

@@ -15,6 +15,8 @@ from descartes_core.timetravel.thoughts import Decision, Lineage, Thought, decis
 
 _ANSWERS = frozenset(["tool.started", "tool.completed", "tool.failed"])
 
+_LEASE_GIVEN = frozenset({"lease.acquired", "lease.stolen", "lease.moved"})
+
 
 class Missing(Exception):
     """An event speaks of something that is not in the log before it; the argument says of what."""
@@ -120,11 +122,11 @@ class Brain:
         self.questions.pop(data["id"], None)
 
     def _lease(self, event: Event) -> None:
-        if event.name not in ("lease.acquired", "lease.stolen", "lease.released", "lease.expired"):
+        if event.name not in _LEASE_GIVEN and event.name not in ("lease.released", "lease.expired"):
             return
         path = event.data["path"]
-        self.leases = [each for each in self.leases if each != path]
-        if event.name in ("lease.acquired", "lease.stolen") and event.data.get("run") == event.run:
+        self.leases = [each for each in self.leases if each not in (path, event.data.get("from"))]
+        if event.name in _LEASE_GIVEN and event.data.get("run") == event.run:
             self.leases.append(path)
 
     def _run(self, event: Event) -> None:

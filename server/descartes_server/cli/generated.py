@@ -36,6 +36,7 @@ SAMPLES = {
     "insight": "'Load the system with :force t before its tests'",
     "level": "1",
     "message": "'may I have it?'",
+    "new_path": "src/forms.lisp",
     "path": "src/shapes.lisp",
     "port": "4005",
     "position": "12:3",
@@ -215,7 +216,7 @@ def _option(field: msgspec.structs.FieldInfo) -> click.Option:
 
 def _kind(field: msgspec.structs.FieldInfo) -> tuple[click.ParamType[Any], bool]:
     """Return how a value of FIELD is written, and whether several may be given."""
-    if field.name in ("uri", "path"):
+    if field.name in ("uri", "path", "new_path"):
         return File(), False
     if field.name == "files":
         return File(), True

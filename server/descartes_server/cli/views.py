@@ -382,6 +382,7 @@ VIEWS = {
     "session.branches": View(BRANCHES, _listed("branches"), "No session has that id."),
     "lease.acquire": View(LEASES, _one),
     "lease.list": View(LEASES, _listed("leases"), "No file is leased."),
+    "lease.move": View(LEASES, _listed("leases"), "It was not leased."),
     "lease.release": View(LEASES, _one),
     "lease.renew": View(LEASES, _one),
     "lease.show": View(LEASES, _shown_lease, "Nobody holds it."),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from datetime import UTC, datetime
 from typing import Any
 
 from lsprotocol import types
 
 from descartes_server.dispatch import on_snapshot
-from descartes_server.ide import drift_marks, lease_diagnostics, stop_diagnostics, test_marks
+from descartes_server.ide import drift_marks, holding, lease_diagnostics, stop_diagnostics, test_marks
 from descartes_server.ide.stops import Mark
 from descartes_server.ide.syntax import Syntax
 from descartes_server.lsp import to_proto, uris
@@ -57,6 +58,7 @@ class _Push:
         self._state = state
         self._sent: dict[str, list[Any]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._ending: asyncio.TimerHandle | None = None
 
     def document_changed(self, uri: str, change: Change) -> None:
         self._schedule(uri, _DEBOUNCE_SECONDS if change == "changed" else 0)
@@ -64,6 +66,25 @@ class _Push:
     def workshop_changed(self, before: Workshop, now: Workshop) -> None:
         for uri in {*self._state.documents, *self._sent, *_uris_of(now), *_uris_of(before)}:
             self._schedule(uri, 0.02)
+        if before.leases != now.leases:
+            self._look_when_a_lease_ends()
+
+    def _look_when_a_lease_ends(self) -> None:
+        """Say it again when the next lease begins to end soon, or ends: nobody may tell."""
+        if self._ending is not None:
+            self._ending.cancel()
+            self._ending = None
+        now = datetime.now(UTC)
+        held = self._state.workshop.leases.values()
+        to_come = [at for lease in held for at in lease_diagnostics.moments(lease) if at > now]
+        if to_come:
+            seconds = (min(to_come) - now).total_seconds() + 0.05
+            self._ending = asyncio.get_running_loop().call_later(seconds, self._lease_ends)
+
+    def _lease_ends(self) -> None:
+        for uri in self._state.documents:
+            self._schedule(uri, 0)
+        self._look_when_a_lease_ends()
 
     def _schedule(self, uri: str, seconds: float) -> None:
         timer = self._timers.pop(uri, None)
@@ -80,6 +101,7 @@ class _Push:
             return
         document = document or await snapshot.document(uri)
         marks = [*_other_marks(snapshot, document)]
+        marks += await _lease_marks(snapshot, document)
         marks += await self._drift_marks(snapshot, document)
         marks += await self._test_marks(snapshot, document)
         if document.is_open and not snapshot.abilities.pulls_diagnostics:
@@ -127,9 +149,16 @@ def _other_marks(snapshot: Snapshot, document: Document) -> list[Mark]:
     return [
         *stop_diagnostics.stop_marks(scene.stops, document.lines),
         *stop_diagnostics.breakpoint_marks(scene.breakpoints, document.lines),
-        *lease_diagnostics.marks(scene, typed=document.changed),
         *stop_diagnostics.note_marks(notes, document.lines),
     ]
+
+
+async def _lease_marks(snapshot: Snapshot, document: Document) -> list[Mark]:
+    scene = snapshot.scene(document)
+    if any(holding.form_of(lease) for lease in scene.leases):
+        scene = snapshot.leased_scene(document, await snapshot.syntax(document))
+    forms = await snapshot.typed_forms(document)
+    return list(lease_diagnostics.marks(scene, typed=document.changed, forms=forms))
 
 
 def _is_open(uri: str, snapshot: Snapshot) -> bool:

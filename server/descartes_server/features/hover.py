@@ -7,7 +7,7 @@ from lsprotocol import types
 from descartes_server.dispatch import on_snapshot
 from descartes_server.ide import common_lisp, holding, inspecting
 from descartes_server.ide import hover as ide
-from descartes_server.ide.lenses import Scene
+from descartes_server.ide.lenses import Scene, form_places
 from descartes_server.ide.syntax import SymbolToken, Syntax
 from descartes_server.lsp import to_proto
 from descartes_server.state import ServerState, Snapshot
@@ -26,9 +26,10 @@ def register(state: ServerState) -> None:
 async def _hover(snapshot: Snapshot, params: types.HoverParams, hyperspec: str) -> types.Hover | None:
     document = await snapshot.document(params.text_document.uri)
     syntax = await snapshot.syntax(document)
-    symbol = syntax.symbol_at(document.positions.offset(params.position))
+    offset = document.positions.offset(params.position)
+    symbol = syntax.symbol_at(offset)
     subject, link = await _subject(snapshot, syntax, symbol) if symbol else (None, "")
-    text = ide.markdown(subject, _remarks(snapshot.scene(document)), hyperspec)
+    text = ide.markdown(subject, _remarks(snapshot.leased_scene(document, syntax), offset), hyperspec)
     text = f"{text}\n\n{link}" if text and link else text
     if not text:
         return None
@@ -55,7 +56,13 @@ async def _subject(snapshot: Snapshot, syntax: Syntax, symbol: SymbolToken) -> t
     return subject, inspecting.link(command) if command else ""
 
 
-def _remarks(scene: Scene) -> list[str]:
-    leases = [f"🔒 This file is {holding.sentence(lease, scene.me, scene.now)}" for lease in scene.leases]
+def _remarks(scene: Scene, offset: int) -> list[str]:
+    """Say who holds the file, or the form around OFFSET, and what is asked about it."""
+    leases = [
+        f"🔒 {holding.at_start(lease)} is {holding.sentence(lease, scene.me, scene.now)}"
+        for lease in scene.leases
+        if not holding.form_of(lease)
+        or any(start <= offset <= end for start, end in form_places(lease, scene))
+    ]
     questions = [f"❓ {question.title}" for question in scene.interventions]
     return leases + questions

@@ -89,7 +89,7 @@ class Attachment:
                 if self._subscription is not None:
                     self._subscription.add_credit(message.count)
             case messages.Documents():
-                self._hub.editors.set_unsaved(caller.client_id, caller.client_name, message.unsaved)
+                self._hub.set_unsaved(caller, message.unsaved)
             case messages.ClientResponse():
                 self._answered(message)
             case messages.ClientHello():

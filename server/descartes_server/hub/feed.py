@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +90,9 @@ class Feed:
         runs: dict[str, None] = {}
         interventions = False
         for event in events:
-            kind, _, change = event.name.partition(".")
-            if kind == "lease" and change in LEASE_CHANGES:
-                self._publish("descartes/lease/changed", {"lease": event.data, "change": change})
+            kind = event.name.partition(".")[0]
+            for lease, told in _lease_changes(event):
+                self._publish("descartes/lease/changed", {"lease": lease, "change": told})
             if event.run and (kind in ("run", "intervention") or event.name in LEASES_OF_RUNS):
                 runs[event.run] = None
             interventions |= kind == "intervention"
@@ -104,8 +104,21 @@ class Feed:
             self._publish("descartes/intervention/changed", {"interventions": msgspec.to_builtins(found)})
 
 
+def _lease_changes(event: Event) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Yield what EVENT means for leases, a lease and its change each; one that moved ends and begins."""
+    kind, _, change = event.name.partition(".")
+    if kind != "lease":
+        return
+    if change == "moved":
+        lease = {key: value for key, value in event.data.items() if key != "from"}
+        yield {**lease, "path": event.data["from"]}, "released"
+        yield lease, "acquired"
+    elif change in LEASE_CHANGES:
+        yield event.data, change
+
+
 LEASE_CHANGES = frozenset({"acquired", "renewed", "released", "expired", "stolen"})
-LEASES_OF_RUNS = frozenset({"lease.acquired", "lease.released", "lease.expired", "lease.stolen"})
+LEASES_OF_RUNS = frozenset({f"lease.{change}" for change in (*LEASE_CHANGES - {"renewed"}, "moved")})
 
 
 class OtherWriters:

@@ -1,6 +1,7 @@
 """A person's leases live with the editor they were taken in: renewed while it is attached, released after it.
 
-A lease that a person took at the command line has no editor and ends by its own time.
+A lease that a person took at the command line has no editor and ends by its own time. What a person types and
+has not saved is an intent lease, taken and given back here.
 """
 
 from __future__ import annotations
@@ -8,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
+from pathlib import Path
 
 import msgspec
 
 from descartes_core.errors import DescartesError
 from descartes_core.leases.held import Terms
+from descartes_core.model import Principal
 from descartes_server.operations.context import Services
 
 log = logging.getLogger(__name__)
@@ -29,6 +32,8 @@ class Presence:
         self._services = services
         self._grace_ms = grace_s * 1000
         self._gone_since_ms: dict[str, int] = {}
+        self._typed: dict[str, tuple[Principal, list[str]]] = {}
+        self._typing = asyncio.Lock()
 
     async def run(self) -> None:
         """Renew and release until cancelled."""
@@ -39,6 +44,20 @@ class Presence:
             except DescartesError as error:
                 log.warning("could not look after the leases of editors: %s", error.message)
             await asyncio.sleep(min(max(shortest_s / 4, SHORTEST_LOOK_S), LONGEST_LOOK_S))
+
+    async def types_in(self, client: str, person: Principal, paths: list[str]) -> None:
+        """Keep what PERSON types in CLIENT and has not saved: an intent lease on each of PATHS, no other."""
+        self._typed[client] = person, paths
+        async with self._typing:
+            # Of several that came meanwhile the last one says all.
+            if (last := self._typed.pop(client, None)) is None:
+                return
+            person, paths = last
+            files = [Path(path).as_uri() for path in paths]
+            try:
+                await self._services.leases.hold_unsaved(client, person, files)
+            except DescartesError as error:
+                log.warning("could not keep what %s types: %s", person.name, error.message)
 
     async def look(self) -> float:
         """Renew what is due, release what was left too long; returns the shortest lease's seconds."""

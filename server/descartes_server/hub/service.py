@@ -206,6 +206,12 @@ class Hub:
             if attachment.caller.owner == attachment.caller.client_id:
                 self.run(self._forget(attachment.caller.client_id))
 
+    def set_unsaved(self, caller: Caller, paths: list[str]) -> None:
+        """Note that CALLER's editor has unsaved text in exactly PATHS: an intent of its person there."""
+        self.editors.set_unsaved(caller.client_id, caller.client_name, paths)
+        if caller.keeps_leases_as is not None and caller.is_person:
+            self.run(self.presence.types_in(caller.keeps_leases_as, caller.principal, paths))
+
     def remember(self, client_id: str, response: messages.OperationResponse) -> None:
         """Keep RESPONSE for a while, in case the client asks the same again."""
         self.answers[client_id, response.request_id] = response

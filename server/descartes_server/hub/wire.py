@@ -6,12 +6,16 @@ A wire carries messages in order and says when it is lost. It knows nothing of w
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 import msgspec
 
 from descartes_server.hub import messages
+
+READ_BYTES = 262_144
 
 Receive = Callable[[Any], None]
 """Is given each message that came, undecoded; raises `msgspec.ValidationError` to have the wire closed."""
@@ -49,6 +53,8 @@ class StreamWire(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._writable = asyncio.Event()
         self._writable.set()
+        self._closed = False
+        """Whether this end wants no more."""
 
     @property
     def transport(self) -> asyncio.Transport:
@@ -67,6 +73,7 @@ class StreamWire(asyncio.Protocol):
         await self._writable.wait()
 
     def close(self) -> None:
+        self._closed = True
         if self._transport is not None:
             self._transport.close()
 
@@ -79,11 +86,12 @@ class StreamWire(asyncio.Protocol):
             self._unpacker.feed(data)
             for value in self._unpacker:
                 self._receive(value)
-                if self.transport.is_closing():
+                if self._closed:
                     return
         except (msgspec.ValidationError, ValueError, TypeError, RecursionError) as error:
             # msgpack's own errors are all ValueErrors; an unhashable key is a TypeError.
             self._end(f"expected a message of the hub's protocol, got something else: {error}")
+            self._closed = True
             self.transport.abort()
 
     def pause_writing(self) -> None:
@@ -94,7 +102,16 @@ class StreamWire(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._writable.set()
+        if exc is not None and not self._closed:
+            self._take_what_came()
         self._end(str(exc) if exc else "the connection was closed")
+
+    def _take_what_came(self) -> None:
+        """Receive what the other side sent before it broke: asyncio reads no more once a write has failed."""
+        descriptor = self.transport.get_extra_info("socket").fileno()
+        with suppress(OSError):
+            while not self._closed and (data := os.read(descriptor, READ_BYTES)):
+                self.data_received(data)
 
     def _end(self, reason: str) -> None:
         lost, self._lost = self._lost, None

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from urllib.parse import quote
 
+from descartes_core.model import Lease
 from descartes_server.ide import holding
-from descartes_server.ide.lenses import Action, Command, Scene, answers, restart_command, retry_command, short
+from descartes_server.ide.lenses import (
+    Action,
+    Command,
+    Scene,
+    answers,
+    form_name,
+    leased,
+    restart_command,
+    retry_command,
+    short,
+)
 from descartes_server.ide.stops import Stop
 
 LEASE_CODE = "lease"
@@ -19,7 +31,7 @@ def actions(scene: Scene, start: int, end: int) -> list[Action]:
         *_restarts(scene, start, end),
         *_breakpoints(scene, start, end),
         *_questions(scene),
-        *_lease(scene),
+        *_lease(scene, start),
     ]
 
 
@@ -80,17 +92,26 @@ def _questions(scene: Scene) -> Iterator[Action]:
             )
 
 
-def _lease(scene: Scene) -> Iterator[Action]:
-    uri = {"uri": scene.uri}
-    if not scene.leases:
-        yield Action(Command("Take the lease of this file", "descartes.lease.acquire", uri))
-    for lease in scene.leases:
+def _lease(scene: Scene, offset: int) -> Iterator[Action]:
+    held = [lease for lease in scene.leases if not holding.is_typing(lease, scene.me)]
+    if not held:
+        yield Action(Command("Take the lease of this file", "descartes.lease.acquire", {"uri": scene.uri}))
+    yield from _form_lease(scene, held, offset)
+    for lease in held:
+        what, about = holding.subject(lease), leased(lease, scene)
         if holding.is_foreign(lease, scene.me):
             name = lease.holder.name
-            yield Action(Command(f"Ask {name} for this file", "descartes.lease.request", uri), LEASE_CODE)
-            yield Action(
-                Command(f"Take this file over from {name}", "descartes.lease.steal", uri), LEASE_CODE
-            )
+            yield Action(Command(f"Ask {name} for {what}", "descartes.lease.request", about), LEASE_CODE)
+            yield Action(Command(f"Take {what} over from {name}", "descartes.lease.steal", about), LEASE_CODE)
         else:
-            yield Action(Command("Renew your lease of this file", "descartes.lease.renew", uri))
-            yield Action(Command("Release your lease of this file", "descartes.lease.release", uri))
+            yield Action(Command(f"Renew your lease of {what}", "descartes.lease.renew", about), LEASE_CODE)
+            yield Action(Command(f"Release your lease of {what}", "descartes.lease.release", about))
+
+
+def _form_lease(scene: Scene, held: Sequence[Lease], offset: int) -> Iterator[Action]:
+    """Yield the lease of the form around OFFSET, where neither it nor the whole file is HELD."""
+    name = next((form_name(form) for form, start, end in scene.forms if start <= offset <= end), "")
+    taken = {(holding.form_of(lease) or name).casefold() for lease in held}
+    if name and name not in taken:
+        about = {"uri": f"{scene.uri}#{quote(name)}"}
+        yield Action(Command(f"Take the lease of the form {name}", "descartes.lease.acquire", about))

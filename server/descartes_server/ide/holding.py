@@ -19,6 +19,28 @@ def is_foreign(lease: Lease, me: Principal | None) -> bool:
     return me is None or not lease.holder.same_as(me)
 
 
+def form_of(lease: Lease) -> str | None:
+    """Return the name of the form that LEASE is about, None when it is about files."""
+    return lease.path.partition("#")[2] or None
+
+
+def is_typing(lease: Lease, me: Principal | None) -> bool:
+    """Return whether LEASE only says that ME has unsaved text there."""
+    return lease.mode == "intent" and not is_foreign(lease, me)
+
+
+def subject(lease: Lease) -> str:
+    """Return what LEASE is about in a sentence on its file: `this file`, `the form area`."""
+    form = form_of(lease)
+    return f"the form {form.lower()}" if form else "this file"
+
+
+def at_start(lease: Lease) -> str:
+    """Return `subject` for the beginning of a sentence."""
+    what = subject(lease)
+    return f"{what[0].upper()}{what[1:]}"
+
+
 def is_live(lease: Lease, now: datetime) -> bool:
     """Return whether LEASE still counts at NOW."""
     return expiry(lease) > now

@@ -30,6 +30,15 @@ class LispForms:
         return whole if rest is None else [*whole, Form(rest.name, rest.start, len(text))]
 
 
+def changed_forms(path: Path, before: str, after: str) -> set[str] | None:
+    """Return the names of the forms that differ between BEFORE and AFTER, texts of the file PATH."""
+    from descartes_core.leases import forms
+
+    port = LispForms()
+    one, other = port.forms(path, before), port.forms(path, after)
+    return None if one is None or other is None else forms.touched(before, one, after, other)
+
+
 def _name(written: str) -> str:
     """Return the name WRITTEN without packages.
 

@@ -82,6 +82,8 @@ def lenses(scene: Scene) -> list[Lens]:
 
 def _leases(scene: Scene) -> Iterator[Lens]:
     for lease in scene.leases:
+        if holding.is_typing(lease, scene.me):
+            continue  # it would come and go above the text that is being typed
         start, end = _leased_place(lease, scene)
         for command in [*_holder(lease, scene), *lease_commands(lease, scene), *_run(lease, scene)]:
             yield Lens(start, end, command)
@@ -89,27 +91,43 @@ def _leases(scene: Scene) -> Iterator[Lens]:
 
 def _leased_place(lease: Lease, scene: Scene) -> tuple[int, int]:
     """A lease `PATH#NAME` stands at its form, any other on the first line."""
-    _, _, name = lease.path.partition("#")
-    for form, start, _ in scene.forms:
-        if name and form.lower() == name.lower():
-            return start, start
-    return 0, 0
+    start = next((start for start, _ in form_places(lease, scene)), 0)
+    return start, start
+
+
+def form_places(lease: Lease, scene: Scene) -> list[tuple[int, int]]:
+    """Return where the forms start and end that LEASE is about; none for the lease of a file."""
+    name = (holding.form_of(lease) or "").casefold()
+    return [(start, end) for form, start, end in scene.forms if name and form_name(form) == name]
+
+
+def form_name(written: str) -> str:
+    """Return the name WRITTEN in a text as leases have it: no case, no package."""
+    name = written.casefold()
+    return name if "|" in name or name.startswith("(") else name.rpartition(":")[2]
 
 
 def _holder(lease: Lease, scene: Scene) -> Iterator[Command]:
     reason = f": {short(lease.reason)}" if lease.reason else ""
     title = f"held by {holding.holder(lease, scene.me)}{reason}, {holding.time_left(lease, scene.now)}"
-    yield Command(title, "descartes.lease.show", {"uri": scene.uri, "show": True})
+    yield Command(title, "descartes.lease.show", {**leased(lease, scene), "show": True})
 
 
 def lease_commands(lease: Lease, scene: Scene) -> Iterator[Command]:
     """Yield what can be done about LEASE: ask for or take over another's, keep or give back one's own."""
     if holding.is_foreign(lease, scene.me):
-        yield Command("request", "descartes.lease.request", {"uri": scene.uri})
-        yield Command("take over", "descartes.lease.steal", {"uri": scene.uri})
+        yield Command("request", "descartes.lease.request", leased(lease, scene))
+        yield Command("take over", "descartes.lease.steal", leased(lease, scene))
     else:
-        yield Command("renew", "descartes.lease.renew", {"uri": scene.uri})
-        yield Command("release", "descartes.lease.release", {"uri": scene.uri})
+        yield Command("renew", "descartes.lease.renew", leased(lease, scene))
+        yield Command("release", "descartes.lease.release", leased(lease, scene))
+
+
+def leased(lease: Lease, scene: Scene) -> dict[str, str]:
+    """Return how a command names what LEASE is about; for a stranger's glob or folder this file is enough."""
+    if holding.form_of(lease) or (lease.uri != scene.uri and not holding.is_foreign(lease, scene.me)):
+        return {"path": lease.path}
+    return {"uri": scene.uri}
 
 
 def _run(lease: Lease, scene: Scene) -> Iterator[Command]:

@@ -256,6 +256,8 @@ def _initialize(raw: Any) -> types.InitializeParams:
         capabilities=types.ClientCapabilities(
             general=types.GeneralClientCapabilities(position_encodings=_encodings(general)),
             experimental=raw["capabilities"].get("experimental"),
+            text_document=types.TextDocumentClientCapabilities(synchronization=_synchronization(raw)),
+            workspace=types.WorkspaceClientCapabilities(file_operations=_file_operations(raw)),
         ),
         initialization_options=raw.get("initializationOptions"),
         workspace_folders=[
@@ -263,6 +265,28 @@ def _initialize(raw: Any) -> types.InitializeParams:
             for folder in raw.get("workspaceFolders") or []
         ],
     )
+
+
+def _synchronization(raw: Any) -> types.TextDocumentSyncClientCapabilities:
+    told = _told(raw, "textDocument", "synchronization")
+    return types.TextDocumentSyncClientCapabilities(
+        will_save=told.get("willSave") is True, will_save_wait_until=told.get("willSaveWaitUntil") is True
+    )
+
+
+def _file_operations(raw: Any) -> types.FileOperationClientCapabilities:
+    told = _told(raw, "workspace", "fileOperations")
+    return types.FileOperationClientCapabilities(
+        will_rename=told.get("willRename") is True, did_rename=told.get("didRename") is True
+    )
+
+
+def _told(raw: Any, *path: str) -> dict[str, Any]:
+    """Return the object at PATH of the client's capabilities, empty where there is none."""
+    found = raw["capabilities"]
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def _encodings(general: Any) -> list[types.PositionEncodingKind | str] | None:

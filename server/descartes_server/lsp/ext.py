@@ -51,7 +51,7 @@ _VERBS = {
     "hub": "repair status stop",
     "inspector": "action back close eval forward list more open part refresh set",
     "intervention": "answer list",
-    "lease": "acquire list release renew request show steal",
+    "lease": "acquire list move release renew request show steal",
     "lisp": (
         "apropos compare compileFile compileForm compileSystem complete connect describe disassemble "
         "drift eval evalForm evaluation inputComplete interrupt journal killThread loadChanged "

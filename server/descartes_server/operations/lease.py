@@ -62,6 +62,12 @@ class RequestParams(PathParams, frozen=True, kw_only=True):
     message: str = ""
 
 
+class MoveParams(PathParams, frozen=True, kw_only=True):
+    """NEW_PATH is where the file or folder is now: a file URI, or a path from the workspace."""
+
+    new_path: str
+
+
 class StealParams(PathParams, frozen=True, kw_only=True):
     """REASON is recorded and shown to the old holder."""
 
@@ -124,6 +130,12 @@ async def steal(context: Context, params: StealParams) -> Lease:
         run=context.caller.run,
         client=context.caller.keeps_leases_as,
     )
+
+
+@operation("lease.move", kind="effect", for_agents=True, positional=("path", "newPath"))
+async def move(context: Context, params: MoveParams) -> Leases:
+    """Let the leases on a file or folder that was renamed follow it."""
+    return Leases(leases=await context.services.leases.rename(params.about, params.new_path))
 
 
 @operation("lease.request", kind="effect", for_agents=True, positional=("path", "message"))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from descartes_core.errors import NotFound
+from descartes_core.errors import HubLost, NotFound
 from descartes_core.model import Intervention, Lease, Principal, Run
 from descartes_server import __version__
 from descartes_server.hub.client import HubClient
@@ -211,7 +211,7 @@ class Attachment:
         if method == ext.CONFIG_CHANGED:
             self.load_settings()
         if method == "descartes/lagged":
-            self._state.spawn(self.learn_all())
+            self._state.spawn(self._learn_again())
             return
         if self._told_meanwhile is not None:
             self._told_meanwhile.append((method, params))
@@ -229,7 +229,14 @@ class Attachment:
             follower(method, params)
 
     def _attached(self) -> None:
-        self._state.spawn(self.learn_all())
+        self._state.spawn(self._learn_again())
+
+    async def _learn_again(self) -> None:
+        """Ask for everything; a hub that goes meanwhile is no failure, the next one is asked again."""
+        try:
+            await self.learn_all()
+        except HubLost as error:
+            log.info("the hub went while it was asked for everything: %s", error.message)
 
     def _lost(self, reason: str) -> None:
         log.warning("the hub went away: %s", reason)

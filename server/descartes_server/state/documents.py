@@ -34,8 +34,8 @@ class Document:
     version: int | None = None
     """The editor's number; None for a text from the disk."""
     language: str = ""
-    changed: bool = False
-    """Whether the person has typed in it since it was opened or saved."""
+    base: str | None = field(default=None, repr=False)
+    """The text as it was opened or saved, where it is another now."""
     seed: Syntax | None = field(default=None, repr=False)
     """The syntax of an earlier version, to start from."""
     _found: Syntax | None = field(default=None, init=False, repr=False)
@@ -44,6 +44,11 @@ class Document:
     def same_text(self, other: Document | None) -> bool:
         """Return whether OTHER is a later state of this document with the same text."""
         return other is not None and (other is self or other.text == self.text)
+
+    @property
+    def changed(self) -> bool:
+        """Whether the person has typed in it since it was opened or saved, and not undone it."""
+        return self.base is not None
 
     @property
     def is_open(self) -> bool:
@@ -105,15 +110,16 @@ class Document:
         if isinstance(change, types.TextDocumentContentChangePartial):
             start, end = self.positions.span(change.range)
             text = self.text[:start] + change.text + self.text[end:]
-        return self._next(text, version, changed=True)
+        base = self.text if self.base is None else self.base
+        return self._next(text, version, None if base == text else base)
 
     def saved(self, text: str | None) -> Document:
         """Return the document as it was saved, with TEXT where the editor sent it along."""
-        return self._next(self.text if text is None else text, self.version, changed=False)
+        return self._next(self.text if text is None else text, self.version, None)
 
-    def _next(self, text: str, version: int | None, *, changed: bool) -> Document:
+    def _next(self, text: str, version: int | None, base: str | None) -> Document:
         seed = self._found or self.seed
-        return Document(self.uri, text, self.encoding, version, self.language, changed, seed)
+        return Document(self.uri, text, self.encoding, version, self.language, base, seed)
 
 
 Documents = Mapping[str, Document]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from descartes_server.ide import drift_marks
+from descartes_server.ide import drift_marks, holding
 from descartes_server.ide.index import WorkspaceIndex
 from descartes_server.ide.lenses import Scene, stopped_in
 from descartes_server.ide.tests import TestForm, known_tests, may_define
@@ -58,22 +59,42 @@ class Snapshot:
     ) -> Scene:
         """Return what is going on in DOCUMENT; with SYNTAX its forms are known by name."""
         leases = self.workshop.leases_on(document.uri)
-        forms = syntax.forms if syntax is not None else ()
         return Scene(
             uri=document.uri,
             lines=document.lines,
-            now=datetime.now().astimezone(),
+            now=self.now(),
             me=self.workshop.me,
             leases=leases,
             runs=self.workshop.runs,
             interventions=self.workshop.questions_about(document.uri, leases),
             stops=stopped_in(self.workshop.stops, document.real_path),
             breakpoints=[each for each in self.workshop.breakpoints if each.path == document.real_path],
-            forms=[(form.name, form.start, form.end) for form in forms if form.name],
+            forms=_named(syntax),
             tests=tests,
             tested=self.workshop.tested,
             drifted=self._drifted(document, syntax) if syntax is not None else (),
         )
+
+    def now(self) -> datetime:
+        """Return the time, in this machine's zone, as people are told it."""
+        return datetime.now().astimezone()
+
+    def leased_scene(self, document: Document, syntax: Syntax) -> Scene:
+        """Return what is going on in DOCUMENT, with the forms of SYNTAX where one of them is leased."""
+        scene = self.scene(document)
+        held = any(holding.form_of(lease) for lease in scene.leases)
+        return replace(scene, forms=_named(syntax)) if held else scene
+
+    async def typed_forms(self, document: Document) -> set[str] | None:
+        """Return the names of the forms that the person changed in DOCUMENT, None where no form is leased."""
+        leases = self.workshop.leases_on(document.uri)
+        if document.base is None or not any(holding.form_of(lease) for lease in leases):
+            return None
+        from descartes_server.ide.leased_forms import changed_forms  # loaded with the first leased form
+
+        before, after, path = document.base, document.text, document.path or Path(document.uri)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.executor, changed_forms, path, before, after)
 
     def _drifted(self, document: Document, syntax: Syntax) -> list[tuple[int, dict[str, int]]]:
         loaded = self.workshop.loaded.get(document.real_path or "")
@@ -83,3 +104,8 @@ class Snapshot:
             position = document.positions.position(start)
             found.append((start, {"line": position.line, "character": position.character}))
         return found
+
+
+def _named(syntax: Syntax | None) -> list[tuple[str, int, int]]:
+    found = syntax.forms if syntax is not None else ()
+    return [(form.name, form.start, form.end) for form in found if form.name]

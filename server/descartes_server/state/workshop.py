@@ -67,6 +67,17 @@ class Workshop:
         ]
         return sorted(found, key=lambda lease: _STRICTEST_FIRST[lease.mode])
 
+    def leases_below(self, uri: str) -> list[Lease]:
+        """Return the live leases on the file URI, or on what lies in the folder URI."""
+        if not self.leases or self.root is None or not uri.startswith("file:"):
+            return []
+        name, now = _paths(self.root).of(uri).file, datetime.now(UTC)
+        return [
+            lease
+            for lease in self.leases.values()
+            if holding.is_live(lease, now) and _is_below(_lease_path(self.root, lease.path), name)
+        ]
+
     def questions_about(self, uri: str, leases: Sequence[Lease]) -> list[Intervention]:
         """Return the open questions about the file URI, which LEASES cover, or of their runs."""
         return [each for each in self.interventions if self._is_about(each, uri, leases)]
@@ -125,6 +136,10 @@ class Workshop:
             return self
         rest = {key: value for key, value in self.loaded.items() if key != path}
         return replace(self, loaded={**rest, path: loaded} if loaded else rest)
+
+
+def _is_below(path: LeasePath, name: str) -> bool:
+    return not path.glob and (path.file == name or path.file.startswith(f"{name}/"))
 
 
 def lease_key(lease: Lease) -> tuple[str, str, str]:
