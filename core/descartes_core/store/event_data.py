@@ -194,6 +194,13 @@ class LeaseChanged(Lease, frozen=True, kw_only=True):
     """A lease was acquired, renewed, released or stolen, soon expires or has expired."""
 
 
+class LeaseMoved(Lease, frozen=True, kw_only=True):
+    """A lease followed its file, or the folder around it, to a new name."""
+
+    origin: str = msgspec.field(name="from")
+    """The path that it was on."""
+
+
 class WhiteboardPosted(Shape, frozen=True, kw_only=True):
     """Something was written on the whiteboard of a session."""
 
@@ -260,6 +267,7 @@ register(
     "state_change",
     {"run.status": RunStatusChanged, "run.phase": RunPhase},
 )
+register("action", {"lease.moved": LeaseMoved})
 register("communication", {"message": MessageData, "lease.requested": LeaseRequested})
 register(
     "decision",

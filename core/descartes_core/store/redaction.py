@@ -96,7 +96,7 @@ class Redactor:
         data: dict[str, Any] = self._any(event.data)
         if event.name.startswith("lease."):
             # The arbiter finds leases by these; that they show no secret was checked with the stream.
-            data |= {key: event.data[key] for key in ("path", "uri") if key in event.data}
+            data |= {key: event.data[key] for key in ("path", "uri", "from") if key in event.data}
         return data
 
     def _suspicious(self, shown: str) -> bool:

@@ -88,11 +88,13 @@ class HubStopped(Data, frozen=True, kw_only=True):
 
 
 class GuardDecided(Data, frozen=True, kw_only=True):
-    """The guard let a commit or a push pass, warned or refused, because of leases on its paths."""
+    """The guard let a commit, a push or a tool pass, warned or refused, because of leases on its paths."""
 
     paths: list[str]
     leases: list[Lease]
     hook: str | None = None
+    tool: str | None = None
+    """The tool that another program's agent wanted to use."""
 
 
 class GuardChanged(Data, frozen=True, kw_only=True):
