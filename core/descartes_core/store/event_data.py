@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import msgspec
+
 from descartes_core.model import Choice, Intervention, InterventionKind, Lease, RunStatus, Shape, Usage
 from descartes_core.store.schemas import Data, register
 
