@@ -40,6 +40,8 @@ EVENT_NAMES = {
     "eval": "lisp.evaluated", "compile": "lisp.compiled", "load": "lisp.loaded", "test": "lisp.tested",
 }  # fmt: skip
 
+ACTIONS = frozenset(EVENT_NAMES.values())
+
 
 @dataclass(frozen=True)
 class Places:
@@ -237,7 +239,7 @@ class ImageWork(ABC):
     def _post(self, name: str, data: Mapping[str, Any], record: Record | None) -> asyncio.Future[list[Event]]:
         return self._store.post(
             NewEvent(
-                category="system" if record is None else "action",
+                category="action" if name in ACTIONS else "system",
                 name=name,
                 stream="lisp",
                 actor=record.by if record else LISP,
