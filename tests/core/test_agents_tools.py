@@ -96,22 +96,27 @@ def use(bench: Bench) -> Use:
 def test_the_schema_of_a_tool_is_its_signature() -> None:
     assert TOOLS["shell"].schema() == {
         "type": "object",
-        "properties": {"command": {"type": "string"}, "timeoutMs": {"type": "integer", "default": 120_000}},
+        "properties": {
+            "command": {"type": "string"},
+            "timeoutMs": {"type": "integer", "default": 120_000},
+            "secrets": {"type": "array", "items": {"type": "string"}, "default": ()},
+        },
         "required": ["command"],
         "additionalProperties": False,
     }
-    assert {name: list(tool.schema()["properties"]) for name, tool in TOOLS.items()} == {
+    expected = {
         "read": ["path", "offset", "limit"],
         "write": ["path", "content"],
         "edit": ["path", "old", "new"],
         "list": ["path"],
         "search": ["pattern", "path"],
-        "shell": ["command", "timeoutMs"],
+        "shell": ["command", "timeoutMs", "secrets"],
         "lisp_eval": ["code", "package"],
         "lisp_compile": ["path", "name"],
         "lisp_inspect": ["expression"],
         "lisp_restart": ["thread", "level", "name", "index", "arguments"],
     }
+    assert {name: list(TOOLS[name].schema()["properties"]) for name in expected} == expected
 
 
 async def test_read_returns_lines_by_number(use: Use, workspace: Path) -> None:

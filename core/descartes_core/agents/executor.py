@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from descartes_core.agents.hands import Hands
 from descartes_core.agents.journal import Journal
 from descartes_core.agents.masked import check_unmasked
 from descartes_core.agents.questions import Questions, Reply
+from descartes_core.agents.step_secrets import StepSecrets
 from descartes_core.agents.tools import WRITING
 from descartes_core.agents.tools.files import planned
 from descartes_core.agents.tools.paths import writable
@@ -42,6 +43,8 @@ class Ready:
     call: ToolCall
     tool: Tool
     parameters: msgspec.Struct
+    allowed: bool = False
+    """Whether a person accepted it as it is."""
 
 
 class ToolExecutor:
@@ -63,6 +66,7 @@ class ToolExecutor:
         body: BodySnapshots,
         memory: Memory | None = None,
         about: Mapping[str, Any] | None = None,
+        secrets: StepSecrets,
     ) -> None:
         """ABOUT is what conditions of the settings know of the run."""
         self._workspace = workspace
@@ -78,6 +82,7 @@ class ToolExecutor:
         self._unsaved_in = unsaved_in
         self._memory = memory
         self._body = body
+        self._secrets = secrets
 
     async def execute(self, step: Step) -> None:
         """Do STEP, or find out why not, and record its result.
@@ -113,6 +118,7 @@ class ToolExecutor:
         ready = self._parse(step.call)
         await check_unmasked(self._workspace, step.call)
         decision = self._with_unsaved(self._decide(step.call), ready.call)
+        decision = await self._with_secrets(decision, ready.call)
         typed = await self._lease(ready, step)
         if typed is not None and isinstance(decision, Allow):
             decision = _below(typed)
@@ -122,9 +128,9 @@ class ToolExecutor:
         if isinstance(answer, Reply):
             return answer
         if answer == step.call:
-            return ready
+            return replace(ready, allowed=True)
         # What a person wrote needs no second question, but no person's edit gets around a denial.
-        edited = self._parse(answer)
+        edited = replace(self._parse(answer), allowed=True)
         await check_unmasked(self._workspace, answer)
         self._decide(answer)
         await self._lease(edited, step)
@@ -152,6 +158,16 @@ class ToolExecutor:
             f"{call.arguments['path']} has unsaved changes in {editor}, which this write would not have"
         )
 
+    async def _with_secrets(self, decision: Allow | Ask, call: ToolCall) -> Allow | Ask:
+        """Return DECISION, or a question where CALL names secrets that the run may not have by itself."""
+        names = call.arguments.get("secrets") or []
+        lacking = await self._secrets.lacking(names)
+        if names and isinstance(decision, Ask):
+            return Ask(f"{decision.reason}; it is given {_secrets(names)}")
+        if lacking:
+            return Ask(f"{call.name} is given {_secrets(lacking)}, and nobody has granted that to this agent")
+        return decision
+
     def _written_by(self, call: ToolCall) -> Path | None:
         """Return the real path of the file that CALL writes."""
         return writable(self._workspace, call.arguments["path"]) if call.name in WRITING else None
@@ -166,7 +182,7 @@ class ToolExecutor:
     async def _run(self, step: Step, ready: Ready) -> None:
         (started,) = await self._journal.add(self._started(step, ready.call))
         began = time.monotonic()
-        hands = self._hands.of(step.call.id, started.id)
+        hands = self._hands.of(step.call.id, started.id, allowed=ready.allowed)
         context = ToolContext(
             self._workspace, self._journal.run, hands, self._lisp, self._remembering(started.id)
         )
@@ -246,6 +262,10 @@ def _below(typed: Lease) -> Ask:
     return Ask(
         f"{typed.path} has unsaved changes of {typed.holder.name}{where}, which this write would not have"
     )
+
+
+def _secrets(names: list[str]) -> str:
+    return f"the {'secret' if len(names) == 1 else 'secrets'} {', '.join(names)}"
 
 
 def _of(step: Step) -> dict[str, Any]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from descartes_core.agents.journal import Journal
 from descartes_core.agents.run_leases import Plan, RunLeases
+from descartes_core.agents.step_secrets import StepSecrets
 from descartes_core.agents.tools import texts
 from descartes_core.agents.tools.paths import relative
 from descartes_core.agents.tools.tool import CommandResult
@@ -45,19 +46,24 @@ class Hands:
         leases: RunLeases,
         places: Places,
         environment: Mapping[str, str],
+        secrets: StepSecrets,
     ) -> None:
         self._journal = journal
         self._leases = leases
         self._places = places
         self._environment = environment
+        self._secrets = secrets
 
     async def lease(self, path: Path, parent: str, plan: Plan) -> Lease | None:
         """Take what the run needs to write PATH, because of the event PARENT; see `RunLeases.take`."""
         return await self._leases.take(path, parent, plan)
 
-    def of(self, call: str, started: str) -> CallHands:
-        """Return the hands for the tool call CALL, whose execution began with the event STARTED."""
-        return CallHands(self, call, started)
+    def of(self, call: str, started: str, *, allowed: bool = False) -> CallHands:
+        """Return the hands for the tool call CALL, whose execution began with the event STARTED.
+
+        ALLOWED: a person accepted it, with the secrets that it names.
+        """
+        return CallHands(self, call, started, allowed)
 
     async def replace(self, path: Path, before: bytes | None, after: bytes, parent: str) -> bool:
         """Replace the file PATH by AFTER and log it, if the run may still write it; see `tool.Hands`."""
@@ -82,10 +88,13 @@ class Hands:
         finally:
             await asyncio.to_thread(replacement.discard)
 
-    async def run_command(self, call: str, command: list[str], timeout_seconds: float) -> CommandResult:
+    async def run_command(
+        self, call: str, command: list[str], timeout_seconds: float, secrets: Sequence[str], *, allowed: bool
+    ) -> CommandResult:
         """Run COMMAND for CALL; when this is cancelled or the time is over its process group ends at once."""
         output = self._places.output / f"{call}.txt"
-        kept = await self._start(call, command, output)
+        given = await self._secrets.environment(secrets, allowed=allowed, call=call)
+        kept = await self._start(call, command, output, given)
         try:
             async with asyncio.timeout(timeout_seconds):
                 ended, timed_out = str(await kept.wait()), False
@@ -104,7 +113,9 @@ class Hands:
                 await kept.end(grace_seconds=0)
                 kept.close()
 
-    async def _start(self, call: str, command: list[str], output: Path) -> KeptProcess:
+    async def _start(
+        self, call: str, command: list[str], output: Path, given: Mapping[str, str]
+    ) -> KeptProcess:
         await asyncio.to_thread(self._places.output.mkdir, mode=0o700, parents=True, exist_ok=True)
         number = len(list(self._places.records.glob(f"{call}.*")))
         return await KeptProcess.start(
@@ -112,10 +123,11 @@ class Hands:
             Command(
                 command=command,
                 cwd=str(self._places.workspace),
-                environment=dict(self._environment),
+                environment={**self._environment, **given},
                 stdout=str(output),
                 stderr=str(output),
                 takes_input=False,
+                secrets=self._secrets.masked(),
             ),
         )
 
@@ -123,18 +135,23 @@ class Hands:
 class CallHands:
     """The hands of a run while it executes one call; what the tools see as `tool.Hands`."""
 
-    def __init__(self, hands: Hands, call: str, started: str) -> None:
+    def __init__(self, hands: Hands, call: str, started: str, allowed: bool) -> None:
         self._hands = hands
         self._call = call
         self._started = started
+        self._allowed = allowed
 
     async def replace(self, path: Path, before: bytes | None, after: bytes) -> bool:
         """See `tool.Hands`."""
         return await self._hands.replace(path, before, after, self._started)
 
-    async def run_command(self, command: list[str], timeout_seconds: float) -> CommandResult:
+    async def run_command(
+        self, command: list[str], timeout_seconds: float, secrets: Sequence[str] = ()
+    ) -> CommandResult:
         """See `tool.Hands`."""
-        return await self._hands.run_command(self._call, command, timeout_seconds)
+        return await self._hands.run_command(
+            self._call, command, timeout_seconds, secrets, allowed=self._allowed
+        )
 
 
 def _shown(output: Path) -> str:

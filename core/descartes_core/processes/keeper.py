@@ -14,11 +14,15 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from descartes_core.processes.identity import identify
+
+if TYPE_CHECKING:
+    from descartes_core.processes.masked_output import MaskedOutput
 
 ALIVE = "alive"
 """A FIFO whose writing end only the keeper holds: its reader sees the end of file when the keeper ends."""
@@ -38,8 +42,9 @@ def main() -> None:
     os.open(folder / STDIN, os.O_RDWR | os.O_CLOEXEC)
     if not claim(folder):
         return
+    output = _masked(specification)
     try:
-        child = _start(folder, specification)
+        child = _start(folder, specification, output)
     except OSError as problem:
         _report({"error": f"{specification['command'][0]}: {problem.strerror}"})
         return
@@ -51,6 +56,8 @@ def main() -> None:
         raise
     _report(record)
     code = _wait(child)
+    if output is not None:
+        output.finish()
     write_atomically(folder / EXIT, {"code": code, "endedAtMs": time.time_ns() // 1_000_000})
 
 
@@ -81,12 +88,21 @@ def _outlive_signals() -> None:
         signal.signal(number, stay)
 
 
-def _start(folder: Path, specification: dict[str, Any]) -> subprocess.Popen[bytes]:
-    with (
-        (folder / STDIN).open("rb", buffering=0) as stdin,
-        Path(specification["stdout"]).open("ab") as stdout,
-        Path(specification["stderr"]).open("ab") as stderr,
-    ):
+def _masked(specification: dict[str, Any]) -> MaskedOutput | None:
+    if not specification.get("secrets"):
+        return None
+    # Most commands have no secrets, and their keepers stay small without this.
+    from descartes_core.processes.masked_output import MaskedOutput
+
+    return MaskedOutput(specification.pop("secrets"))
+
+
+def _start(
+    folder: Path, specification: dict[str, Any], output: MaskedOutput | None
+) -> subprocess.Popen[bytes]:
+    with ExitStack() as opened:
+        stdin = opened.enter_context((folder / STDIN).open("rb", buffering=0))
+        stdout, stderr = (_target(specification[name], output, opened) for name in ("stdout", "stderr"))
         return subprocess.Popen(
             specification["command"],
             cwd=specification["cwd"],
@@ -96,6 +112,17 @@ def _start(folder: Path, specification: dict[str, Any]) -> subprocess.Popen[byte
             stderr=stderr,
             start_new_session=True,
         )
+
+
+def _target(path: str, output: MaskedOutput | None, opened: ExitStack) -> int:
+    """Return the descriptor of the command's output that goes to PATH, closed here with OPENED."""
+    descriptor = (
+        os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        if output is None
+        else os.dup(output.pipe_to(path))
+    )
+    opened.callback(os.close, descriptor)
+    return descriptor
 
 
 def _record(folder: Path, pid: int) -> dict[str, Any]:

@@ -38,6 +38,11 @@ class Command(Shape, frozen=True):
     stdout: str
     stderr: str
     takes_input: bool = True
+    secrets: list[tuple[str, str]] = []
+    """Names and values that must not reach STDOUT and STDERR; what is printed is masked."""
+
+    def __repr__(self) -> str:
+        return f"Command({self.command})"
 
 
 class Exit(Shape, frozen=True):

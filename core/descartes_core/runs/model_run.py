@@ -141,7 +141,7 @@ class ModelRun:
 
     def say(self, text: str) -> None:
         """See `Control`."""
-        self._output.add("stdout", text)
+        self._output.add("stdout", self._job.secrets.text(text))
 
     async def _act_again(self) -> None:
         self._interruptible = False
@@ -200,6 +200,7 @@ class ModelRun:
             ),
             places=job.places,
             environment=job.environment,
+            secrets=job.secrets,
         )
         return ToolExecutor(
             workspace=around.workspace,
@@ -220,6 +221,7 @@ class ModelRun:
             unsaved_in=around.unsaved_in,
             memory=around.memory,
             body=around.body,
+            secrets=job.secrets,
         )
 
     async def _say_why(self, lost: LeaseLost) -> None:

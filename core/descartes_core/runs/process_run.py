@@ -111,12 +111,15 @@ class ProcessRun:
                 "The command of this run had something that the log does not keep, and the hub that knew it"
                 " has ended; spawn the run again"
             )
+        # Whoever chose the command may give it these secrets, or a person has just allowed it.
+        given = await job.secrets.environment(job.record.secrets, allowed=True, call=None)
         command = Command(
             command=job.record.command or [],
             cwd=str(job.around.workspace),
-            environment=dict(job.environment),
+            environment={**job.environment, **given},
             stdout=str(self._output.file("stdout")),
             stderr=str(self._output.file("stderr")),
+            secrets=job.secrets.masked(),
         )
         # Not cancelled with this task: a hub that ends leaves the process to the next one.
         self._starting = asyncio.ensure_future(KeptProcess.start(job.places.records / "process", command))
@@ -154,7 +157,7 @@ class ProcessRun:
         return await self._job.around.interventions.open(
             "approval",
             title=f"Run {command[:80]}",
-            detail=f"{record.task}\n\n{command}",
+            detail=f"{record.task}\n\n{command}" + _given(record.secrets),
             choices=CHOICES,
             by=self._job.journal.principal,
             run=record.id,
@@ -174,6 +177,10 @@ class ProcessRun:
     def _signal(self, kept: KeptProcess, number: signal.Signals) -> None:
         if not kept.signal(number):
             raise InvalidTransition("The process of this run has just ended")
+
+
+def _given(secrets: Sequence[str]) -> str:
+    return f"\n\nIt is given these secrets: {', '.join(secrets)}" if secrets else ""
 
 
 def _ending(ended: Exit) -> Ending:

@@ -28,6 +28,9 @@ class RunRecord(Shape, frozen=True):
     model: str | None = None
     command: list[str] | None = None
     files: list[str] = []
+    secrets: list[str] = []
+    vouched: bool = False
+    """Whether the agent's name is a person's choice: only then does what is granted to that name count."""
     asks_first: bool = False
     """Whether a person must allow the command before it is started."""
     fork: Fork | None = None

@@ -15,6 +15,8 @@ class SpawnRequest(Shape, frozen=True):
     tool_level: str | None = None
     command: list[str] | None = None
     files: list[str] = []
+    secrets: list[str] = []
+    """Names of secrets that the command, or any step of a model, may have."""
     fork: str | None = None
     """A session that was forked off another: the run goes on with its conversation."""
     session: str | None = None

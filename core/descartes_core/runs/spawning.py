@@ -19,6 +19,7 @@ from descartes_core.model import Lease, Principal
 from descartes_core.policy.rules import ToolLevel, level_of_child
 from descartes_core.ports import new_id
 from descartes_core.runs import tokens
+from descartes_core.runs.giving import vouches
 from descartes_core.runs.projection import RunRecord
 from descartes_core.runs.request import SpawnRequest
 from descartes_core.runs.statuses import Statuses
@@ -36,10 +37,12 @@ def record_for(
     parent: ToolLevel | None,
     environment: Mapping[str, str],
     fork: Fork | None = None,
+    spawner: RunRecord | None = None,
     session: str | None = None,
 ) -> RunRecord:
     """Return the record of a new run for REQUEST of BY, whose own tool level is PARENT when it is a run.
 
+    SPAWNER is its record when it is one here.
     It goes on with the conversation of FORK when there is one, else it belongs to SESSION, or to a new one.
     Errors: `InvalidParams` says what is missing or wrong; `PolicyDenied`.
     """
@@ -51,9 +54,10 @@ def record_for(
     elif not request.model:
         raise InvalidParams("A run of the backend model needs a model, such as scripted:PATH")
     id_ = new_id("run")
+    agent = request.agent or f"agent-{id_[4:12]}"
     return RunRecord(
         id=id_,
-        agent=request.agent or f"agent-{id_[4:12]}",
+        agent=agent,
         backend=backend,
         task=request.task,
         session=(session or new_id("ses")) if fork is None else fork.session,
@@ -63,6 +67,8 @@ def record_for(
         model=request.model,
         command=request.command,
         files=request.files,
+        secrets=list(dict.fromkeys(request.secrets)),
+        vouched=vouches(by, spawner, agent),
         asks_first=backend == "process" and by.kind != "human",
         fork=fork,
     )

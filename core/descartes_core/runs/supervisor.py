@@ -32,7 +32,7 @@ from descartes_core.model import Principal, Run
 from descartes_core.policy.interventions import Interventions
 from descartes_core.policy.rules import ToolLevel
 from descartes_core.ports import BodySnapshots, Forms, LispPort, NoSnapshots
-from descartes_core.runs import spawning, tokens
+from descartes_core.runs import giving, spawning, tokens
 from descartes_core.runs.machine import is_terminal
 from descartes_core.runs.model_run import ModelRun
 from descartes_core.runs.output import RunOutput, read_output
@@ -44,6 +44,7 @@ from descartes_core.runs.statuses import Statuses
 from descartes_core.runs.work import Ending, Job, OutputListener, Surroundings, Work
 from descartes_core.store import Store, Transaction
 from descartes_core.timetravel.forks import fork_into
+from descartes_core.vault.secrets import Secrets
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +91,7 @@ class Runs(RunView):
         memory: Memory | None = None,
         settings: Callable[[], Settings] = Settings,
         body: BodySnapshots | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
         """STATE is where output is kept (`.descartes`), RUNTIME where records of processes lie.
 
@@ -97,7 +99,7 @@ class Runs(RunView):
         file, by its real path: writing there is asked about whatever the tool level. FORMS finds the
         top-level forms of files, for leases on one form. MEMORY is what runs can remember and are told
         before they begin. SETTINGS gives them as they are when asked. BODY keeps the files around what
-        they do to them.
+        they do to them. SECRETS is the vault that steps are given from.
         """
         super().__init__(store.reader, store.clock)
         self._around = Surroundings(
@@ -114,6 +116,7 @@ class Runs(RunView):
             forms,
             memory,
             settings,
+            secrets,
         )
         self._grace_seconds = grace_seconds
         self._live: dict[str, LiveRun] = {}
@@ -135,6 +138,7 @@ class Runs(RunView):
         `NotFound` for a fork that is none.
         """
         base = dict(os.environ) if environment is None else environment
+        await giving.check(self._around.secrets, request, by, self._record_of(by))
         token = tokens.new_token()
         parent = await self._level_of(by)
         said, fork = request.task, None
@@ -148,6 +152,7 @@ class Runs(RunView):
             parent=parent,
             environment=base,
             fork=fork,
+            spawner=self._record_of(by),
             session=await self._session_of(request, by),
         )
         live = self._make(record, tokens.environment(base, record.id, token), None)
@@ -218,10 +223,6 @@ class Runs(RunView):
             return None
         fits = tokens.fits(token, record.token_hash)
         return Principal(kind="agent", id=record.id, name=record.agent) if fits else None
-
-    async def level(self, run: str) -> ToolLevel:
-        """Return the tool level of RUN, an exact id. Errors: `RunNotFound`."""
-        return record_of(await self.row(run)).tool_level
 
     async def recover(self) -> Sequence[Run]:
         """Take up every run that had not ended when the hub before this one did; return them.
@@ -347,6 +348,11 @@ class Runs(RunView):
         if is_terminal(run.status):
             raise InvalidTransition(f"The run {run.id[4:12]} has ended: it is {run.status}", run=run.id)
         raise InvalidTransition(f"The run {run.id[4:12]} is not under this hub", run=run.id)
+
+    def _record_of(self, by: Principal) -> RunRecord | None:
+        """Return the record of BY when it is a run under this supervisor."""
+        found = self._live.get(by.id) if by.kind == "agent" else None
+        return None if found is None else found.job.record
 
     async def _level_of(self, by: Principal) -> ToolLevel | None:
         """Return the tool level that bounds what BY may spawn: its own for a run, none for a person."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 RUN_VARIABLE = "DESCARTES_RUN"
 TOKEN_VARIABLE = "DESCARTES_RUN_TOKEN"
+PASSWORD_VARIABLE = "DESCARTES_VAULT_PASSWORD"
 
 
 def new_token() -> str:
@@ -44,5 +45,6 @@ def kept(folder: Path) -> str | None:
 
 
 def environment(base: Mapping[str, str], run: str, token: str) -> dict[str, str]:
-    """Return BASE as the environment of the children of RUN."""
-    return {**base, RUN_VARIABLE: run, TOKEN_VARIABLE: token}
+    """Return BASE as the environment of the children of RUN; the password of the vault is not for them."""
+    kept = {name: value for name, value in base.items() if name != PASSWORD_VARIABLE}
+    return {**kept, RUN_VARIABLE: run, TOKEN_VARIABLE: token}

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 from descartes_core.agents.hands import Places
 from descartes_core.agents.journal import Journal
+from descartes_core.agents.step_secrets import StepSecrets
 from descartes_core.config.table import Settings
 from descartes_core.leases import Leases
 from descartes_core.memory.memory import Memory
@@ -18,6 +19,8 @@ from descartes_core.ports import BodySnapshots, Forms, LispPort
 from descartes_core.runs.projection import RunRecord
 from descartes_core.runs.statuses import Statuses
 from descartes_core.store import Store
+from descartes_core.vault.audit import Visitor
+from descartes_core.vault.secrets import Secrets
 
 OutputListener = Callable[[str, str, str], None]
 """Told of each piece of output: run, stream (`stdout`, `stderr`), text."""
@@ -46,6 +49,7 @@ class Surroundings:
     """Notes, boards and wisdom; without it runs have none of these tools."""
     settings: Callable[[], Settings] = Settings
     """The settings as they are at the moment of asking."""
+    secrets: Secrets | None = None
 
     def places(self, run: str) -> Places:
         """Return the folders of RUN."""
@@ -64,6 +68,22 @@ class Job:
     places: Places
     journal: Journal
     statuses: Statuses
+
+    @property
+    def visitor(self) -> Visitor:
+        """The run as the vault knows it."""
+        return visitor_of(self.record, "a run")
+
+    @property
+    def secrets(self) -> StepSecrets:
+        """What this run may have of the vault."""
+        return StepSecrets(self.around.secrets, self.visitor, self.record.secrets)
+
+
+def visitor_of(record: RunRecord, source: str) -> Visitor:
+    """Return the run of RECORD as the vault knows it when it comes through SOURCE."""
+    principal = Principal(kind="agent", id=record.id, name=record.agent)
+    return Visitor(principal, source, ["agent", record.tool_level], run=record.id, named=record.vouched)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from descartes_core.errors import DescartesError
 from descartes_core.model import Event, NewEvent, Principal
-from descartes_core.vault.shapes import AuditEntry
+from descartes_core.store.schemas import Data, register
+from descartes_core.vault.shapes import AccessLevel, AuditEntry
 
 Action = Literal[
     "init", "unlock", "lock", "set", "read", "rotate", "revoke", "remove", "grant", "use", "export", "import",
@@ -32,18 +33,44 @@ EVENTS: Mapping[Action, str] = {
     "audit": "secret.audited",
 }
 """The event that each action is logged as, whether it succeeded or was refused."""
+
+
+class SecretAccess(Data, frozen=True, kw_only=True):
+    """Somebody wanted something of the vault of secrets, and had it or was refused for REASON."""
+
+    action: Action
+    name: str | None
+    """The secret; None for what is about the vault."""
+    success: bool
+    source: str
+    """The door or editor it came through."""
+    reason: str | None = None
+    version: int | None = None
+    principal: str | None = None
+    """Who is granted something, KIND:NAME."""
+    level: AccessLevel | None = None
+    expires_at: str | None = None
+    call_id: str | None = None
+    """The step of a run that is given the secret."""
+
+
+register("action", dict.fromkeys(EVENTS.values(), SecretAccess))
 STREAM = "secret"
 
 
 @dataclass(frozen=True)
 class Visitor:
-    """Who asks: PRINCIPAL with its ROLES, a PERSON or not, through SOURCE, as RUN."""
+    """Who asks: PRINCIPAL with its ROLES, a PERSON or not, through SOURCE, as RUN.
+
+    NAMED: its name is no choice of its own.
+    """
 
     principal: Principal
     source: str
     roles: Sequence[str] = ()
     person: bool = False
     run: str | None = None
+    named: bool = True
 
 
 def event(

@@ -159,14 +159,14 @@ class Masks:
     """
 
     def __init__(self) -> None:
-        self._values: set[tuple[str, str]] = set()
+        self.values: list[tuple[str, str]] = []
         self.patterns = Patterns(())
 
     def protect(self, name: str, value: str) -> None:
         """Mask VALUE, the secret NAME, from now on."""
-        if (name, value) not in self._values:
-            self._values.add((name, value))
-            self.patterns = Patterns(sorted(self._values))
+        if value and (name, value) not in self.values:
+            self.values = [*self.values, (name, value)]
+            self.patterns = Patterns(self.values)
 
     def text(self, text: str) -> str:
         """Return TEXT without any value."""

@@ -227,7 +227,7 @@ class Secrets:
         try:
             found = self.vault.describe()
             owner = visitor.person and found is not None and found.owner == visitor.principal.id
-            return work(master, Who(visitor.principal, visitor.roles, owner))
+            return work(master, Who(visitor.principal, visitor.roles, owner, visitor.named))
         finally:
             master.key.wipe()
 

@@ -89,11 +89,15 @@ class AuditEntry(Shape, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Who:
-    """Who wants something of the vault: PRINCIPAL with its ROLES; an OWNER may do everything."""
+    """Who wants something of the vault: PRINCIPAL with its ROLES; an OWNER may do everything.
+
+    NAMED: what is granted to its name counts, because that name is no choice of its own.
+    """
 
     principal: Principal
     roles: Sequence[str] = ()
     owner: bool = False
+    named: bool = True
 
     @property
     def names(self) -> frozenset[str]:
@@ -101,7 +105,8 @@ class Who:
         kind = "user" if self.principal.kind == "human" else self.principal.kind
         # A person's name is whatever git says; the id is the system's.
         name = self.principal.id if kind == "user" else self.principal.name
-        return frozenset([f"{kind}:{name}", *(f"role:{role}" for role in self.roles)])
+        own = [f"{kind}:{name}"] if self.named else []
+        return frozenset([*own, *(f"role:{role}" for role in self.roles)])
 
 
 def check_name(name: str) -> str:
@@ -111,6 +116,16 @@ def check_name(name: str) -> str:
             f"expected a name of letters, digits, '_', '.' and '-', first a letter, got {name[:80]!r}"
         )
     return name
+
+
+def variable(name: str) -> str:
+    """Return the variable that holds the secret NAME in the environment of a step.
+
+    Example: variable("API_KEY") -> "API_KEY"; variable("deploy.token-2") -> "DEPLOY_TOKEN_2"
+    """
+    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        return name
+    return re.sub(r"[^A-Za-z0-9_]", "_", name).upper()
 
 
 def check_value(value: str) -> bytes:

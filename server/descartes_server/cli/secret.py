@@ -130,9 +130,15 @@ def init(keyring: bool, workspace: str | None, as_json: bool) -> None:
     output.show("secret.init", session.call("secret.init", params), as_json=as_json)
 
 
+def unlock(session: Session) -> None:
+    """Have the vault open for what comes next: a given password is checked, a missing one asked for."""
+    if _given() or session.call("secret.status", {})["state"] != "unlocked":
+        _call(session, "secret.unlock", {})
+
+
 @secret.command("unlock", epilog="Example: descartes secret unlock")
 @common
-def unlock(workspace: str | None, as_json: bool) -> None:
+def unlock_(workspace: str | None, as_json: bool) -> None:
     """Open the vault for this workspace until it is locked or long unused."""
     _show(workspace, "secret.unlock", {}, as_json)
 

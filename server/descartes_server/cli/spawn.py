@@ -11,6 +11,7 @@ import click
 
 from descartes_server.cli import output
 from descartes_server.cli.generated import common
+from descartes_server.cli.secret import unlock
 from descartes_server.cli.session import Session
 from descartes_server.operations import registry
 
@@ -33,6 +34,7 @@ STREAMS = ("stdout", "stderr")
     "--file", "files", multiple=True, metavar="PATH", help="Lease this file for the run; repeatable."
 )
 @click.option("--session", help="Join this session, and share its whiteboard.")
+@click.option("--secret", "secrets", multiple=True, metavar="NAME", help="Give it this secret; repeatable.")
 @click.option("--fork", metavar="SESSION", help="Go on with a session made by `descartes session fork`.")
 @click.option("--template", help="A file with the task in it, or its name; --task is ${task} there.")
 @click.option("--value", "values", multiple=True, metavar="NAME=TEXT", help="Known as ${NAME} there.")
@@ -47,6 +49,8 @@ def spawn(
     session = Session(workspace)
     session.ask_for_trust(registry.lookup("run.spawn"), given=trust)
     params = _params(command, given)
+    if given["secrets"]:
+        unlock(session)
     run = session.run(lambda door: _spawn(door, params, wait=wait, as_json=as_json), notifications=wait)
     if as_json:
         output.print_json(run)
@@ -74,6 +78,7 @@ def _params(command: tuple[str, ...], given: dict[str, Any]) -> dict[str, Any]:
         "session": given["session"],
         "template": given["template"],
         "values": dict(_value(each) for each in given["values"]),
+        "secrets": list(given["secrets"]),
         "files": [str(Path.cwd() / file) for file in given["files"]],
     }
     return {key: value for key, value in params.items() if value not in (None, [], {})}

@@ -207,10 +207,13 @@ class Attachment:
         if task.cancelled():
             return _failure(key, Cancelled(f"{name} was cancelled"))
         error = task.exception()
+        masks = self._hub.services.secrets.masks
         if error is None:
-            return messages.OperationResponse(request_id=key, success=True, result=task.result())
+            result = task.result()
+            shown = result if _is_confidential(name) else masks.data(result)
+            return messages.OperationResponse(request_id=key, success=True, result=shown)
         if isinstance(error, DescartesError):
-            return _failure(key, error)
+            return _failure(key, from_json(masks.data(error.as_json())))
         log.error("%s failed", name, exc_info=error)
         place = str(self._hub.services.workspace.log / "hub.log")
         return _failure(

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from descartes_core.errors import DescartesError, HubLost, StoreUnavailable
+from descartes_core.vault.masking import Masks
 from descartes_server import garbage
 from descartes_server.hub import record
 from descartes_server.hub.server import SocketServer
@@ -34,6 +35,22 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
 LOG_BYTES = 4 * 1024 * 1024
+
+
+class MaskedRecords(logging.Filter):
+    """Takes the values of secrets out of everything that goes to a log file of this program."""
+
+    def __init__(self, masks: Masks) -> None:
+        super().__init__()
+        self._masks = masks
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if self._masks.patterns:
+            record.msg, record.args = self._masks.text(record.getMessage()), ()
+            if record.exc_info and not record.exc_text:
+                record.exc_text = logging.Formatter().formatException(record.exc_info)
+            record.exc_text = record.exc_text and self._masks.text(record.exc_text)
+        return True
 
 
 class Held(Exception):
@@ -105,6 +122,10 @@ async def _open_services(workspace: Workspace, stack: AsyncExitStack) -> Service
     services.interventions = Interventions(store)
     services.secrets = Secrets(store, Vault(vault()), lambda: _lock_seconds(services))
     stack.callback(services.secrets.close)
+    masking = MaskedRecords(services.secrets.masks)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(masking)
+        stack.callback(handler.removeFilter, masking)
     return services
 
 
@@ -159,6 +180,7 @@ async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitSta
         runtime=workspace.runtime,
         on_output=hub.run_output,
         unsaved_in=hub.editors.unsaved_in,
+        secrets=services.secrets,
         forms=LispForms(),
         memory=Memory(services.store, Thoughts(home(), services.clock), lambda: _consulting(hub)),
         settings=hub.settings,

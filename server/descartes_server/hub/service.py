@@ -119,8 +119,9 @@ class Hub:
 
     def publish(self, method: str, params: Mapping[str, Any]) -> None:
         """Send a notification to every attached client that wants them."""
+        shown = self.services.secrets.masks.data(dict(params))
         for attachment in tuple(self._attachments):
-            attachment.notify(method, dict(params))
+            attachment.notify(method, shown)
 
     def run_output(self, run: str, stream: str, text: str) -> None:
         """Pass on what a run printed."""

@@ -9,7 +9,8 @@ from typing import Any
 
 import descartes_core.store.event_data
 import descartes_core.timetravel.events
-import descartes_core.trace.entries  # noqa: F401
+import descartes_core.trace.entries
+import descartes_core.vault.audit  # noqa: F401  (each registers its own)
 from descartes_core.model import Lease
 from descartes_core.store.schemas import Data, register
 from descartes_server.operations import lisp_shapes as shapes

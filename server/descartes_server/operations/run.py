@@ -16,6 +16,7 @@ from descartes_server.operations.registry import Params, operation
 
 class SpawnParams(Params, frozen=True, kw_only=True):
     """TASK for AGENT: a MODEL at work, or the words of a COMMAND; FILES are leased at the start.
+    SECRETS are names.
 
     FORK is a session made by `session.fork`: the run goes on with its conversation, TASK is what it is told
     there, and what is left out is as it was. SESSION: the one that it joins, whose whiteboard it shares.
@@ -31,6 +32,7 @@ class SpawnParams(Params, frozen=True, kw_only=True):
     tool_level: str | None = None
     command: list[str] | None = None
     files: list[str] = []
+    secrets: list[str] = []
     fork: str | None = None
     session: str | None = None
     template: str | None = None
@@ -95,6 +97,7 @@ async def spawn(context: Context, params: SpawnParams) -> Run:
         tool_level=params.tool_level,
         command=params.command,
         files=params.files,
+        secrets=params.secrets,
         fork=params.fork,
         session=params.session,
     )

@@ -11,7 +11,7 @@ import msgspec
 
 from descartes_core.errors import DescartesError, InvalidParams
 from descartes_core.model import Principal, Shape
-from descartes_core.runs import RunView
+from descartes_core.runs import RunView, giving
 from descartes_core.store import EventQuery
 from descartes_core.store.times import milliseconds
 from descartes_core.vault import audit as audits
@@ -170,12 +170,11 @@ def _noting(action: Action) -> Any:
 
 
 async def visitor(context: Context) -> Visitor:
-    """Return the caller of CONTEXT as the vault sees it; the roles of a run are its kind and tool level."""
+    """Return the caller of CONTEXT as the vault sees it."""
     caller = context.caller
-    roles: list[str] = [caller.principal.kind]
     if caller.run is not None:
-        roles.append(await context.services.runs.level(caller.run))
-    return Visitor(caller.principal, _source(caller), roles, caller.is_person, caller.run)
+        return await giving.visitor(context.services.runs, caller.run, _source(caller))
+    return Visitor(caller.principal, _source(caller), [caller.principal.kind], caller.is_person)
 
 
 @operation("secret.set", kind="effect", positional=("name",), confidential=True)

@@ -9,11 +9,17 @@ DEFAULT_MS = 120_000
 LONGEST_MS = 600_000
 
 
-@tool("Run COMMAND in a shell in the workspace and return its output and exit code.")
-async def shell(context: ToolContext, command: str, timeout_ms: int = DEFAULT_MS) -> str:
+@tool(
+    "Run COMMAND in a shell in the workspace and return its output and exit code."
+    " SECRETS are names; COMMAND has their values in the variables of these names, and you never see them."
+)
+async def shell(
+    context: ToolContext, command: str, timeout_ms: int = DEFAULT_MS, secrets: tuple[str, ...] = ()
+) -> str:
     if not 0 < timeout_ms <= LONGEST_MS:
         raise InvalidParams(f"timeoutMs must be between 1 and {LONGEST_MS}, not {timeout_ms}")
-    result = await context.hands.run_command(["/bin/sh", "-c", command], timeout_ms / 1000)
+    words = ["/bin/sh", "-c", command]
+    result = await context.hands.run_command(words, timeout_ms / 1000, secrets)
     if result.timed_out:
         raise TimedOut(
             f"The command was ended after {timeout_ms} ms with all it had started; output: {result.output}",

@@ -9,7 +9,7 @@ A tool decides nothing about permission, leases or the log; the executor does, b
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,8 +34,13 @@ class Hands(Protocol):
         """
         ...
 
-    async def run_command(self, command: list[str], timeout_seconds: float) -> CommandResult:
-        """Run COMMAND in the workspace, in a process group of its own that ends with the timeout."""
+    async def run_command(
+        self, command: list[str], timeout_seconds: float, secrets: Sequence[str] = ()
+    ) -> CommandResult:
+        """Run COMMAND in the workspace, in a process group of its own that ends with the timeout.
+
+        SECRETS are names; their values are in its environment, and masked in its output.
+        """
         ...
 
 
