@@ -45,6 +45,7 @@ FEATURES = (
     "testing",
     "drift",
     "news",
+    "playback",
     "refreshing",
     "saving",
     "renaming_files",

@@ -181,3 +181,48 @@ async def what_names_none_is_refused(client: LspClient, run: Message) -> None:
         ({"run": run["id"], "at": "2026-99-99"}, "invalid_params"),
     ):
         assert (await client.refused("history.document", params)).code == code
+
+
+@pytest.mark.ledger("D-13")
+async def test_a_run_is_played_paused_sped_up_and_stopped(workspace: Path) -> None:
+    window = {"showDocument": {"support": True}, "workDoneProgress": True}
+    async with lsp(workspace, capabilities={**NOTIFIED, "window": window}) as client:
+        client.replies["window/showDocument"] = lambda params: {"success": True}
+        run = await ended_run(client, workspace)
+        begun = await client.execute("history.playback", {"run": run["id"][4:12], "speed": 0.001})
+        assert (begun["state"], begun["speed"], begun["at"]) == ("playing", 0.001, 2)
+        path = Path(begun["path"])
+        client.open(path)
+        assert (await titles(client, begun["uri"], 0))[:4] == [
+            "⏸ pause", "slower", "faster (now × 0.001)", "■ stop",
+        ]  # fmt: skip
+        paused = await client.execute("history.playback", {"run": run["id"], "action": "pause"})
+        assert (paused["state"], paused["at"]) == ("paused", begun["at"])
+        moved = await client.execute("history.playback", {"run": run["id"], "from": "5", "level": "events"})
+        assert (moved["state"], moved["at"], moved["level"]) == ("paused", 5, "events")
+        seen = len(client.messages)
+        await client.execute("history.playback", {"run": run["id"], "action": "play", "speed": 1000})
+        ended = await client.notification("$/progress", lambda p: p["value"]["kind"] == "end", after=seen)
+        steps = [m["params"]["value"] for m in client.messages if m.get("method") == "$/progress"]
+        assert steps[0]["kind"] == "begin" and steps[0]["cancellable"]
+        told = [int(step["message"].split(":")[0].split(" ")[1]) for step in steps[1:]]
+        assert told == sorted(told) and told[-1] > 20
+        assert "completed" in ended["value"]["message"]
+        text = path.read_text()
+        assert "## ▶ " + str(told[-1]) in text and "playback" not in text
+        again = await client.execute("history.playback", {"run": run["id"], "speed": 0.001})
+        assert (again["state"], again["at"]) == ("playing", 2)
+        began = await client.notification(
+            "$/progress", lambda p: p["value"]["kind"] == "begin" and p["token"] != ended["token"]
+        )
+        client.notify("window/workDoneProgress/cancel", {"token": began["token"]})
+        await client.notification(
+            "$/progress", lambda p: p["value"]["kind"] == "end" and p["token"] == began["token"]
+        )
+        for params, code in (
+            ({"run": run["id"], "action": "pause"}, "not_found"),
+            ({"run": run["id"], "speed": 0}, "invalid_params"),
+            ({"run": run["id"], "action": "jump"}, "invalid_params"),
+            ({"run": "ffff"}, "run_not_found"),
+        ):
+            assert (await client.refused("history.playback", params)).code == code

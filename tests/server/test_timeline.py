@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -90,3 +92,23 @@ async def test_what_names_nothing_is_told_in_a_sentence(
     assert (outcome.status, outcome.out) == (status, "")
     assert says in outcome.err
     assert "Traceback" not in outcome.err
+
+
+async def test_a_picture_shows_a_run_with_its_forks(workspace: Path, descartes: Descartes) -> None:
+    prepare(workspace)
+    given = ("--model", "scripted:s.jsonl", "--tool-level", "trusted", "--agent", "fixer")
+    run = await spawn(descartes, "--task", "Tidy <up>", *given)
+    fork = await answer(descartes, "session", "fork", run["id"], "--at", "9")
+    child = await spawn(descartes, "--fork", fork["session"], "--agent", "second")
+    for words in (("--session", fork["session"]), (run["id"],), ()):
+        made = await answer(descartes, "history", "picture", *words)
+        assert made["runs"] == [run["id"], child["id"]]
+        text = Path(made["path"]).read_text()
+        ElementTree.fromstring(text)
+        assert "fixer" in text and "second" in text and 'class="fork"' in text and "wrote" in text
+        for link in re.findall(r'href="([^"]+)"', text):
+            assert Path(made["path"]).with_name(link).read_text().startswith("# Tidy ")
+    refused = await descartes("history", "picture", run["id"], "--session", fork["session"])
+    assert (refused.status, refused.out) == (1, "")
+    assert "got both" in refused.err
+    assert (await descartes("history", "picture", "ffff")).status == 2

@@ -97,6 +97,8 @@ class Calls:
         if operation.needs_trust:
             await self._see_to_trust(attachment, name)
         params = await self._params(snapshot, operation, given)
+        if name == "history.playback":
+            self._state.own_playbacks.add(str(params.get("run")).removeprefix("run_"))
         try:
             if name == "history.subscribe":
                 asked = _decoded(operation, params)

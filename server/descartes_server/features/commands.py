@@ -32,6 +32,8 @@ def register(state: ServerState) -> None:
         task = cancels.get(params.token)
         if task is not None:
             task.cancel()
+        elif params.token in state.cancels:
+            state.cancels[params.token]()
 
     options = types.ExecuteCommandOptions(commands=list(ext.COMMANDS))
     on_snapshot(state, types.WORKSPACE_EXECUTE_COMMAND, execute, options)

@@ -19,7 +19,7 @@ async def show(state: ServerState, name: str, result: Mapping[str, Any]) -> None
     if name == "debugger.list":
         await _open(state, "debugger.md", debugger_document.document(result["debuggers"]))
         return
-    if name in ("history.document", "history.picture"):
+    if name in ("history.document", "history.picture", "history.playback"):
         await state.client.open_document(result["uri"], focus=True, at=result.get("range"))
         return
     if name.startswith("inspector.") and "parts" in result:

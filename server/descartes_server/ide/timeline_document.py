@@ -13,8 +13,9 @@ from typing import Any
 
 from descartes_core.model import Event
 from descartes_server.ide.lenses import Command, Lens
+from descartes_server.ide.svg import counted
 from descartes_server.ide.symbols import Symbol
-from descartes_server.ide.timeline_entries import LEVELS, MEANINGS, SIGNS, Entry, Level, counted
+from descartes_server.ide.timeline_entries import LEVELS, MEANINGS, SIGNS, Entry, Level
 
 BODY_LINES = 3
 OPEN_LINES = 40

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from descartes_core.model import Event
+from descartes_server.ide.svg import counted
 
 Level = Literal["events", "steps", "turns"]
 LEVELS: tuple[Level, ...] = ("turns", "steps", "events")
@@ -259,11 +260,6 @@ def _about(data: dict[str, Any]) -> str:
         if isinstance(data.get(key), str) and data[key]:
             return f": {one_line(data[key], 70)}"
     return ""
-
-
-def counted(count: int, what: str) -> str:
-    """Return COUNT of WHAT in words: `1 call`, `2,000 calls`."""
-    return f"{count} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def paths_in(events: Iterable[Event]) -> list[str]:

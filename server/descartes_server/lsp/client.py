@@ -92,8 +92,10 @@ class Client:
         title = answer.get("title") if isinstance(answer, dict) else None
         return title if title in actions else None
 
-    async def open_document(self, uri: str, *, focus: bool = False, at: Any = None) -> bool:
-        """Show the file URI, at the range AT; a client that cannot is told the path.
+    async def open_document(
+        self, uri: str, *, focus: bool = False, at: Any = None, quietly: bool = False
+    ) -> bool:
+        """Show the file URI, at the range AT; a client that cannot is told the path, unless QUIETLY.
 
         Returns whether it was shown.
         """
@@ -102,7 +104,8 @@ class Client:
             answer = await self.ask(types.WINDOW_SHOW_DOCUMENT, params)
             if isinstance(answer, dict) and answer.get("success"):
                 return True
-        self.show(f"See {uri}")
+        if not quietly:
+            self.show(f"See {uri}")
         return False
 
     async def refresh(self, what: str) -> None:
@@ -134,6 +137,10 @@ class Client:
                 return None
         self._progress(token, types.WorkDoneProgressBegin(title=title, cancellable=cancellable))
         return token
+
+    def report_progress(self, token: Any, message: str) -> None:
+        """Say in the progress TOKEN how far it is: MESSAGE."""
+        self._progress(token, types.WorkDoneProgressReport(message=message))
 
     def end_progress(self, token: Any, message: str) -> None:
         """End the progress TOKEN, saying MESSAGE."""

@@ -22,6 +22,9 @@ BREAKPOINTS_CHANGED = "descartes/debugger/breakpoints"
 CONFIG_CHANGED = "descartes/config/changed"
 """From the hub only, `{file}`: an operation changed a settings file, which is read again."""
 
+PLAYBACK = "descartes/history/playback"
+"""From the hub only, a Playback: editors see the document that moves, and progress."""
+
 NOTIFICATIONS = (
     LISP_STATUS,
     LISP_OUTPUT,
@@ -47,7 +50,7 @@ _VERBS = {
         "frames list recompile restart restartFrame retryWithFix returnFromFrame step toplevel"
     ),
     "guard": "install status uninstall",
-    "history": "document export list schema show state statistics subscribe verify",
+    "history": "document export list picture playback schema show state statistics subscribe verify",
     "hub": "repair status stop",
     "inspector": "action back close eval forward list more open part refresh set",
     "intervention": "answer list",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
@@ -54,6 +54,7 @@ class Hub(Protocol):
 
     def status(self) -> HubStatus: ...
     def stop(self, *, force: bool) -> None: ...
+    def run(self, work: Coroutine[Any, Any, None]) -> None: ...
     def subscribe(self, client_id: str, since: int | None, types: list[str]) -> int: ...
 
 

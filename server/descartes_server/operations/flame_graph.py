@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import escape
 
+from descartes_server.ide.svg import FONT, LETTER, counted, cut
 from descartes_server.operations.profile import Profile
 
 WIDTH = 1200
@@ -22,8 +23,6 @@ HEAD = 62
 FOOT = 30
 SMALLEST = 0.6
 """Pixels: narrower boxes are left out, as nobody could see or hit them."""
-LETTER = 6.9
-"""Pixels of one character of the font, about."""
 
 
 @dataclass
@@ -68,13 +67,14 @@ def svg(profile: Profile, title: str) -> str:
     return _PAGE.format(
         width=WIDTH,
         height=height,
-        title=escape(_cut(title, 120)),
+        title=escape(cut(title, 120)),
         facts=escape(_facts(profile)),
         middle=WIDTH // 2,
         foot=height - 10,
         margin=MARGIN,
         inside=WIDTH - 2 * MARGIN,
         letter=LETTER,
+        font=FONT,
         boxes=boxes + nothing,
     )
 
@@ -110,7 +110,7 @@ def _drawn(placed: _Placed, total: int, rows: int) -> str:
 
 
 def _share(count: int, total: int) -> str:
-    return f"{_counted(count, 'sample')}, {100 * count / total:.1f} %"
+    return f"{counted(count, 'sample')}, {100 * count / total:.1f} %"
 
 
 def colour(name: str) -> str:
@@ -152,32 +152,24 @@ def _short(name: str, room: int) -> str:
     text = _bare(name)
     if room < 3:
         return ""
-    return _cut(text, room)
-
-
-def _cut(text: str, room: int) -> str:
-    return text if len(text) <= room else f"{text[: max(room - 1, 1)]}…"
+    return cut(text, room)
 
 
 def _facts(profile: Profile) -> str:
     units = {"cpu": "of processor time", "time": "of time", "alloc": "of allocation"}
     threads = len({stack.thread for stack in profile.stacks})
     facts = [
-        f"{_counted(profile.samples, 'sample')} {units.get(profile.mode, '')}",
+        f"{counted(profile.samples, 'sample')} {units.get(profile.mode, '')}",
         f"{profile.elapsed_us / 1_000_000:.2f} s in all",
-        *([_counted(threads, "thread")] if threads > 1 else []),
+        *([counted(threads, "thread")] if threads > 1 else []),
         "blue: of the Lisp itself",
     ]
     return " · ".join(facts)
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count:,} {what}s"
-
-
 _PAGE = """\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"
- font-family="ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace" font-size="11.5">
+ font-family="{font}" font-size="11.5">
 <style>
 .t {{ font-size: 17px; font-weight: 600; }}
 .s {{ fill: #666; }}

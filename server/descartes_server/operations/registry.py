@@ -25,7 +25,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "lease": ("lease",),
     "run": ("run",),
     "intervention": ("intervention",),
-    "history": ("history", "timeline"),
+    "history": ("history", "timeline", "playback", "picture"),
     "session": ("session", "sessions"),
     "thought": ("thought",),
     "whiteboard": ("whiteboard",),

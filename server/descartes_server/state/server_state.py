@@ -48,6 +48,10 @@ class ServerState:
         self.own_evaluations: set[str] = set()
         """The evaluations that this editor asked for."""
         self.own_runs: set[str] = set()
+        self.own_playbacks: set[str] = set()
+        """The runs, by the digits given, of which this editor began a playback."""
+        self.cancels: dict[Any, Callable[[], Any]] = {}
+        """What cancelling does to progress that belongs to no request, by its token."""
         self.last_active: str | None = None
         """The URI of the document that the person touched last."""
         self.executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="analysis")
