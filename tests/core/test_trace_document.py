@@ -13,6 +13,8 @@ from descartes_core.trace.llm import OllamaProvider
 from support.log import FakeClock
 from support.ollama import FakeOllama
 
+REPOSITORY = Path(__file__).resolve().parents[2]
+
 QUICK_START = """
 from trace import Session, Dispatcher
 from trace.agents import ReverseAgent, UppercaseAgent
@@ -330,3 +332,20 @@ def test_persistence_and_errors(capsys: pytest.CaptureFixture[str]) -> None:
         "  ✓ Step 0: reverse\n"
         "  ✗ Step 1: fly\n"
     )
+
+
+@pytest.mark.ledger("T-19")
+def test_the_guide_prints_what_it_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (REPOSITORY / "docs" / "sessions.md").read_text(encoding="utf-8")
+    shown = re.findall(r"```python\n(.*?)```\n+(?:```text\n(.*?)```)?", page, flags=re.S)
+    assert len(shown) == 7
+    names: dict[str, Any] = {}
+    for program, output in shown:
+        exec(compile(program, "<the guide>", "exec"), names)
+        assert capsys.readouterr().out == output
+    left_for_later = page.partition("## What the Trace document left for later")[2]
+    for what in (
+        "Distributed sessions", "automatic parallelization", "Logical clocks", "VM isolation",
+        "LLM-based compaction", "Pessimistic locking", "Checkpoints", "remote agents",
+    ):  # fmt: skip
+        assert what in left_for_later
