@@ -396,6 +396,7 @@ One that has not ended is shown when it has."
 (require 'descartes-inspector)
 (require 'descartes-explore)
 (require 'descartes-tests)
+(require 'descartes-notes)
 (unless (featurep 'descartes-lsp-mode)
   (require 'descartes-eglot))
 

@@ -31,3 +31,32 @@ async def test_a_note_is_written_found_and_opened(workspace: Path) -> None:
             ("thought.search", {"text": "()"}, "invalid_params"),
         ):
             assert (await client.refused(name, params)).code == code, (name, params)
+
+
+async def test_the_list_of_notes_opens_and_archives_them_in_any_client(workspace: Path) -> None:
+    async with lsp(workspace, capabilities=SHOWS) as client:
+        for title in ("Restarts", "A [link](x) & <b>", "Old"):
+            await client.execute("thought.create", {"title": title, "body": f"About {title}"})
+        await client.execute("thought.list", {"show": True})
+        asked = await client.notification(
+            "window/showDocument", lambda p: p["uri"].endswith("/views/notes.md")
+        )
+        path = Path(asked["uri"].removeprefix("file://"))
+        uri = client.open(path)
+        lenses = await client.of("codeLens", uri)
+        titles = [each["command"]["title"] for each in lenses]
+        assert titles == ["open", "archive"] * 3
+        assert [path.read_text().splitlines()[each["range"]["start"]["line"]] for each in lenses[::2]] == [
+            "## Old",
+            "## A \\[link\\](x) & \\<b\\>",
+            "## Restarts",
+        ]
+        shows, archives = (each["command"] for each in lenses[:2])
+        await client.request("workspace/executeCommand", shows)
+        await client.notification("window/showDocument", lambda p: p["uri"].endswith("-old.md"))
+        seen = len(client.messages)
+        await client.request("workspace/executeCommand", archives)
+        await client.notification("window/showDocument", lambda p: p["uri"] == asked["uri"], after=seen)
+        marked = [m["params"] for m in client.messages if m.get("method") == "textDocument/publishDiagnostics"]
+        assert [each for each in marked if each["uri"] == uri and each["diagnostics"]] == []
+        assert path.read_text().count("\n## ") == 2 and "## Old" not in path.read_text()

@@ -116,6 +116,17 @@ export interface Thread {
   evaluation?: string | null;
   service: boolean;
 }
+export interface Note {
+  title: string;
+  tags: string[];
+  updatedAt: string;
+  agentId?: string | null;
+  kind: 'research' | 'plans';
+  path: string;
+  uri: string;
+  excerpt?: string | null;
+  problem?: string | null;
+}
 export interface Expansion {
   text: string;
   expanded: boolean;

@@ -4,6 +4,7 @@ import type { LanguageClient } from 'vscode-languageclient/node';
 import * as protocol from './protocol';
 import { InspectorView } from './inspectorView';
 import { Leases } from './leases';
+import { Notes } from './notes';
 import { Outcomes } from './outcomes';
 import { Questions } from './questions';
 import { Runs } from './runs';
@@ -31,6 +32,7 @@ export class Views implements vscode.Disposable {
   private readonly trace: TraceView;
   private readonly threads: Threads;
   private readonly tests: TestExplorer;
+  private readonly notes: Notes;
 
   constructor(private readonly server: Server) {
     this.inspector = new InspectorView(server);
@@ -43,6 +45,7 @@ export class Views implements vscode.Disposable {
     this.questions = new Questions(server);
     this.runs = new Runs(server);
     this.leases = new Leases(server);
+    this.notes = new Notes(server);
   }
 
   /** Show what CLIENT hears from now on. */
@@ -71,19 +74,20 @@ export class Views implements vscode.Disposable {
     await this.leases.refresh();
     await this.inspector.refresh();
     await this.tests.refresh();
+    await this.notes.refresh();
   }
 
   /** Return the commands of the views' lines and terminals. */
   commands(): Record<string, (argument: never) => unknown> {
-    const { actions, inspector, repls, trace, threads } = this;
-    return Object.assign({}, ...[actions, inspector, repls, trace, threads].map((each) => each.commands()));
+    const { actions, inspector, repls, trace, threads, notes } = this;
+    return Object.assign({}, ...[actions, inspector, repls, trace, threads, notes].map((each) => each.commands()));
   }
 
   dispose(): void {
     const { printed, said, outcomes, status, stops, inspector, repls } = this;
-    const { trace, threads, tests, questions, runs, leases } = this;
+    const { trace, threads, tests, questions, runs, leases, notes } = this;
     [printed, said, outcomes, status, stops, inspector, repls].forEach((each) => each.dispose());
-    [trace, threads, tests, questions, runs, leases].forEach((each) => each.dispose());
+    [trace, threads, tests, questions, runs, leases, notes].forEach((each) => each.dispose());
   }
 
   private lispChanged(status: protocol.LispStatus): void {

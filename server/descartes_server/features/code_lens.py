@@ -6,7 +6,7 @@ from __future__ import annotations
 from lsprotocol import types
 
 from descartes_server.dispatch import on_snapshot
-from descartes_server.ide import lenses, timeline_document
+from descartes_server.ide import lenses, notes_document, timeline_document
 from descartes_server.lsp import ext, to_proto
 from descartes_server.state import ServerState, Snapshot
 
@@ -23,6 +23,8 @@ async def _code_lens(snapshot: Snapshot, params: types.CodeLensParams) -> list[t
         return [
             to_proto.lens(each, document.positions) for each in found if each.command.name in ext.COMMANDS
         ]
+    if notes_document.is_notes(document.path):
+        return [to_proto.lens(each, document.positions) for each in notes_document.lenses(document.text)]
     syntax = await snapshot.syntax(document)
     scene = snapshot.scene(document, syntax, await snapshot.tests(syntax))
     return [to_proto.lens(each, document.positions) for each in lenses.lenses(scene)]

@@ -7,11 +7,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from descartes_server.ide import debugger_document, inspecting
+from descartes_server.ide import debugger_document, inspecting, notes_document
 from descartes_server.lsp import uris
 from descartes_server.state import ServerState
 
 _SHORT = 200
+_LISTED = 1000
 
 
 async def show(state: ServerState, name: str, result: Mapping[str, Any]) -> None:
@@ -24,6 +25,14 @@ async def show(state: ServerState, name: str, result: Mapping[str, Any]) -> None
         return
     if name.startswith("inspector.") and "parts" in result:
         await _open(state, f"inspection-{result['id'][4:12]}.txt", inspecting.document(result))
+        return
+    if name in ("thought.list", "thought.search"):
+        await _open(state, notes_document.NAME, notes_document.document(result["thoughts"]))
+        return
+    if name == "thought.archive":
+        # The list in which it was archived shows what is left.
+        left = await (await state.attached()).call("thought.list", {"limit": _LISTED})
+        await _open(state, notes_document.NAME, notes_document.document(left["thoughts"]))
         return
     if name.startswith("thought.") and "path" in result:
         # A note is a file of the person's: that itself is opened, to be read and edited.

@@ -80,6 +80,7 @@
   (test-inspector)
   (test-explore)
   (test-tests)
+  (test-notes)
   (test-repl)
   (test-agent #'test-hover #'test-lenses
               (lambda ()

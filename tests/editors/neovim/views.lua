@@ -165,8 +165,24 @@ return function(test, put_cursor, workspace)
     vim.cmd.edit(workspace .. '/shapes.lisp')
   end
 
+  local function notes()
+    vim.cmd('Descartes note Why numbers are halved')
+    see('the new note', function()
+      return vim.api.nvim_buf_get_name(0):find('why-numbers-are-halved.md', 1, true)
+    end)
+    vim.fn.append('$', 'Because the scribe says so.')
+    vim.cmd.write()
+    vim.cmd.edit(workspace .. '/shapes.lisp')
+    test.choose('Why numbers are halved')
+    vim.cmd('Descartes notes scribe')
+    see('the note again', function()
+      return text_of(0):find('Because the scribe says so.', 1, true)
+    end)
+    vim.cmd.edit(workspace .. '/shapes.lisp')
+  end
+
   local window = vim.api.nvim_get_current_win()
-  for _, part in ipairs({ result_at_its_form, repl, retry, inspector, explore, tests }) do
+  for _, part in ipairs({ result_at_its_form, repl, retry, inspector, explore, tests, notes }) do
     vim.api.nvim_set_current_win(window)
     part()
   end

@@ -29,6 +29,30 @@ export async function threads({ page }) {
   say('the threads of the image are listed');
 }
 
+/** Write a note, find it by a word, and archive it. */
+export async function notes({ page, shot }) {
+  await openView(page, 'Notes');
+  await choose(page, 'Descartes: New Note…');
+  await answer(page, 'New Note', 'Why shares are ratios');
+  await page.locator('.tab', { hasText: 'why-shares-are-ratios.md' }).waitFor();
+  await page.keyboard.type('Because halves are exact.');
+  await page.keyboard.press('Control+s');
+  await choose(page, 'Descartes: Search Notes…');
+  await answer(page, 'Search Notes', 'halves');
+  await row(page, 'Why shares are ratios').waitFor();
+  await shot('notes');
+  await choose(page, 'Descartes: Search Notes…');
+  await answer(page, 'Search Notes', 'thirds');
+  await row(page, 'Why shares are ratios').waitFor({ state: 'detached' });
+  await choose(page, 'Descartes: Search Notes…');
+  await answer(page, 'Search Notes', '');
+  await act(page, row(page, 'Why shares are ratios'), 'Archive');
+  await row(page, 'Why shares are ratios').waitFor({ state: 'detached' });
+  await page.locator('.tab', { hasText: 'why-shares-are-ratios.md' }).click({ button: 'middle' });
+  await openView(page, 'Notes', false);
+  say('a note is written, found and archived');
+}
+
 /** Look into a value, go into a part of it and change it. */
 export async function inspect({ page, shot }) {
   await evaluate(page, '(defvar *box* (vector 1 (list :a :b) "three"))');

@@ -3,9 +3,9 @@ import { choose, drive, openFile, status, viewIcon } from './page.mjs';
 import { repl } from './repl.mjs';
 import { stops } from './stops.mjs';
 import { tests } from './tests.mjs';
-import { breakpoints, inspect, profile, threads, trace } from './tools.mjs';
+import { breakpoints, inspect, notes, profile, threads, trace } from './tools.mjs';
 
-const STEPS = { stops, breakpoints, inspect, trace, threads, repl, profile, tests };
+const STEPS = { stops, breakpoints, inspect, trace, threads, repl, profile, notes, tests };
 
 // While one of them is being written: STEPS=repl,tests
 const wanted = process.env.STEPS?.split(',') ?? Object.keys(STEPS);

@@ -174,6 +174,12 @@ local commands = {
   ['history'] = function()
     require('descartes.runs').history()
   end,
+  ['notes'] = function(words)
+    require('descartes.notes').pick(words)
+  end,
+  ['note'] = function(title)
+    require('descartes.notes').write(title)
+  end,
   ['spawn'] = function(task)
     call('run.spawn', { task = task }, function(run)
       vim.notify(('Descartes: run %s began'):format(run.id:sub(5, 12)))
