@@ -57,6 +57,7 @@ async def test_the_list_of_notes_opens_and_archives_them_in_any_client(workspace
         seen = len(client.messages)
         await client.request("workspace/executeCommand", archives)
         await client.notification("window/showDocument", lambda p: p["uri"] == asked["uri"], after=seen)
-        marked = [m["params"] for m in client.messages if m.get("method") == "textDocument/publishDiagnostics"]
+        told = [m for m in client.messages if m.get("method") == "textDocument/publishDiagnostics"]
+        marked = [each["params"] for each in told]
         assert [each for each in marked if each["uri"] == uri and each["diagnostics"]] == []
         assert path.read_text().count("\n## ") == 2 and "## Old" not in path.read_text()

@@ -162,26 +162,6 @@ class RunProcess(Data, frozen=True, kw_only=True):
     start: str
 
 
-class NoteChanged(Data, frozen=True, kw_only=True):
-    """A note was written, edited, archived or taken out of the archive; its text is not in the log."""
-
-    id: str
-    title: str
-    kind: str | None
-    path: str
-    tags: list[str]
-    archived: bool
-    bytes: int
-
-
-class NoteLinked(Data, frozen=True, kw_only=True):
-    """A project's folder of notes was linked or unlinked."""
-
-    project: str
-    folder: str
-    form: str | None = None
-
-
 class Opened(Intervention, frozen=True, kw_only=True):
     """A question was asked: an approval, a restart, a conflict."""
 
@@ -203,56 +183,6 @@ class LeaseMoved(Lease, frozen=True, kw_only=True):
     """The path that it was on."""
 
 
-class WhiteboardPosted(Shape, frozen=True, kw_only=True):
-    """Something was written on the whiteboard of a session."""
-
-    type: str
-    content: str
-
-
-class WhiteboardAnnotated(Shape, frozen=True, kw_only=True):
-    """Something was written beside an entry of the whiteboard."""
-
-    entry: str
-    text: str
-    marker: str | None = None
-
-
-class WisdomAdded(Shape, frozen=True, kw_only=True):
-    """Somebody stated or noticed something worth remembering."""
-
-    category: str
-    initial: float
-
-
-class WisdomOutcome(Shape, frozen=True, kw_only=True):
-    """A piece of wisdom was followed, and this is what it was worth."""
-
-    wisdom: str
-    effect: float
-    note: str | None = None
-
-
-class WisdomConsulted(Shape, frozen=True, kw_only=True):
-    """A run was told wisdom at its beginning."""
-
-
-class MemoryChanged(Shape, frozen=True, kw_only=True):
-    """Something was remembered, or forgotten, in a general memory."""
-
-    memory: str
-
-
-register(
-    "action",
-    {f"memory.{change}": MemoryChanged for change in ("recorded", "associated", "forgotten")},
-)
-register(
-    "communication",
-    {"whiteboard.posted": WhiteboardPosted, "whiteboard.annotated": WhiteboardAnnotated},
-)
-register("action", {"wisdom.added": WisdomAdded, "wisdom.outcome": WisdomOutcome})
-register("system", {"wisdom.consulted": WisdomConsulted})
 register("thought", {"thought": Thought})
 register("action", {"file.written": FileWritten})
 register(
@@ -276,9 +206,4 @@ register(
     {"intervention.opened": Opened, "intervention.answered": Answered, "intervention.closed": Closed},
 )
 register("error", {"error": Problem})
-register(
-    "action",
-    {f"note.{change}": NoteChanged for change in ("created", "edited", "archived", "restored")},
-)
-register("action", {"note.linked": NoteLinked, "note.unlinked": NoteLinked})
 register("system", {"run.spawned": RunSpawned, "run.process": RunProcess, "run.usage": UsageCounted})

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import descartes_core.memory.events
 import descartes_core.store.event_data
 import descartes_core.timetravel.events
 import descartes_core.trace.entries
-import descartes_core.vault.audit  # noqa: F401  (each registers its own)
+import descartes_core.vault.audit  # noqa: F401  (they register)
 from descartes_core.model import Lease
 from descartes_core.store.schemas import Data, register
 from descartes_server.operations import lisp_shapes as shapes
