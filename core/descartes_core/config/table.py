@@ -80,6 +80,18 @@ class DiagnosticSettings(Group, frozen=True):
     drift: Annotated[bool, row("Whether definitions are marked whose text the image does not have.")] = True
 
 
+class HistorySettings(Group, frozen=True):
+    """How long the data of events is kept; `descartes gc` goes by it."""
+
+    keep_days: Annotated[
+        float, row("Days for which the data of every event is kept, and outputs and views.", ge=0)
+    ] = 90
+    keep_megabytes: Annotated[
+        int,
+        row("MiB of data that younger events may have; the oldest of it goes first. 0: any.", ge=0),
+    ] = 0
+
+
 class HubSettings(Group, frozen=True):
     """The background process of a workspace."""
 
@@ -167,6 +179,7 @@ class Settings(Group, frozen=True):
     lisp: LispSettings = LispSettings()
     leases: LeaseSettings = LeaseSettings()
     diagnostics: DiagnosticSettings = DiagnosticSettings()
+    history: HistorySettings = HistorySettings()
     hub: HubSettings = HubSettings()
     secrets: SecretSettings = SecretSettings()
     restore: RestoreSettings = RestoreSettings()

@@ -115,7 +115,8 @@ def published(row: Sequence[Any]) -> Event:
         correlation=correlation,
         tags=_decode(tags) if tags != "[]" else [],
         data=_decode(data) if data is not None else {},
-        metadata=_decode(meta) if meta is not None and meta != "{}" else {},
+        # Its bytes were collected as garbage: there is nothing to show, and this says why.
+        metadata={"collected": True} if data is None else _decode(meta) if meta not in (None, "{}") else {},
         git_commit=commit,
     )
 

@@ -49,6 +49,7 @@ _VERBS = {
         "abort breakOnSignals breakpoints.clear breakpoints.list breakpoints.set continue evalInFrame frame "
         "frames list recompile restart restartFrame retryWithFix returnFromFrame step toplevel"
     ),
+    "gc": "collect plan",
     "guard": "install status uninstall",
     "history": "document export list picture playback schema show state statistics subscribe verify",
     "hub": "repair status stop",

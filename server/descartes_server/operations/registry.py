@@ -32,6 +32,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "wisdom": ("wisdom",),
     "restore": ("restore",),
     "hub": ("hub", "repair"),
+    "gc": ("gc",),
     "guard": ("guard",),
     "lisp": (
         "lisp",

@@ -1,0 +1,101 @@
+"""What may go of the workspace's own files: outputs, views, profiles, texts that no event needs any more."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from descartes_core.model import Shape
+
+BY_AGE = ("output", "views", "profiles", "input", "exports")
+"""Folders whose files go when they are old."""
+BLOBS = "blobs"
+YOUNG_S = 3600.0
+"""A text that was just kept may belong to an event that is not written yet."""
+
+
+class Part(Shape, frozen=True, kw_only=True):
+    """What may go of one kind of thing."""
+
+    what: str
+    items: int
+    bytes: int
+
+
+class Collector(Protocol):
+    """Something else that keeps bytes: it says what would go, and lets it go."""
+
+    async def collect(self, before_ms: int, *, apply: bool) -> Part:
+        """Return what is older than BEFORE_MS and not needed; with APPLY it is gone then."""
+        ...
+
+
+@dataclass(frozen=True)
+class OldFile:
+    """A file that may go."""
+
+    path: Path
+    size: int
+    what: str
+
+
+def old_files(
+    state: Path, before_s: float, *, busy: Iterable[str], needed: set[str], now_s: float
+) -> list[OldFile]:
+    """Return the files under STATE that may go: unchanged since BEFORE_S, and not of a run in BUSY.
+
+    Texts in NEEDED, digests, stay whatever their age; others go when they are not just being used.
+    """
+    running = set(busy)
+    found = [each for folder in BY_AGE for each in _files(state, folder, before_s)]
+    kept = [each for each in found if running.isdisjoint(each.path.relative_to(state).parts)]
+    blobs = _files(state, BLOBS, min(before_s, now_s - YOUNG_S))
+    return kept + [each for each in blobs if each.path.parent.name + each.path.name not in needed]
+
+
+def remove(state: Path, files: Sequence[OldFile]) -> None:
+    """Remove FILES and the folders below STATE that they leave empty."""
+    for each in files:
+        with contextlib.suppress(OSError):
+            each.path.unlink()
+        for folder in each.path.parents:
+            if state in (folder.parent, folder):
+                break
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # only an empty one can be
+
+
+def parts(files: Sequence[OldFile]) -> list[Part]:
+    """Return FILES summed up by what they are."""
+    kinds = sorted({each.what for each in files})
+    return [
+        Part(
+            what=kind,
+            items=sum(each.what == kind for each in files),
+            bytes=sum(each.size for each in files if each.what == kind),
+        )
+        for kind in kinds
+    ]
+
+
+def digests_in(asked: Iterable[str | None]) -> set[str]:
+    """Return the digests of the texts that the journal's notes ASKED, as JSON, name."""
+    found: set[str] = set()
+    for text in asked:
+        notes: dict[str, Any] = msgspec.json.decode(text) if text else {}
+        found |= {str(notes[key]) for key in ("codeBlob", "textBlob") if notes.get(key)}
+        found |= {str(digest) for _, digest in notes.get("files", ())}
+    return found
+
+
+def _files(state: Path, folder: str, before_s: float) -> Iterator[OldFile]:
+    for path in sorted((state / folder).rglob("*")):
+        with contextlib.suppress(OSError):
+            status = path.lstat()
+            if not path.is_dir() and status.st_mtime < before_s:
+                yield OldFile(path, status.st_size, folder)

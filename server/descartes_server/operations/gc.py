@@ -1,0 +1,111 @@
+"""`gc.plan` and `gc.collect`: bytes that nobody needs any more, said first, then dropped."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from descartes_core.model import Shape
+from descartes_core.projections import standard
+from descartes_core.runs.queries import RunView
+from descartes_core.store import Reader, retention
+from descartes_core.store.query import LAST
+from descartes_core.store.retention import Candidate, Collectable, Keep
+from descartes_server.operations import collecting
+from descartes_server.operations.collecting import OldFile, Part
+from descartes_server.operations.context import Context
+from descartes_server.operations.journal import origin
+from descartes_server.operations.registry import NoParams, operation
+
+MIB = 1024 * 1024
+EVERY = 1_000_000
+_ASKED = (
+    "SELECT seq, json_extract(data, '$.asked') AS asked FROM event"
+    " WHERE name IN ('lisp.evaluated', 'lisp.compiled', 'lisp.loaded', 'lisp.tested') AND data IS NOT NULL"
+)
+
+
+class Garbage(Shape, frozen=True, kw_only=True):
+    """What goes, or went when APPLIED: the data of old events, and files that are old or not needed."""
+
+    applied: bool
+    keep_days: float
+    events: Collectable
+    files: list[Part]
+    bytes: int
+
+
+@operation("gc.plan", kind="read")
+async def plan(context: Context, params: NoParams) -> Garbage:
+    """Say what would go, by the settings history.keepDays and history.keepMegabytes."""
+    keep = _keep(context)
+    chosen = await _chosen(context, keep)
+    files = await _files(context, keep, {each.seq for each in chosen})
+    return _garbage(retention.told(chosen), files, keep, applied=False)
+
+
+@operation("gc.collect", kind="effect", people_only=True)
+async def collect(context: Context, params: NoParams) -> Garbage:
+    """Drop the data of old events and files that are not needed; no event is lost, and verifying goes on."""
+    keep, store = _keep(context), context.services.store
+    began, by = await _journal_from(context), context.caller.principal
+    gone = await store.transact(lambda tx: retention.collect(tx, standard(), began, keep, by))
+    # What is gone from the log needs no text beside it.
+    files = await _files(context, keep, set())
+    state = context.services.workspace.state
+    await asyncio.to_thread(collecting.remove, state, files)
+    if gone.events:
+        await asyncio.to_thread(_compact, context.services.workspace.database)
+    return _garbage(gone, files, keep, applied=True)
+
+
+def _keep(context: Context) -> Keep:
+    settings = context.settings().history
+    return Keep(days=settings.keep_days, bytes=settings.keep_megabytes * MIB or None)
+
+
+async def _chosen(context: Context, keep: Keep) -> list[Candidate]:
+    rows = await context.services.reader.rows(retention.statement(standard(), await _journal_from(context)))
+    found = [(row["seq"], row["size"], row["ts_ms"]) for row in rows]
+    return retention.choose(found, keep, context.services.clock.now_ms())
+
+
+async def _journal_from(context: Context) -> int:
+    began = await origin(context.services.reader)
+    return began.seq if began else LAST
+
+
+async def _files(context: Context, keep: Keep, going: set[int]) -> list[OldFile]:
+    reader, now_ms = context.services.reader, context.services.clock.now_ms()
+    busy = [run.id for run in await RunView(reader).list("active", limit=EVERY)]
+    return await asyncio.to_thread(
+        collecting.old_files,
+        context.services.workspace.state,
+        (now_ms - keep.days * retention.DAY_MS) / 1000,
+        busy=busy,
+        needed=await _needed(reader, going),
+        now_s=now_ms / 1000,
+    )
+
+
+async def _needed(reader: Reader, going: set[int]) -> set[str]:
+    rows = await reader.rows(_ASKED)
+    return collecting.digests_in(row["asked"] for row in rows if row["seq"] not in going)
+
+
+def _garbage(events: Collectable, files: list[OldFile], keep: Keep, *, applied: bool) -> Garbage:
+    parts = collecting.parts(files)
+    total = events.bytes + sum(part.bytes for part in parts)
+    return Garbage(applied=applied, keep_days=keep.days, events=events, files=parts, bytes=total)
+
+
+def _compact(database: Path) -> None:
+    """Give the disk back what the log does not need any more, unless somebody is writing just now."""
+    with closing(sqlite3.connect(database, timeout=5, isolation_level=None)) as connection:
+        try:
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.OperationalError:
+            return  # the room is used again by what is written next

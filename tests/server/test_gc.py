@@ -1,0 +1,82 @@
+"""`descartes gc` at its doors: what it says, what it does, what it leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from descartes_core.model import NewEvent, Principal
+from descartes_core.store import Store
+from descartes_server.operations.blobs import Blobs
+from descartes_server.operations.workspace import Workspace
+
+Descartes = Callable[..., Awaitable[Any]]
+LONG_AGO = 1_000_000_000
+
+
+async def test_gc_says_what_would_go_and_then_does_it(descartes: Descartes, here: Workspace) -> None:
+    script = here.root / "script.jsonl"
+    script.write_text(json.dumps({"text": "x" * 5000}) + "\n")
+    spawned = await descartes(
+        *("spawn", "--trust", "--task", "talk", "--backend", "model", "--model", f"scripted:{script.name}"),
+        *("--wait", "--json"),
+    )
+    run = json.loads(spawned.out)["id"]
+    orphan = Blobs(here.state / "blobs").put("of no event")
+    old = [here.state / "views" / "old.md", here.state / "blobs" / orphan[:2] / orphan[2:]]
+    old[0].parent.mkdir(exist_ok=True)
+    old[0].write_text("old")
+    fresh = here.state / "views" / "fresh.md"
+    fresh.write_text("fresh")
+    for path in old:
+        os.utime(path, (LONG_AGO, LONG_AGO))
+
+    said = await descartes("gc")
+    assert said.status == 0 and "1 files in .descartes/blobs" in said.out and "would go" in said.out
+    assert all(path.exists() for path in old)
+    (here.root / "descartes.toml").write_text("[history]\nkeepDays = 0\n")
+    planned = json.loads((await descartes("gc", "--json")).out)
+    assert not planned["applied"] and planned["events"]["events"] >= 2 and planned["events"]["bytes"] > 5000
+
+    done = json.loads((await descartes("gc", "--apply", "--json")).out)
+    assert done["applied"] and done["events"] == planned["events"]
+    assert not any(path.exists() for path in [*old, fresh])
+    assert (await descartes("history", "verify")).status == 0
+    listed = json.loads((await descartes("history", run, "--json")).out)["events"]
+    assert {event["name"] for event in listed if event["metadata"].get("collected")} == {"message"}
+    assert (
+        json.loads((await descartes("history", "list", "--type", "log", "--json")).out)["events"][0]["data"][
+            "events"
+        ]
+        == done["events"]["events"]
+    )
+    assert "Nothing" in (await descartes("gc")).out
+
+
+async def test_the_text_of_a_kept_event_stays(descartes: Descartes, here: Workspace) -> None:
+    kept = Blobs(here.state / "blobs").put("(the exact code)")
+    os.utime(here.state / "blobs" / kept[:2] / kept[2:], (LONG_AGO, LONG_AGO))
+    store = await Store.open(here.database)
+    data = {"id": "eval_1", "state": "done", "code": "…", "asked": {"codeBlob": kept}}
+    ada = Principal(kind="human", id="ada", name="Ada")
+    await store.append(
+        NewEvent(category="action", name="lisp.evaluated", stream="lisp", actor=ada, data=data)
+    )
+    await store.close()
+    assert (await descartes("gc", "--apply")).status == 0
+    assert Blobs(here.state / "blobs").get(kept) == "(the exact code)"
+
+
+async def test_a_run_tidies_nothing(descartes: Descartes, here: Workspace) -> None:
+    words = [
+        *("spawn", "--trust", "--task", "tidy", "--wait", "--"),
+        sys.executable,
+        "-m",
+        "descartes_server",
+    ]
+    refused = await descartes(*words, "gc", "--apply")
+    assert refused.status == 1 and "for a person" in refused.err
+    assert (await descartes("gc", "--nonsense")).status == 2
