@@ -33,6 +33,7 @@ from descartes_core.trace.errors import (
     ValidationFailed,
 )
 from descartes_core.trace.types import EntryType
+from descartes_core.trace.view import SessionView
 from support.log import FakeClock
 
 
@@ -552,6 +553,36 @@ def test_a_session_in_a_workspace_is_in_its_log(workspace: Path) -> None:
     DirectStore(session.log_path).close()
     with closing(sqlite3.connect(session.log_path)) as log:
         assert log.execute("SELECT * FROM session ORDER BY seq").fetchall() == kept
+
+
+def test_in_a_workspace_others_see_masked_what_the_program_gets_exactly(workspace: Path) -> None:
+    session = Session("mine", workspace=workspace)
+    given = {"to": "ann@example.org", "n": [1, "+44 20 7946 0958"], "plain": "text"}
+    session.set("mail", given)
+    session.append("me", "user_input", {"said": "write to ann@example.org"})
+    key = "sk-" + "aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1xY"
+    session.set("key", key)
+    resumed = Session.resume("mine", workspace=workspace)
+    for each in (session, resumed):
+        assert each.get("mail") == given
+        assert each.get_trajectory()[2].content == {"said": "write to ann@example.org"}
+        assert key not in str(each.get_state()) and each.get("key").startswith("‹")
+    assert resumed.replay() == session.state_hash()
+    resumed.save("s.trace")
+    assert Session.load("s.trace").get("mail") == given
+    edited = upstream(Path("theirs.trace"), state=[("mail", json.dumps(given))])
+    for file in ("s.trace", edited):
+        assert Session.load(file, workspace=workspace).get("mail") == given
+    shown = SessionView(session.log_path).show("mine")
+    assert (shown.state["mail"]["to"], shown.trajectory[2].content) == (
+        "‹email›",
+        {"said": "write to ‹email›"},
+    )
+    with closing(sqlite3.connect(session.log_path)) as log:
+        text = str(log.execute("SELECT data FROM event").fetchall())
+    assert "ann@example.org" not in text and "7946" not in text
+    for path in (workspace / ".descartes").rglob("*"):
+        assert not path.is_file() or key.encode() not in path.read_bytes()
 
 
 # Any history

@@ -55,6 +55,8 @@ async def test_a_session_is_shown_at_any_of_its_entries(descartes: Descartes, wo
         ("9", "plan_step_completed", "reverse → {'output': 'olleh'}"),
         ("10", "state_deleted", "text"),
     ]
+    told = (await descartes("history", "--type", "session.state", "--limit", "1")).out.split("\t")
+    assert told[4:] == ["session.state.deleted", "service:system", "text\n"]
     seen = await descartes("--color", "always", "session", "show", "mine", "--at", "3", "--limit", "1")
     plain = re.sub(r"\x1b\[[\d;]*m", "", seen.out)
     assert re.sub(r" +\d+ d ago| +$", "", plain, flags=re.M) == snapshot("""\

@@ -3,7 +3,8 @@
 An entry is an event `session.…` on the stream `session/<id>`. Its data: `seqNum`, the `content` that the
 Trace document describes, and what is not of that document: `effective` (it changed state or artifacts, and
 was not merely written down), `blob` (the SHA-256 of an artifact's bytes), `at` (when it happened, for entries
-that were imported) and `correction` (what an imported file had beside what its trajectory tells).
+that were imported), `correction` (what an imported file had beside what its trajectory tells) and `exact`
+(the blob with content and correction as they were given, where the log masks something of them).
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ class EntryData(Data, frozen=True, kw_only=True, omit_defaults=True):
     blob: str | None = None
     at: str | None = None
     correction: dict[str, Any] | None = None
+    exact: str | None = None
 
 
 class Forked(Data, frozen=True, kw_only=True):
@@ -107,6 +109,7 @@ class Record:
     effective: bool = False
     blob: str | None = None
     correction: dict[str, Any] | None = None
+    exact: str | None = None
 
 
 def stream(session: str) -> str:
@@ -145,7 +148,9 @@ def record_of(event: Event) -> Record:
         content=data["content"],
     )
     effective = bool(data.get("effective"))
-    return Record(entry, event.seq, event.id, effective, data.get("blob"), data.get("correction"))
+    return Record(
+        entry, event.seq, event.id, effective, data.get("blob"), data.get("correction"), data.get("exact")
+    )
 
 
 def record_of_run(event: Event, seq_num: int) -> Record:

@@ -107,10 +107,12 @@ class Session:
         Errors: `FileNotFound`, `LoadFailed`, `SessionCorrupted`, `SchemaMismatch`.
         """
         folder = places.sessions() if workspace is None else places.workspace_log(workspace).parent
-        found = saved.read(Path(path), Blobs(folder))
+        blobs, source = Blobs(folder), os.fspath(path)
+        found = saved.read(Path(path), blobs)
         log = places.new_log(found.session_id) if workspace is None else folder / places.LOG
         store = _store(log, workspace, clock)
-        name = store.transact(lambda tx: trace_file.import_into(tx, found, os.fspath(path)))
+        made = trace_file.entries_of(found, source, store.redactor, blobs)
+        name = store.transact(lambda tx: trace_file.import_into(tx, found, made, source))
         return cls._of(SessionLog(store, SessionReader(store.rows).find(name)))
 
     @classmethod

@@ -12,7 +12,7 @@ from descartes_core.errors import StreamConflict
 from descartes_core.model import Event, NewEvent
 from descartes_core.store.direct import DirectStore
 from descartes_core.store.transaction import Transaction
-from descartes_core.trace import entries, forks
+from descartes_core.trace import entries, exact, forks
 from descartes_core.trace.blobs import Blobs
 from descartes_core.trace.entries import EntryData, Record
 from descartes_core.trace.errors import SessionInvalidState, ValidationFailed
@@ -54,8 +54,8 @@ class SessionLog:
         self._version = store.transact(lambda tx: tx.version(entries.stream(row.id)))
 
     def records(self, limit: int | None = None) -> Sequence[Record]:
-        """Return the last LIMIT entries as the log has them, all without one."""
-        return self.reader.records(self.row, limit)
+        """Return the last LIMIT entries as they were given, all without one."""
+        return [exact.restored(each, self.blobs) for each in self.reader.records(self.row, limit)]
 
     def append(
         self,
@@ -66,13 +66,15 @@ class SessionLog:
         effective: bool = False,
         blob: str | None = None,
     ) -> Record:
-        """Append an entry of AGENT_ID (whoever acts now) and return it as the log has it; LOCK is held.
+        """Append an entry of AGENT_ID (whoever acts now) and return it as it can be read again; LOCK is held.
 
         Errors: `SessionInvalidState` when another program went on with the session.
         """
         data = EntryData(seq_num=self.held.seq_num + 1, content=content, effective=effective, blob=blob)
         event = entries.new_event(self.row.id, agent_id or _ACTING.get(), entry_type, data)
-        record = entries.record_of(self.store.transact(lambda tx: self._append(tx, event)))
+        kept = exact.keep(event, self.store.redactor, self.blobs)
+        appended = self.store.transact(lambda tx: self._append(tx, kept))
+        record = exact.restored(entries.record_of(appended), self.blobs)
         self._version += 1
         self.held.apply(record)
         return record

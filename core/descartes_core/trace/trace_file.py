@@ -17,10 +17,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from descartes_core.model import NewEvent
 from descartes_core.ports import new_id
+from descartes_core.store.redaction import Redactor
 from descartes_core.store.transaction import Transaction
-from descartes_core.trace import entries
+from descartes_core.trace import entries, exact
 from descartes_core.trace.blobs import Blobs
 from descartes_core.trace.entries import EntryData, Record
 from descartes_core.trace.errors import SaveFailed
@@ -129,8 +132,41 @@ def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def import_into(tx: Transaction, saved: SavedSession, source: str) -> str:
-    """Append inside TX everything that SAVED, read from the file SOURCE, has; return the session's id.
+Entry = tuple[str, EntryType, EntryData]
+"""Who did what, and its data."""
+
+
+def entries_of(saved: SavedSession, source: str, redactor: Redactor, blobs: Blobs) -> Sequence[Entry]:
+    """Return what `import_into` is to append for SAVED, read from the file SOURCE: its entries and one more.
+
+    What REDACTOR would mask is put into BLOBS.
+    """
+    made: list[Entry] = []
+    held = SessionState()
+    for entry, effective in saved.entries:
+        blob = saved.versions.get(entry.seq_num) if effective else None
+        held.apply(Record(entry, 0, "", effective, blob))
+        data = EntryData(
+            seq_num=entry.seq_num,
+            content=entry.content,
+            effective=effective,
+            blob=blob,
+            at=entry.timestamp.isoformat(),
+        )
+        made.append((entry.agent_id, entry.entry_type, data))
+    loaded = EntryData(seq_num=held.seq_num + 1, content={"path": source}, correction=saved.correction(held))
+    made.append(("system", EntryType.SESSION_LOADED, loaded))
+    return [_kept(each, redactor, blobs) for each in made]
+
+
+def _kept(entry: Entry, redactor: Redactor, blobs: Blobs) -> Entry:
+    agent_id, entry_type, data = entry
+    event = exact.keep(entries.new_event("", agent_id, entry_type, data), redactor, blobs)
+    return agent_id, entry_type, msgspec.structs.replace(data, exact=event.data.get("exact"))
+
+
+def import_into(tx: Transaction, saved: SavedSession, made: Sequence[Entry], source: str) -> str:
+    """Append inside TX the session SAVED, read from the file SOURCE, with the entries MADE; return its id.
 
     A session that the log has already is left alone: the file then becomes a session with an id of its own,
     whose parent is that one.
@@ -138,19 +174,8 @@ def import_into(tx: Transaction, saved: SavedSession, source: str) -> str:
     present = tx.execute("SELECT 1 FROM session WHERE id = ?", (saved.session_id,)).fetchone() is not None
     name = new_id("ses") if present else saved.session_id
     tx.append(_beginning(name, saved, source, present=present), expected=0)
-    held = SessionState()
-    for entry, effective in saved.entries:
-        data = EntryData(
-            seq_num=entry.seq_num,
-            content=entry.content,
-            effective=effective,
-            blob=saved.versions.get(entry.seq_num) if effective else None,
-            at=entry.timestamp.isoformat(),
-        )
-        event = tx.append(entries.new_event(name, entry.agent_id, entry.entry_type, data))
-        held.apply(entries.record_of(event))
-    loaded = EntryData(seq_num=held.seq_num + 1, content={"path": source}, correction=saved.correction(held))
-    tx.append(entries.new_event(name, "system", EntryType.SESSION_LOADED, loaded))
+    for agent_id, entry_type, data in made:
+        tx.append(entries.new_event(name, agent_id, entry_type, data))
     return name
 
 

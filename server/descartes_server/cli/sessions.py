@@ -43,8 +43,8 @@ def _headline(result: Mapping[str, Any]) -> str:
     return " · ".join(parts)
 
 
-def _what(entry: Mapping[str, Any]) -> str:
-    """Return what ENTRY says in a few words.
+def said(entry: Mapping[str, Any]) -> str:
+    """Return what ENTRY, of a trajectory, says in a few words.
 
     Example: {"type": "state_set", "content": {"key": "n", "new_value": 1, …}, …} -> "n = 1"
     """
@@ -87,5 +87,5 @@ TRAJECTORY = [
     Column("time", lambda row: row["at"], lambda row: f"[dim]{row['at'][11:19]}[/dim]", width=8),
     Column("type", lambda row: row["type"]),
     Column("who", lambda row: row["agent"], most=24),
-    Column("what", _what),
+    Column("what", said),
 ]

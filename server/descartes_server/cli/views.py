@@ -134,6 +134,11 @@ def summary(event: Row) -> str:
     if name.startswith("lisp.") and "code" in data:
         values = ", ".join(data.get("values") or []) or data.get("state", "")
         return f"{data['code']} → {values}"
+    if name.startswith("session.") and "content" in data:
+        from descartes_server.cli import sessions  # which is made of what stands here
+
+        kind = name.removeprefix("session.").replace(".", "_")
+        return sessions.said({"type": kind, "content": data["content"]})
     if name == "body.snapshot":
         return f"{data.get('when')} · {data.get('reason')}"
     if name.startswith("restore.") and "files" in data:

@@ -86,7 +86,7 @@ async def export(context: Context, params: ExportParams) -> Exported:
     detail = await _blocking(lambda: _view(context).show(params.session, 0))
     session = detail.session
     given = _file(params.path, params.uri)
-    path = _default(context, session.id) if given is None else given
+    path = await asyncio.to_thread(_default, context, session.id) if given is None else given
     await context.services.leases.check(path, context.caller.principal)
     if not params.replace and await asyncio.to_thread(path.exists):
         raise InvalidParams(
@@ -114,8 +114,10 @@ async def import_(context: Context, params: ImportParams) -> SessionSummary:
     if path is None:
         raise InvalidParams("Expected `path` or `uri`, got neither; name a .trace file")
     blobs = Blobs(context.services.workspace.state)
+    store, source = context.services.store, str(path)
     found = await _blocking(lambda: saved.read(path, blobs))
-    name = await context.services.store.transact(lambda tx: trace_file.import_into(tx, found, str(path)))
+    made = await _blocking(lambda: trace_file.entries_of(found, source, store.redactor, blobs))
+    name = await store.transact(lambda tx: trace_file.import_into(tx, found, made, source))
     return (await _blocking(lambda: _view(context).show(name, 0))).session
 
 
