@@ -13,7 +13,7 @@ import pytest
 
 from descartes_core.errors import Cancelled, LeaseHeld
 from descartes_core.leases import Leases
-from descartes_core.model import Event, Lease, Principal
+from descartes_core.model import Event, Lease, LeaseMode, Principal
 from descartes_core.store import EventQuery, Store
 from support.log import FIXER, PERSON, TESTER, FakeClock
 
@@ -190,6 +190,41 @@ async def test_who_can_share_is_let_in_together(leases: Leases, store: Store) ->
     await queued(store, 3)
     await leases.release("a", PERSON)
     assert {(await task).holder.id for task in tasks} == {"run_0", "run_1", "run_2"}
+
+
+async def test_the_order_holds_for_globs_forms_and_shared_too(leases: Leases, store: Store) -> None:
+    async def wait(n: int, path: str, mode: LeaseMode = "exclusive") -> asyncio.Task[Lease]:
+        task = asyncio.create_task(leases.acquire(path, agent(n), mode=mode, wait_ms=30_000))
+        await queued(store, n + 1)
+        return task
+
+    async def given(*tasks: asyncio.Task[Lease]) -> None:
+        """Check that exactly TASKS have their lease now, and give it back."""
+        async with asyncio.timeout(20):
+            held = [await task for task in tasks]
+        assert [task for task in order if task.done()] == [*before, *tasks]
+        before.extend(tasks)
+        for lease in held:
+            await leases.release(lease.path, lease.holder)
+
+    await leases.acquire("f.lisp", PERSON)
+    order = [
+        await wait(0, "*.lisp"),
+        await wait(1, "f.lisp#area"),
+        await wait(2, "f.lisp", "shared"),
+        await wait(3, "*.lisp", "shared"),
+        await wait(4, "f.lisp#perimeter"),
+        await wait(5, "f.lisp#volume"),
+    ]
+    before: list[asyncio.Task[Lease]] = []
+    with pytest.raises(LeaseHeld):
+        await leases.acquire("f.lisp#other", TESTER)
+    await leases.release("f.lisp", PERSON)
+    glob, form, one, other, *forms = order
+    await given(glob)
+    await given(form)
+    await given(one, other)
+    await given(*forms)
 
 
 async def test_closing_tells_those_who_wait(store: Store, workspace: Path) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from descartes_core.leases.paths import Paths, overlap
+from descartes_core.model import Event, Lease
 from descartes_core.store import EventQuery, Reader, verify
 
 ROUNDS = 8
@@ -119,3 +123,94 @@ async def test_processes_that_take_turns_never_meet_and_none_starves(workspace: 
     assert [each.name for each in events] == ["lease.acquired", "lease.released"] * 30
     assert [each.data["token"] for each in grants] == list(range(1, 31))
     assert [e.data["holder"]["name"] for e in events[::2]] == [e.data["holder"]["name"] for e in events[1::2]]
+
+
+MINUTE = """
+import asyncio, os, sys, time
+from pathlib import Path
+from descartes_core.errors import LeaseHeld
+from descartes_core.leases import Leases
+from descartes_core.model import Principal
+from descartes_core.store import Store
+async def main(workspace, name, path, mode, seconds):
+    root = Path(workspace)
+    store = await Store.open(root / ".descartes" / "descartes.db")
+    leases = Leases(store, root)
+    me = Principal(kind="agent", id=name, name=name)
+    alone = root / "alone"
+    ends, n = time.monotonic() + float(seconds), 0
+    while time.monotonic() < ends:
+        try:
+            lease = await leases.acquire(path, me, mode=mode, wait_ms=20000)
+        except LeaseHeld:
+            continue
+        if mode == "exclusive" and "#" not in path:
+            # What the lease protects: a file that two holders could not both make.
+            os.close(os.open(alone, os.O_CREAT | os.O_EXCL))
+            await leases.check(path, me, lease.token)
+            os.unlink(alone)
+        await leases.release(path, me, token=lease.token)
+        n += 1
+    print(n)
+    await leases.close()
+    await store.close()
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+WANTED = [("f.lisp", "exclusive")] * 12 + [
+    ("*.lisp", "exclusive"),
+    ("*.lisp", "exclusive"),
+    ("f.lisp#area", "exclusive"),
+    ("f.lisp#area", "exclusive"),
+    ("f.lisp#perimeter", "exclusive"),
+    ("f.lisp#perimeter", "exclusive"),
+    ("f.lisp", "shared"),
+    ("*.lisp", "shared"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.ledger("D-51")
+async def test_twenty_processes_contend_for_a_minute_and_none_holds_what_another_holds(
+    workspace: Path,
+) -> None:
+    assert len(WANTED) == PROCESSES
+    contenders = [
+        await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", MINUTE, str(workspace), f"c{n}", path, mode, "60"),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        for n, (path, mode) in enumerate(WANTED)
+    ]
+    printed = [(await each.communicate())[0] for each in contenders]
+    assert [each.returncode for each in contenders] == [0] * PROCESSES
+    held = [int(out) for out in printed]
+    assert min(held) > 0, held  # nobody starved
+    reader = await Reader.open(workspace / ".descartes" / "descartes.db")
+    events = (await reader.events(EventQuery(order="asc", limit=1_000_000))).events
+    await reader.close()
+    assert never_together(events, Paths(workspace)) == sum(held)
+    assert (await verify(workspace / ".descartes" / "descartes.db")).ok
+
+
+def never_together(events: Sequence[Event], paths: Paths) -> int:
+    """Return how many leases EVENTS give; at no instant may two stand that exclude one another."""
+    held: dict[tuple[str, str], Lease] = {}
+    given, last_token = 0, 0
+    for event in events:
+        lease = msgspec.convert(event.data, Lease)
+        key = lease.path, lease.holder.id
+        if event.name == "lease.acquired":
+            for other in held.values():
+                exclusive = "exclusive" in (lease.mode, other.mode)
+                clash = exclusive and overlap(paths.of(lease.path), paths.of(other.path))
+                assert not clash, (event.seq, lease, other)
+            if "#" not in lease.path and lease.mode == "exclusive":
+                # Everything here overlaps these, so that theirs is above every token before.
+                assert lease.token > last_token
+            held[key], last_token, given = lease, max(last_token, lease.token), given + 1
+        elif event.name == "lease.released":
+            assert held.pop(key).token == lease.token
+    assert not held
+    return given

@@ -63,8 +63,9 @@ hook = NeverBlocking(
 
 
 @hook.command("pre-tool", epilog="Example: descartes hook pre-tool < call.json")
-def pre_tool() -> int:
+@click.option("--warn", is_flag=True, help="Only tell the person what would be denied.")
+def pre_tool(warn: bool) -> int:
     """Read a tool call as Claude Code's PreToolUse hook sends it; deny it for a file that another holds."""
     from descartes_server.operations import pre_tool as hooks
 
-    return hooks.main()
+    return hooks.main(warn=warn)

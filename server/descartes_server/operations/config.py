@@ -14,6 +14,7 @@ from descartes_core.config.table import Setting, settings
 from descartes_core.errors import DescartesError, InvalidParams, NotFound, StoreUnavailable, UnsavedChanges
 from descartes_core.leases import Paths
 from descartes_core.leases.arbiter import open_leases
+from descartes_core.leases.standing import stopping
 from descartes_core.leases.words import lease_held
 from descartes_core.model import NewEvent, Shape
 from descartes_core.replacement import Replacement
@@ -232,9 +233,8 @@ def _prepared(file: Path, text: str) -> Replacement:
 
 def _check_leases(context: Context, tx: Transaction, file: Path) -> None:
     about = Paths(context.services.workspace.root).of(file)
-    for held in open_leases(tx, about):
-        if held.lease.mode != "shared" and not held.lease.holder.same_as(context.caller.principal):
-            raise lease_held(held.lease, tx.now_ms)
+    for lease in stopping(about, context.caller.principal, open_leases(tx, about)):
+        raise lease_held(lease, tx.now_ms)
 
 
 def _load(context: Context) -> reading.Loaded:

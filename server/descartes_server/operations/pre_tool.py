@@ -10,7 +10,7 @@ import os
 import re
 import sqlite3
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +46,13 @@ class ToolCall(msgspec.Struct, frozen=True):
     cwd: str = ""
 
 
-def main() -> int:
-    """Read one call from standard input, answer on standard output, and return the exit status."""
+def main(*, warn: bool = False) -> int:
+    """Read one call from standard input, answer on standard output, and return the exit status.
+
+    With WARN the person is told, and nothing is denied.
+    """
     try:
-        answer = answer_to(sys.stdin.buffer.read(LARGEST_BYTES))
+        answer = answer_to(sys.stdin.buffer.read(LARGEST_BYTES), warn=warn)
     except (DescartesError, OSError, sqlite3.Error) as problem:
         sys.stderr.write(f"descartes hook pre-tool: {problem}\n")
         return BROKEN
@@ -61,7 +64,7 @@ def main() -> int:
     return 0
 
 
-def answer_to(data: bytes) -> dict[str, Any] | None:
+def answer_to(data: bytes, *, warn: bool = False) -> dict[str, Any] | None:
     """Return the decision about the call in DATA, None where there is nothing against it."""
     call = _read(data)
     folder = Path(call.cwd or Path.cwd())
@@ -74,9 +77,11 @@ def answer_to(data: bytes) -> dict[str, Any] | None:
         refused = {} if watch.is_quiet else _refused(watch, call, files)
         if refused:
             what = {"hook": "pre-tool", "tool": call.tool_name}
-            guarding.record(place, watch.who, "bypassed" if off else "refused", what, refused)
+            outcome: guarding.Outcome = "bypassed" if off else "warned" if warn else "refused"
+            guarding.record(place, watch.who, outcome, what, refused)
             if not off:
-                return _denial(call, refused)
+                reason = _reason(call, refused)
+                return {"systemMessage": reason} if warn else _denial(reason)
     return None
 
 
@@ -142,18 +147,21 @@ def _edited(text: str, edits: Any) -> str:
     return text
 
 
-def _denial(call: ToolCall, refused: Refusals) -> dict[str, Any]:
+def _reason(call: ToolCall, refused: Refusals) -> str:
     lease = next(iter(refused.values()))
-    reason = "\n".join(
+    return "\n".join(
         [
             f"{call.tool_name} would change what somebody else holds:",
             *guarding.explained(refused),
             f"Work on something else, or ask for it: descartes lease request {lease.path} 'why you need it'",
         ]
     )
-    output: Mapping[str, str] = {
+
+
+def _denial(reason: str) -> dict[str, Any]:
+    output = {
         "hookEventName": "PreToolUse",
         "permissionDecision": "deny",
         "permissionDecisionReason": reason,
     }
-    return {"hookSpecificOutput": dict(output)}
+    return {"hookSpecificOutput": output}
