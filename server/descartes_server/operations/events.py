@@ -9,6 +9,7 @@ from typing import Any
 
 import descartes_core.memory.events
 import descartes_core.store.event_data
+import descartes_core.store.retention
 import descartes_core.timetravel.events
 import descartes_core.trace.entries
 import descartes_core.vault.audit  # noqa: F401  (they register)
