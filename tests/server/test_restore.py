@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import re
+import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +134,22 @@ async def test_what_cannot_be_is_said_in_a_sentence(descartes: Descartes, worksp
     assert refused.status == 1 and "git is in the middle of a merge" in refused.err
 
 
-async def test_doctor_says_that_nothing_was_interrupted(descartes: Descartes, workspace: Path) -> None:
-    fixed = await answer(descartes, "doctor", "--fix")
-    told = [each["found"] for each in fixed["findings"] if each["area"] == "fix"]
-    assert told[0] == "no restore was interrupted"
+@pytest.mark.ledger("D-22")
+async def test_doctor_puts_an_interrupted_restore_right(descartes: Descartes, workspace: Path) -> None:
+    repository(workspace, FILES)
+    run, events = await run_of(descartes, workspace)
+    before, state = tree(workspace), private_state(workspace)
+    assert (await descartes("hub", "stop")).status == 0
+    helper = Path(__file__).parent.parent / "support" / "restore_process.py"
+    killed = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(helper), str(workspace), run, events[0]["id"], "9"),
+        env=os.environ | {"PYTHONPATH": str(helper.parent.parent)},
+    )
+    assert await asyncio.wait_for(killed.wait(), 60) == -signal.SIGKILL
+    assert tree(workspace) != before
+    found = await descartes("doctor", "--json")
+    assert found.status == 1 and "a restore was interrupted" in found.out
+    fixed = await descartes("doctor", "--fix", "--json")
+    told = [each["found"] for each in json.loads(fixed.out)["findings"] if each["area"] == "fix"]
+    assert fixed.status == 0 and "has been rolled back" in told[0] and "tables rebuilt" in told[1]
+    assert tree(workspace) == before and private_state(workspace) == state

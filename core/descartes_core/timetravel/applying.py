@@ -18,7 +18,7 @@ from descartes_core.store import Store
 from descartes_core.timetravel.body import HUB, Body, Kept
 from descartes_core.timetravel.manifest import Manifest, shown
 from descartes_core.timetravel.moving import Moving
-from descartes_core.timetravel.plan import Plan
+from descartes_core.timetravel.plan import Plan, leased_as
 from descartes_core.timetravel.shapes import FileDone, Problem, Restored, Step
 from descartes_core.timetravel.sharing import Sharing
 
@@ -52,11 +52,15 @@ class Work:
 class Applying:
     """Does what a `Work` says, or nothing. Concurrency: its caller has the body for itself."""
 
-    def __init__(self, store: Store, body: Body, sharing: Sharing, moving: Moving) -> None:
+    def __init__(
+        self, store: Store, body: Body, sharing: Sharing, moving: Moving, at: Callable[[str], None]
+    ) -> None:
+        """AT(name) is called at each step, so that a test can have it fail there."""
         self._store = store
         self._body = body
         self._sharing = sharing
         self._moving = moving
+        self._at = at
 
     async def perform(self, work: Work) -> Restored:
         """Do WORK and return what was done.
@@ -76,6 +80,7 @@ class Applying:
             raise
 
     async def _perform(self, work: Work) -> Restored:
+        self._at("verify")
         self._verify()
         if work.then is None:
             await self.step(work, "backup", "no file changes, so none had to be kept")
@@ -83,6 +88,7 @@ class Applying:
             await work.more(work)
             await self._store.append(self._ending(work, Plan(), None, None))
             return _result(work, Plan())
+        self._at("backup")
         also = [path for path, entry in work.then.entries.items() if entry.kind != "folder"]
         backup = await self._keep(work, "backup", also)
         planned = work.plan(backup.snapshot.manifest)
@@ -90,7 +96,7 @@ class Applying:
         await self.step(
             work, "backup", f"the files as they are now are kept in refs/descartes/{_ref(backup)}"
         )
-        leased = [shown(each.path) for each in planned.changes if not each.is_folder]
+        leased = [shown(path) for path in leased_as(planned.changes)]
         async with self._sharing.held(leased, work.by, self._store.clock.now_ms()):
             return await self._move(work, planned, backup, also)
 
@@ -100,6 +106,7 @@ class Applying:
         try:
             await asyncio.to_thread(moving.stage, work.id, planned.changes, repository)
             await asyncio.to_thread(moving.swap)
+            self._at("check")
             restored = await self._keep(work, "restored", also)
             _check(planned, restored.snapshot.manifest)
             await self.step(work, "checkout", _told(planned))

@@ -37,6 +37,14 @@ class Change:
         return all(each is None or each.kind == "folder" for each in (self.before, self.after))
 
 
+def leased_as(changes: Iterable[Change]) -> list[str]:
+    """Return the files of CHANGES that can be leased; a lease on a link is one on what it leads to."""
+    return [each.path for each in changes if (each.before or each.after or FOLDER).kind == "file"]
+
+
+FOLDER = Entry("folder")
+
+
 @dataclass
 class Plan:
     """The CHANGES by path; files that cannot be put back and why (MISSING); what forbids it all (BLOCKED)."""

@@ -111,7 +111,7 @@ class Previewing:
 
     async def _files(self, planned: Plan, edited: set[str], by: Principal) -> list[FileChange]:
         changes = _worth_showing(planned.changes)
-        leased = await self._sharing.in_the_way([shown(each.path) for each in changes], by)
+        leased = await self._sharing.in_the_way([shown(path) for path in plans.leased_as(changes)], by)
         return [
             FileChange(
                 path=shown(each.path) + ("/" if each.is_folder else ""),

@@ -74,7 +74,7 @@ class Restores:
         """What became of a restore that an earlier hub had not finished."""
         sharing = Sharing(leases, body.root, unsaved_in)
         moving = Moving(body.root, body.state / "restore" / "current", at)
-        self._applying = Applying(store, body, sharing, moving)
+        self._applying = Applying(store, body, sharing, moving, at)
         self._previewing = Previewing(store, body, sharing, ignores_case=ignores_case)
 
     async def recover(self) -> str | None:

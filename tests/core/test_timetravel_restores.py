@@ -1,0 +1,385 @@
+"""Restores: looked at first, all or nothing, undone, done again, never at the cost of a person's work."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from descartes_core.errors import (
+    InvalidParams,
+    LeaseHeld,
+    NotFound,
+    RestoreConflict,
+    RunNotFound,
+    StoreUnavailable,
+    Unsupported,
+)
+from descartes_core.timetravel.journal import KEPT
+from support.running import ANN, BOB, call
+from support.time_machine import TimeMachine
+from support.trees import git, private_state, repository, tree, write
+
+FILES: dict[str, str | bytes] = {"a.lisp": "(a)\n", "src/b.lisp": "(b)\n", "c.txt": "keep\n"}
+DOES = "rm src/b.lisp; echo changed > a.lisp; mkdir new; echo n > new/file; chmod +x c.txt; ln -s a.lisp l"
+
+
+class Faults:
+    """Has a restore fail at the step named NAME, or at its Nth, with ERROR."""
+
+    def __init__(self) -> None:
+        self.name: str | None = None
+        self.seen: list[str] = []
+        self.do: Callable[[str], None] | None = None
+
+    def __call__(self, name: str) -> None:
+        self.seen.append(name)
+        if self.do is not None and (self.name is None or name == self.name):
+            self.do(name)
+
+
+@pytest.fixture
+def faults() -> Faults:
+    return Faults()
+
+
+@pytest.fixture
+async def machine(workspace: Path, faults: Faults) -> AsyncIterator[TimeMachine]:
+    repository(workspace, FILES)
+    write(workspace, {"untracked": "u", "staged": "s"})
+    git(workspace, "add", "staged")
+    made = await TimeMachine.open(workspace, at=faults)
+    yield made
+    await made.close()
+
+
+@pytest.mark.ledger("D-26")
+async def test_undo_and_redo_are_exact(machine: TimeMachine, workspace: Path) -> None:
+    before, state = tree(workspace), private_state(workspace)
+    run = await machine.shell(DOES)
+    write(workspace, {"untracked": "changed by hand", "more": "m"})
+    after = tree(workspace)
+    done = await machine.restore(run.id)
+    assert done.complete and tree(workspace) == before
+    undone = await machine.restores.undo(ANN)
+    assert undone.kind == "undo" and tree(workspace) == after
+    await machine.restores.redo(ANN)
+    assert tree(workspace) == before
+    await machine.restores.undo(ANN)
+    assert tree(workspace) == after and private_state(workspace) == state
+    with pytest.raises(NotFound, match="no restore to undo"):
+        await machine.restores.undo(ANN)
+
+
+@pytest.mark.slow
+async def test_ten_restores_can_be_undone(machine: TimeMachine, workspace: Path) -> None:
+    run = await machine.shell("echo run > a.lisp")
+    ends = (await machine.bench.events(run.id))[-1].id
+    for number in range(KEPT + 2):
+        await machine.restore(run.id, ends if number % 2 else None)
+    kept = [name for name in machine.body.snapshots.repository.refs("undo/") if name.endswith("before")]
+    assert len(kept) == KEPT
+    for number in range(KEPT):
+        await machine.restores.undo(ANN)
+        assert (workspace / "a.lisp").read_text() == ("run\n" if number % 2 else "(a)\n")
+    with pytest.raises(NotFound):
+        await machine.restores.undo(ANN)
+    for _ in range(KEPT):
+        await machine.restores.redo(ANN)
+    assert (workspace / "a.lisp").read_text() == "run\n"
+
+
+async def test_what_a_person_did_since_is_not_undone_unless_forced(
+    machine: TimeMachine, workspace: Path
+) -> None:
+    run = await machine.shell(DOES)
+    await machine.restore(run.id)
+    write(workspace, {"a.lisp": "mine", "other": "mine"})
+    mine = tree(workspace)
+    with pytest.raises(RestoreConflict, match=r"a\.lisp was changed since the restore") as refused:
+        await machine.restores.undo(ANN)
+    assert refused.value.data["paths"] == ["a.lisp"] and tree(workspace) == mine
+    await machine.restores.undo(ANN, force=True)
+    assert (workspace / "a.lisp").read_text() == "changed\n" and (workspace / "other").read_text() == "mine"
+    await machine.restores.redo(ANN, force=True)
+    assert (workspace / "other").read_text() == "mine"
+
+
+@pytest.mark.ledger("S-08")
+async def test_a_preview_says_everything_and_changes_nothing(machine: TimeMachine, workspace: Path) -> None:
+    run = await machine.shell(DOES)
+    write(workspace, {"c.txt": "mine", "a.lisp": "mine too"})
+    machine.bench.unsaved["c.txt"] = "Emacs"
+    await machine.bench.leases.acquire("a.lisp", BOB)
+    before = tree(workspace)
+    preview = await machine.preview(run.id)
+    assert tree(workspace) == before
+    found = {each.path: each for each in preview.files}
+    assert {path: each.change for path, each in found.items()} == {
+        "a.lisp": "modify",
+        "c.txt": "modify",
+        "l": "delete",
+        "new/file": "delete",
+        "src/b.lisp": "create",
+    }
+    assert {path for path, each in found.items() if each.user_edited} == {"a.lisp", "c.txt"}
+    assert found["c.txt"].unsaved == "Emacs" and found["a.lisp"].leased_by == BOB
+    assert [path for path, each in found.items() if each.leased_by] == ["a.lisp"]
+    names = [each.name for each in preview.newest_after]
+    assert preview.events_after == len(names) and "tool.completed" in names and preview.refused is None
+    assert preview.to.name == "run.spawned"
+    with pytest.raises(LeaseHeld, match="Bob"):
+        await machine.restores.apply(await machine.request(run.id), preview.id, ANN)
+    assert tree(workspace) == before
+    chosen = await machine.request(run.id, paths=["src", "c.txt"])
+    await machine.restores.apply(chosen, preview.id, ANN)
+    assert (workspace / "src" / "b.lisp").exists() and (workspace / "c.txt").read_text() == "keep\n"
+    assert (workspace / "a.lisp").read_text() == "mine too" and (workspace / "l").is_symlink()
+    assert [lease.holder for lease in await machine.bench.leases.list()] == [BOB]
+
+
+async def test_a_tree_that_changed_since_the_preview_is_a_conflict(
+    machine: TimeMachine, workspace: Path
+) -> None:
+    run = await machine.shell(DOES)
+    request = await machine.request(run.id)
+    preview = await machine.restores.preview(request, ANN)
+    write(workspace, {"c.txt": "mine", "brand-new": "mine"})
+    mine = tree(workspace)
+    with pytest.raises(RestoreConflict, match="changed since the preview") as refused:
+        await machine.restores.apply(request, preview.id, ANN)
+    assert refused.value.data["paths"] == ["brand-new", "c.txt"] and tree(workspace) == mine
+    # What was not chosen may have changed.
+    chosen = await machine.request(run.id, paths=["src"])
+    await machine.restores.apply(chosen, preview.id, ANN)
+    assert (workspace / "src" / "b.lisp").exists() and (workspace / "c.txt").read_text() == "mine"
+
+
+async def test_what_makes_no_sense_is_refused(machine: TimeMachine, workspace: Path) -> None:
+    run, other = await machine.shell("echo 1 > x"), await machine.shell("echo 2 > y")
+    preview = await machine.preview(run.id)
+    request = await machine.request(run.id)
+    first = await machine.first(run.id)
+    for error, attempt in (
+        (RunNotFound, machine.preview("run_beef", first)),
+        (NotFound, machine.preview(run.id, "evt_beef")),
+        (InvalidParams, machine.preview(run.id, await machine.first(other.id))),
+        (InvalidParams, machine.preview(run.id, "1999-01-01T00:00:00Z")),
+        (InvalidParams, machine.preview(run.id, bodies=[])),
+        (InvalidParams, machine.preview(run.id, paths=["never"])),
+        (InvalidParams, machine.preview(run.id, paths=["../outside"])),
+        (Unsupported, machine.preview(run.id, bodies=["body", "image"])),
+        (NotFound, machine.restores.apply(request, first, ANN)),
+        (RestoreConflict, machine.restores.apply(await machine.request(other.id), preview.id, ANN)),
+    ):
+        with pytest.raises(error):
+            await attempt
+    assert {"x", "y"} <= set(tree(workspace))
+
+
+@pytest.mark.ledger("D-22")
+@pytest.mark.parametrize("doing", ["merge", "rebase", "cherry-pick"])
+async def test_nothing_is_restored_in_the_middle_of_a_merge(
+    machine: TimeMachine, workspace: Path, doing: str
+) -> None:
+    run = await machine.shell(DOES)
+    git(workspace, "stash", "--quiet", "--include-untracked")
+    for branch in ("other", "main"):
+        git(workspace, "checkout", "--quiet", "-B", branch)
+        write(workspace, {"a.lisp": branch})
+        git(workspace, "commit", "--quiet", "--all", "--message", branch)
+        if branch == "other":
+            git(workspace, "checkout", "--quiet", "--detach", "HEAD~")
+    git(workspace, doing, "other", check=False)
+    preview = await machine.preview(run.id)
+    assert preview.refused is not None and "in the middle of a" in preview.refused
+    before, state = tree(workspace), private_state(workspace)
+    with pytest.raises(RestoreConflict, match=f"Expected no {doing} under way"):
+        await machine.restores.apply(await machine.request(run.id), preview.id, ANN)
+    assert (tree(workspace), private_state(workspace)) == (before, state)
+    git(workspace, doing, "--abort")
+    assert (await machine.restore(run.id)).complete
+
+
+STEPS = ["verify", "backup", "staged", "swapped", "check", "moved"]
+"""Behind `moved` everything has its place, and the restore is finished."""
+
+
+@pytest.mark.ledger("D-21")
+@pytest.mark.parametrize("step", STEPS[:-1])
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), PermissionError(13, "Denied")])
+async def test_a_failure_at_any_step_leaves_everything_as_it_was(
+    machine: TimeMachine, workspace: Path, faults: Faults, step: str, error: OSError
+) -> None:
+    run = await machine.shell(DOES)
+    before, state = tree(workspace), private_state(workspace)
+
+    def fail(name: str) -> None:
+        raise error
+
+    faults.name, faults.do = step, fail
+    with pytest.raises(StoreUnavailable, match="everything is as it was before"):
+        await machine.restore(run.id)
+    assert (tree(workspace), private_state(workspace)) == (before, state)
+    failed = await machine.bench.events(type="restore.failed")
+    assert [event.data["rolledBack"] for event in failed] == [True]
+    assert list(await machine.bench.leases.list()) == []
+    faults.do = None
+    assert (await machine.restore(run.id)).complete
+
+
+@pytest.mark.slow
+async def test_a_failure_at_any_instant_leaves_everything_as_it_was(
+    machine: TimeMachine, workspace: Path, faults: Faults
+) -> None:
+    run = await machine.shell(DOES)
+    before = tree(workspace)
+    await machine.restore(run.id)
+    restored, instants = tree(workspace), [*faults.seen]
+    await machine.restores.undo(ANN)
+    for number in range(instants.index("moved")):
+        faults.seen.clear()
+
+        def fail(name: str, number: int = number) -> None:
+            if len(faults.seen) == number + 1:
+                raise OSError(28, "No space left on device")
+
+        faults.do = fail
+        with pytest.raises(StoreUnavailable):
+            await machine.restore(run.id)
+        assert tree(workspace) == before, instants[number]
+    faults.do = None
+    await machine.restore(run.id)
+    assert tree(workspace) == restored
+
+
+async def test_a_restore_that_is_cancelled_is_rolled_back(
+    machine: TimeMachine, workspace: Path, faults: Faults
+) -> None:
+    run = await machine.shell(DOES)
+    before = tree(workspace)
+    loop, gone = asyncio.get_running_loop(), threading.Event()
+
+    def cancel(name: str) -> None:
+        loop.call_soon_threadsafe(lambda: (restoring.cancel(), gone.set()))
+        assert gone.wait(30)
+
+    request = await machine.request(run.id)
+    preview = await machine.restores.preview(request, ANN)
+    restoring = asyncio.ensure_future(machine.restores.apply(request, preview.id, ANN))
+    faults.name, faults.do = "swapped", cancel
+    with pytest.raises(asyncio.CancelledError):
+        await restoring
+    faults.do = None
+    assert tree(workspace) == before
+    assert (await machine.restore(run.id)).complete
+
+
+async def test_a_step_waits_while_files_are_restored_and_a_restore_does_not_wait_for_a_step(
+    machine: TimeMachine, workspace: Path, faults: Faults
+) -> None:
+    run = await machine.shell(DOES)
+    loop, at_check, go_on = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+
+    def wait(name: str) -> None:
+        loop.call_soon_threadsafe(at_check.set)
+        asyncio.run_coroutine_threadsafe(go_on.wait(), loop).result(30)
+
+    faults.name, faults.do = "swapped", wait
+    restoring = asyncio.ensure_future(machine.restore(run.id))
+    await asyncio.wait_for(at_check.wait(), 30)
+    step = asyncio.ensure_future(machine.body.before_step("run_2", "call_1", "shell"))
+    await asyncio.sleep(0)
+    assert not step.done()
+    go_on.set()
+    assert (await restoring).complete
+    await step
+    faults.do = None
+    request = await machine.request(run.id)
+    preview = await machine.restores.preview(request, ANN)
+    with pytest.raises(RestoreConflict, match="no run is changing files"):
+        await machine.restores.apply(request, preview.id, ANN)
+    await machine.body.after_step("run_2", "call_1")
+    assert (await machine.restores.apply(request, preview.id, ANN)).complete
+
+
+async def test_a_file_that_is_written_through_an_open_handle_is_kept(
+    machine: TimeMachine, workspace: Path, faults: Faults
+) -> None:
+    run = await machine.shell(DOES)
+    before = tree(workspace)
+    with (workspace / "a.lisp").open("a") as mine:
+
+        def write_more(name: str) -> None:
+            mine.write("a person's last line\n")
+            mine.flush()
+
+        faults.name, faults.do = "check", write_more
+        with pytest.raises(RestoreConflict, match=r"a\.lisp"):
+            await machine.restore(run.id)
+    kind, content, mode = before["a.lisp"]
+    assert tree(workspace) == before | {"a.lisp": (kind, content + b"a person's last line\n", mode)}
+
+
+async def test_a_moment_between_two_steps_and_people_who_edit_meanwhile(
+    machine: TimeMachine, workspace: Path
+) -> None:
+    turns = [call("shell", command="echo one > a.lisp"), call("shell", command="echo two > src/b.lisp")]
+    model = machine.bench.script(*turns, name=".descartes/steps.jsonl")
+    run = await machine.bench.spawn(model=model, tool_level="full")
+    await machine.bench.answer(run.id, "accept")
+
+    async def asked_again() -> Any:
+        return [each for each in await machine.bench.questions.list(run=run.id) if each.data.get("callId")]
+
+    await machine.bench.until(asked_again)
+    write(workspace, {"c.txt": "mine, between the steps"})
+    await machine.bench.answer(run.id, "accept")
+    await machine.bench.ended(run.id)
+    ends = [event for event in await machine.bench.events(run.id) if event.name == "tool.completed"]
+    middle = await machine.preview(run.id, ends[0].id)
+    assert {each.path: each.user_edited for each in middle.files} == {"src/b.lisp": False, "c.txt": True}
+    await machine.restore(run.id, ends[0].id)
+    assert (workspace / "a.lisp").read_text() == "one\n" and (workspace / "src/b.lisp").read_text() == "(b)\n"
+
+
+async def test_a_process_is_one_step_and_everything_it_did_comes_back(
+    machine: TimeMachine, workspace: Path
+) -> None:
+    before = tree(workspace)
+    run = await machine.bench.command("sh", "-c", "rm -r src; echo x > y; ln -s y z; chmod 600 a.lisp")
+    await machine.bench.ended(run.id)
+    assert {each.change for each in (await machine.preview(run.id)).files} == {"create", "delete", "mode"}
+    assert (await machine.restore(run.id)).complete and tree(workspace) == before
+
+
+async def test_a_run_goes_on_when_its_files_cannot_be_kept_and_there_is_no_going_back(
+    machine: TimeMachine, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine.body.snapshots, "take", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+    run = await machine.shell("echo 1 > x")
+    assert run.status == "completed" and (workspace / "x").exists()
+    failed = await machine.bench.events(type="body.snapshot.failed")
+    assert {event.data["when"] for event in failed} == {"start", "before", "after", "end"}
+    with pytest.raises(NotFound, match="were not kept"):
+        await machine.preview(run.id)
+
+
+async def test_files_on_another_disk_are_left_as_they_are(
+    machine: TimeMachine, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = await machine.shell("echo 1 > a.lisp")
+    before = tree(workspace)
+
+    def refuse(path: Path, target: Path) -> Path:
+        raise OSError(18, "Invalid cross-device link")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", refuse)
+        with pytest.raises(RestoreConflict, match="lies on another file system"):
+            await machine.restore(run.id)
+    assert tree(workspace) == before
