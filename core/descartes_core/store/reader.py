@@ -102,6 +102,9 @@ class Reader:
         source, among, unknown = _ID_SOURCES.get(kind, (table, column, NotFound))
         wanted = prefix if prefix.startswith(f"{kind}_") else f"{kind}_{prefix}"
         found = await self._ids_from(source, among, wanted)
+        if not found and kind == "ses":
+            # A session that came from a file, or that its program named, has the id that it had there.
+            wanted, found = prefix, await self._ids_from(source, among, prefix)
         noun = _KIND_NAMES.get(kind, kind)
         if not found:
             raise unknown(f"No {noun} has an id that begins with {prefix!r}; look at the list")

@@ -6,7 +6,9 @@
      ├── ArtifactNotFound, ArtifactTooLarge, ArtifactInvalidName
      └── ValidationFailed
 
-What goes wrong in agents, dispatchers and planners is not raised: it stands in their results.
+Those for which Python has a class of its own are of that class too: a program written for the document's own
+library goes on catching what it caught. What goes wrong in agents, dispatchers and planners is not raised:
+it stands in their results.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ class SessionNotFound(SessionError):
     at_doors = NotFound
 
 
-class SessionCorrupted(SessionError):
+class SessionCorrupted(SessionError, ValueError):
     code = "session_corrupted"
 
 
@@ -52,12 +54,12 @@ class LoadFailed(SessionError):
     code = "persist_load_failed"
 
 
-class FileNotFound(SessionError):
+class FileNotFound(SessionError, FileNotFoundError):
     code = "persist_file_not_found"
     at_doors = NotFound
 
 
-class SchemaMismatch(SessionError):
+class SchemaMismatch(SessionError, ValueError):
     code = "persist_schema_mismatch"
     at_doors = Unsupported
 
@@ -67,14 +69,14 @@ class ArtifactNotFound(SessionError):
     at_doors = NotFound
 
 
-class ArtifactTooLarge(SessionError):
+class ArtifactTooLarge(SessionError, ValueError):
     code = "artifact_too_large"
     at_doors = TooLarge
 
 
-class ArtifactInvalidName(SessionError):
+class ArtifactInvalidName(SessionError, ValueError):
     code = "artifact_invalid_name"
 
 
-class ValidationFailed(SessionError):
+class ValidationFailed(SessionError, ValueError):
     code = "validation_error"

@@ -47,16 +47,17 @@ def new_log(session: str) -> Path:
             ) from None
 
 
+def own_log(session: str) -> Path | None:
+    """Return the log in the user's folder that was made for SESSION, the last one if there are several."""
+    found = {_number(path, session): path for path in sessions().glob(f"{_name(session)}*.db")}
+    numbers = sorted((number for number in found if number is not None), reverse=True)
+    return next((found[number] for number in numbers if _has(found[number], session)), None)
+
+
 def log_of(session: str) -> Path | None:
-    """Return the log in the user's folder that has SESSION, the last one written when several have."""
-    folder = sessions()
-    own = [path for path in folder.glob(f"{_name(session)}*.db") if _number(path, session) is not None]
-    for path in sorted(own, key=lambda path: _number(path, session) or 0, reverse=True):
-        if _has(path, session):
-            return path
-    # A fork lives in the log of its parent.
-    others = sorted(set(folder.glob("*.db")) - set(own))
-    return next((path for path in others if _has(path, session)), None)
+    """Return the log in the user's folder that has SESSION, its own or, for a fork, that of its parent."""
+    logs = sorted(sessions().glob("*.db"))
+    return own_log(session) or next((path for path in logs if _has(path, session)), None)
 
 
 def workspace_log(workspace: str | os.PathLike[str]) -> Path:

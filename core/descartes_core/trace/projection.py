@@ -36,7 +36,7 @@ def _apply(tx: Executes, event: Event) -> None:
 def _begin(tx: Executes, event: Event, max_artifact_size: int | None) -> None:
     tx.execute(
         _INSERT,
-        (event.session, event.seq, "session", event.actor.name, None, max_artifact_size, event.at, event.at),
+        (event.session, event.seq, "session", None, None, max_artifact_size, event.at, event.at),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,28 +111,30 @@ class SessionReader:
     def records(self, session: SessionRow, limit: int | None = None) -> Sequence[Record]:
         """Return the last LIMIT entries of SESSION, all of them without one, in order."""
         segments = self.segments(session)
-        counts = [self._count(segment) for segment in segments]
-        wanted = sum(counts) if limit is None else limit
         found: list[Record] = []
         for place in range(len(segments) - 1, -1, -1):
-            if wanted <= 0:
+            wanted = -1 if limit is None else limit - len(found)
+            if wanted == 0:
                 break
-            part = list(self._part(segments[place], wanted, sum(counts[: place + 1])))
-            found[:0] = part
-            wanted -= len(part)
+            found[:0] = self._part(segments[: place + 1], wanted)
         return found
 
     def _count(self, segment: Segment) -> int:
         source, parameters = segment.source()
         return int(next(iter(self._rows(f"SELECT count(*) AS n {source}", parameters)), {"n": 0})["n"])
 
-    def _part(self, segment: Segment, limit: int, last: int) -> Iterator[Record]:
-        """Yield the last LIMIT entries of SEGMENT, the very last of which has the number LAST."""
+    def _part(self, segments: Sequence[Segment], limit: int) -> Sequence[Record]:
+        """Return the last LIMIT entries of the last of SEGMENTS, all of them when it is negative."""
+        segment = segments[-1]
         source, parameters = segment.source()
-        order = "seq" if segment.session.kind == "run" else "version"
+        of_run = segment.session.kind == "run"
+        order = "seq" if of_run else "version"
         found = self._rows(
             f"SELECT {event_rows.PUBLISHED} {source} ORDER BY {order} DESC LIMIT ?", (*parameters, limit)
         )
-        for place, row in enumerate(reversed(found), last - len(found) + 1):
-            event = event_rows.published(tuple(row.values()))
-            yield record_of_run(event, place) if segment.session.kind == "run" else record_of(event)
+        events = [event_rows.published(tuple(row.values())) for row in reversed(found)]
+        if not of_run:
+            return [record_of(event) for event in events]
+        # Events of runs have no number of their own in a trajectory: they are counted.
+        last = sum(self._count(each) for each in segments)
+        return [record_of_run(event, n) for n, event in enumerate(events, last - len(events) + 1)]

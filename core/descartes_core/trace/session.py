@@ -61,7 +61,7 @@ class Session:
         name = values.check_name(new_id("ses") if session_id is None else session_id, "the id of a session")
         if type(max_artifact_size) is not int or max_artifact_size < 0:
             raise ValidationFailed(f"Expected a size in bytes, got {max_artifact_size!r}; give 0 or more")
-        if workspace is None and places.log_of(name) is not None:
+        if workspace is None and session_id is not None and places.own_log(name) is not None:
             raise _taken(name)
         log = places.new_log(name) if workspace is None else places.workspace_log(workspace)
         store = _store(log, workspace, clock)
