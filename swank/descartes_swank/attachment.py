@@ -59,15 +59,16 @@ async def attach(connection: Connection) -> int:
     return first_id
 
 
-async def greet(connection: Connection) -> ImageInfo:
+async def greet(connection: Connection, deadline_s: float | None = None) -> ImageInfo:
     """Return who is behind CONNECTION. Errors: `NotSwank`; `LispLost` when it hangs up."""
+    limit_s = GREETING_S if deadline_s is None else deadline_s
     try:
-        async with asyncio.timeout(GREETING_S):
+        async with asyncio.timeout(limit_s):
             form = await connection.rex([Symbol("swank:connection-info")])
             if await _is_slynk(connection, plist(form).get(":features") or []):
                 raise NotSwank("is Slynk, the server of SLY, whose calls are not Swank's")
     except TimeoutError:
-        raise NotSwank(f"said nothing for {GREETING_S:g} s") from None
+        raise NotSwank(f"said nothing for {limit_s:g} s") from None
     except ReaderError:
         raise NotSwank("does not know Swank's functions") from None
     return _image_info(form)

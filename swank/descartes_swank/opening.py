@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from .session import Lisp
 
 
-async def opened(make: Callable[[bool], Lisp], way: Way, secret: str | None, *, plain: bool) -> Lisp:
+async def opened(
+    make: Callable[[bool], Lisp], way: Way, secret: str | None, *, plain: bool, deadline_s: float | None
+) -> Lisp:
     """Return a session over WAY; MAKE gives it, plain when it is to use Swank's own calls alone.
 
+    Who answers has DEADLINE_S to say who it is.
     Errors: `LispLost`, one sentence, when nothing answers there, it is no Swank or SECRET is wrong.
     """
     lisp = make(plain)
@@ -29,7 +32,7 @@ async def opened(make: Callable[[bool], Lisp], way: Way, secret: str | None, *, 
 
     connection = await Connection.open("", 0, secret=secret, on_event=hear, way=way)
     try:
-        info = await greet(connection)
+        info = await greet(connection, deadline_s)
         if not plain and info.implementation != "SBCL":
             lisp = make(True)
         lisp.connection, lisp.info = connection, info

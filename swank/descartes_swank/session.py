@@ -85,16 +85,21 @@ class Lisp(Compiling, Systems, Breakpoints):
         way: Way | None = None,
         paths: Paths = SAME,
         plain: bool = False,
+        deadline_s: float | None = None,
     ) -> Lisp:
         """Return a session with the image at HOST and PORT; LISTENER hears what happens in it.
 
         SECRET: sent first; without it the first line of `~/.slime-secret` if there is one, as SLIME does.
         WAY: how one gets there, when that is not a connection from here. PATHS: what it calls files here.
-        PLAIN: by Swank's own calls alone, as with a Lisp that is no SBCL.
+        PLAIN: by Swank's own calls alone, as with a Lisp that is no SBCL. DEADLINE_S: for its first answer.
         Errors: `LispLost` when nothing answers there, when it is no Swank, or when the secret was wrong.
         """
         way = way or TcpWay(host, port)
-        return await opened(lambda plain: cls._of_kind(plain, listener, paths), way, secret, plain=plain)
+
+        def make(plain: bool) -> Lisp:
+            return cls._of_kind(plain, listener, paths)
+
+        return await opened(make, way, secret, plain=plain, deadline_s=deadline_s)
 
     @classmethod
     def _of_kind(cls, plain: bool, listener: Listener | None, paths: Paths) -> Lisp:

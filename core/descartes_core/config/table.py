@@ -152,6 +152,40 @@ class MemorySettings(Group, frozen=True):
     ] = 0.6
 
 
+class PerformanceSettings(Group, frozen=True):
+    """How much is done at once, kept and waited for."""
+
+    max_concurrent_agents: Annotated[
+        int,
+        row(
+            "How many runs work at the same time; a further one stays `idle` until one ends."
+            " Runs that are paused or wait for an answer do not count.",
+            ge=1,
+        ),
+    ] = 5
+    connection_pool_size: Annotated[
+        int,
+        row("How many connections a process keeps to the log, each for one read at a time.", ge=1, le=100),
+    ] = 10
+    connection_timeout_secs: Annotated[
+        float, row("Seconds in which a Lisp that is connected to must answer.", gt=0, le=86_400)
+    ] = 30
+    enable_response_cache: Annotated[
+        bool, row("Whether an answer about the log's events is given again while no event came.")
+    ] = True
+    cache_ttl_secs: Annotated[
+        float, row("Seconds after which such an answer is looked up again in any case.", ge=0)
+    ] = 300
+    stream_buffer_size: Annotated[
+        int,
+        row("Bytes of a run's output that one answer of `run.output` holds at most.", ge=16, le=16_777_216),
+    ] = 65_536
+    stream_chunk_size: Annotated[
+        int,
+        row("Bytes of a run's output that one notification to an editor holds at most.", ge=16, le=1_048_576),
+    ] = 4096
+
+
 class PolicyRule(Group, frozen=True):
     """What THEN becomes of the tool calls for which the expression WHEN is true."""
 
@@ -187,6 +221,7 @@ class Settings(Group, frozen=True):
     inline_results: InlineResultSettings = InlineResultSettings()
     memory: MemorySettings = MemorySettings()
     policy: PolicySettings = PolicySettings()
+    performance: PerformanceSettings = PerformanceSettings()
     providers: Annotated[
         dict[str, ProviderSettings],
         row(

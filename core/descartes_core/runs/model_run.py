@@ -38,7 +38,7 @@ class ModelRun:
         self._statuses = job.statuses
         self._status: RunStatus = job.recovered["status"] if job.recovered else "initializing"
         self._conversation = Conversation()
-        self._output = Output(job.places.output, job.record.id, job.around.on_output)
+        self._output = Output(job.places.output, job.record.id, job.around.on_output, job.around.settings)
         self._executor = self._make_executor()
         self._task: asyncio.Task[Any] | None = None
         self._ended = asyncio.Event()

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import codecs
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, Literal
 
+from descartes_core.config.table import Settings
 from descartes_core.errors import InvalidParams
 from descartes_core.model import Shape
 
 Stream = Literal["stdout", "stderr"]
 STREAMS: Final[tuple[Stream, ...]] = ("stdout", "stderr")
-SHOWN_BYTES = 262_144
 QUICKEST_SECONDS, SLOWEST_SECONDS = 0.02, 0.5
 
 
@@ -30,7 +30,14 @@ class RunOutput(Shape, frozen=True):
 class Output:
     """The output of one run, in FOLDER."""
 
-    def __init__(self, folder: Path, run: str, listener: Callable[[str, str, str], None] | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        run: str,
+        listener: Callable[[str, str, str], None] | None,
+        settings: Callable[[], Settings] = Settings,
+    ) -> None:
+        self._settings = settings
         self._folder = folder
         self._run = run
         self._listener = listener
@@ -40,15 +47,16 @@ class Output:
         """Append TEXT to STREAM, for runs that have no process of their own."""
         with self.file(stream).open("a", encoding="utf-8", newline="") as file:
             file.write(text)
-        self._tell(stream, text)
+        for piece in _pieces(text, self._settings().performance.stream_chunk_size):
+            self._tell(stream, piece)
 
     def file(self, stream: Stream) -> Path:
         """Return the file of STREAM, its folder made."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self._folder / stream
 
-    def read(self, stream: str, since: int) -> RunOutput:
-        """Return what STREAM has from the byte SINCE on, cut behind a whole character.
+    def read(self, stream: str, since: int, limit: int) -> RunOutput:
+        """Return at most LIMIT bytes of what STREAM has from the byte SINCE on, cut behind a character.
 
         Errors: `InvalidParams`.
         """
@@ -57,13 +65,11 @@ class Output:
         try:
             with (self._folder / _stream(stream)).open("rb") as file:
                 file.seek(since)
-                data = file.read(SHOWN_BYTES + 1)
+                data = file.read(limit + 1)
         except FileNotFoundError:
             data = b""
-        text, used = _decoded(data[:SHOWN_BYTES])
-        return RunOutput(
-            run=self._run, stream=stream, text=text, next=since + used, more=len(data) > SHOWN_BYTES
-        )
+        text, used = _decoded(data[:limit])
+        return RunOutput(run=self._run, stream=stream, text=text, next=since + used, more=len(data) > limit)
 
     async def follow(self) -> None:
         """Tell the listener what processes append, until this is cancelled; files announce nothing."""
@@ -81,14 +87,18 @@ class Output:
             self._told[stream] = file.stat().st_size if file.exists() else 0
 
     def tell_new(self) -> bool:
-        """Tell the listener what was appended since it was last told; return whether there was anything."""
-        found = False
+        """Tell the listener what was appended since it was last told; return whether there was anything.
+
+        Not more of each stream than `performance.streamBufferSize` at a time, so that others have their turn.
+        """
+        found, sizes = False, self._settings().performance
         for stream in STREAMS:
-            piece = self.read(stream, self._told[stream])
+            piece = self.read(stream, self._told[stream], sizes.stream_buffer_size)
             if piece.text:
                 found = True
                 self._told[stream] = piece.next
-                self._tell(stream, piece.text)
+                for part in _pieces(piece.text, sizes.stream_chunk_size):
+                    self._tell(stream, part)
         return found
 
     def _tell(self, stream: Stream, text: str) -> None:
@@ -96,9 +106,22 @@ class Output:
             self._listener(self._run, stream, text)
 
 
-async def read_output(state: Path, run: str, stream: str = "stdout", since: int = 0) -> RunOutput:
-    """Return what RUN, an exact id, wrote on STREAM from the cursor SINCE on; from any process."""
-    return await asyncio.to_thread(Output(state / "output" / run, run, None).read, stream, since)
+async def read_output(
+    state: Path, run: str, stream: str = "stdout", since: int = 0, limit: int = 65_536
+) -> RunOutput:
+    """Return LIMIT bytes of what RUN, an exact id, wrote on STREAM from the cursor SINCE on."""
+    return await asyncio.to_thread(Output(state / "output" / run, run, None).read, stream, since, limit)
+
+
+def _pieces(text: str, limit: int) -> Iterator[str]:
+    """Yield TEXT in pieces of at most LIMIT bytes, each of whole characters."""
+    data = text.encode("utf-8", "surrogatepass")
+    while len(data) > limit:
+        piece, used = _decoded(data[:limit])
+        yield piece
+        data = data[used:]
+    if data:
+        yield data.decode("utf-8", "surrogatepass")
 
 
 def _stream(name: str) -> Stream:

@@ -28,7 +28,7 @@ class ProcessRun:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._output = Output(job.places.output, job.record.id, job.around.on_output)
+        self._output = Output(job.places.output, job.record.id, job.around.on_output, job.around.settings)
         self._starting: asyncio.Future[KeptProcess] | None = None
         self._asking = False
         self._ready = asyncio.Event()
@@ -48,7 +48,8 @@ class ProcessRun:
         finally:
             following.cancel()
             self._kept.close()
-        await asyncio.to_thread(self._output.tell_new)
+        while await asyncio.to_thread(self._output.tell_new):
+            pass
         return _ending(ended)
 
     async def pause(self, by: Principal, *, force: bool) -> None:

@@ -13,7 +13,7 @@ from descartes_core.agents.past import Fork
 from descartes_core.errors import InvalidParams
 from descartes_core.leases import Leases, arbiter
 from descartes_core.leases.words import lease_held
-from descartes_core.memory.memory import advice_data, advice_text
+from descartes_core.memory.memory import Memory, advice_data, advice_text
 from descartes_core.memory.wisdom import Relevant
 from descartes_core.model import Lease, Principal
 from descartes_core.policy.rules import ToolLevel, level_of_child
@@ -23,7 +23,7 @@ from descartes_core.runs.giving import vouches
 from descartes_core.runs.projection import RunRecord
 from descartes_core.runs.request import SpawnRequest
 from descartes_core.runs.statuses import Statuses
-from descartes_core.store import Transaction
+from descartes_core.store import Reader, Transaction
 
 BACKENDS = ("model", "process")
 LEASE_MS = 300_000
@@ -91,6 +91,26 @@ def continued(request: SpawnRequest, origin: RunRecord) -> SpawnRequest:
     )
 
 
+async def session_of(request: SpawnRequest, spawner: RunRecord | None, reader: Reader) -> str | None:
+    """Return the session of a new run: the one that REQUEST names, else that of SPAWNER, the run it is of.
+
+    Errors: `NotFound`; `InvalidParams` for a session beside a fork, which has one.
+    """
+    if request.session is None:
+        return None if spawner is None else spawner.session
+    if request.fork is not None:
+        raise InvalidParams("Expected a session or a fork, got both; a fork is a session of its own")
+    return await reader.resolve("ses", request.session)
+
+
+async def advice_for(record: RunRecord, task: str, memory: Memory | None) -> Sequence[Relevant]:
+    """Return the wisdom of MEMORY that the run of RECORD is told behind its TASK."""
+    # A command reads no messages, and a fork was told when its conversation began.
+    if memory is None or record.backend != "model" or record.fork is not None:
+        return ()
+    return await memory.advice(task)
+
+
 def birth(
     tx: Transaction,
     record: RunRecord,
@@ -100,11 +120,13 @@ def birth(
     by: Principal,
     said: str,
     advice: Sequence[Relevant] = (),
+    *,
+    begins: bool = True,
 ) -> None:
     """Write inside TX what begins a run: that it was spawned, its leases, what it is told, its first status.
 
     SAID is its task; empty for one that goes on with a conversation in which everything was said. ADVICE is
-    told behind it.
+    told behind it. Unless it BEGINS it stays idle, and waits for its turn.
     Errors: `LeaseHeld`, and then nothing of it ever was.
     """
     data = msgspec.to_builtins(record)
@@ -118,7 +140,10 @@ def birth(
         cause = tx.append(journal.event("system", "wisdom.consulted", advice_data(advice), by=by)).id
         told = {"role": "user", "content": advice_text(advice), "messageId": uuid.uuid4().hex}
         tx.append(journal.event("communication", "message", told, by=by, parent=cause))
-    statuses.take(tx, "start", by=by)
+    if begins:
+        statuses.take(tx, "start", by=by)
+    else:
+        statuses.enter_phase(tx, "queued", by=by)
 
 
 def _lease(tx: Transaction, leases: Leases, file: str, record: RunRecord, journal: Journal) -> None:

@@ -8,31 +8,22 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from descartes_core.agents.journal import Journal
 from descartes_core.agents.questions import check_approval
-from descartes_core.agents.run_leases import take_lease
 from descartes_core.config.table import Settings
-from descartes_core.errors import (
-    Cancelled,
-    DescartesError,
-    InvalidParams,
-    InvalidTransition,
-    LeaseHeld,
-    LeaseLost,
-)
+from descartes_core.errors import Cancelled, DescartesError, InvalidTransition
 from descartes_core.leases import Leases
 from descartes_core.memory.memory import Memory
-from descartes_core.memory.wisdom import Relevant
 from descartes_core.model import Principal, Run
 from descartes_core.policy.interventions import Interventions
 from descartes_core.policy.rules import ToolLevel
 from descartes_core.ports import BodySnapshots, Forms, LispPort, NoSnapshots
 from descartes_core.runs import giving, spawning, tokens
+from descartes_core.runs.leasing import lease_again
 from descartes_core.runs.machine import is_terminal
 from descartes_core.runs.model_run import ModelRun
 from descartes_core.runs.output import RunOutput, read_output
@@ -41,6 +32,7 @@ from descartes_core.runs.projection import RunRecord, record_of
 from descartes_core.runs.queries import RunView
 from descartes_core.runs.request import SpawnRequest
 from descartes_core.runs.statuses import Statuses
+from descartes_core.runs.turns import Turns
 from descartes_core.runs.work import Ending, Job, OutputListener, Surroundings, Work
 from descartes_core.store import Store, Transaction
 from descartes_core.timetravel.forks import fork_into
@@ -60,6 +52,8 @@ class LiveRun:
 
     job: Job
     work: Work
+    queued: bool = False
+    """Whether it is still idle, because it waits for its turn."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     ending: Ending | None = None
     """How it is to end, whatever its work says, and who wants it so."""
@@ -120,6 +114,10 @@ class Runs(RunView):
         )
         self._grace_seconds = grace_seconds
         self._live: dict[str, LiveRun] = {}
+        self._turns = Turns(lambda: settings().performance.max_concurrent_agents)
+        self._unlisten = store.on_events(self._turns.heard)
+        self.look = self._turns.look
+        """Gives runs that wait their turn, when the settings let more of them work."""
         self._closing = False
         self._renewing: asyncio.Task[None] | None = None
         interventions.check_answers("approval", check_approval)
@@ -153,17 +151,23 @@ class Runs(RunView):
             environment=base,
             fork=fork,
             spawner=self._record_of(by),
-            session=await self._session_of(request, by),
+            session=await spawning.session_of(request, self._record_of(by), self._around.store.reader),
         )
         live = self._make(record, tokens.environment(base, record.id, token), None)
         job = live.job
-        advice = await self._advice(said, record)
+        advice = await spawning.advice_for(record, said, self._around.memory)
         await asyncio.to_thread(tokens.keep, job.places.records, token)
-        await self._around.store.transact(
-            lambda tx: spawning.birth(
-                tx, record, job.journal, job.statuses, self._around.leases, by, said, advice
+        live.queued = not self._turns.enter(record.id, by.id if by.kind == "agent" else None)
+        begins, leases = not live.queued, self._around.leases
+        try:
+            await self._around.store.transact(
+                lambda tx: spawning.birth(
+                    tx, record, job.journal, job.statuses, leases, by, said, advice, begins=begins
+                )
             )
-        )
+        except BaseException:
+            self._turns.leave(record.id)
+            raise
         self._begin(live)
         return await self.show(record.id)
 
@@ -173,13 +177,13 @@ class Runs(RunView):
         Errors: `RunNotFound`; `InvalidTransition` for one that has ended; `InvalidParams` for a process
         without FORCE.
         """
-        live = await self._find(id_prefix)
+        live = await self._find(id_prefix, begun=True)
         await live.work.pause(by, force=force)
         return await self.show(live.job.record.id)
 
     async def resume(self, id_prefix: str, *, by: Principal) -> Run:
         """Let a paused run go on; return it. Errors: `RunNotFound`, `InvalidTransition`."""
-        live = await self._find(id_prefix)
+        live = await self._find(id_prefix, begun=True)
         await live.work.resume(by)
         return await self.show(live.job.record.id)
 
@@ -196,7 +200,7 @@ class Runs(RunView):
 
         Errors: `RunNotFound`, `InvalidTransition`; `TimedOut` when a process does not read it.
         """
-        live = await self._find(id_prefix)
+        live = await self._find(id_prefix, begun=True)
         await live.work.send(text)
         message = {"role": "user", "content": text, "messageId": uuid.uuid4().hex}
         journal = live.job.journal
@@ -206,7 +210,8 @@ class Runs(RunView):
     async def output(self, id_prefix: str, stream: str = "stdout", since: int = 0) -> RunOutput:
         """Return what a run wrote on STREAM from the cursor SINCE on, whether it has ended or not."""
         run = await self.show(id_prefix)
-        return await read_output(self._around.state, run.id, stream, since)
+        limit = self._around.settings().performance.stream_buffer_size
+        return await read_output(self._around.state, run.id, stream, since, limit)
 
     async def wait(self, id_prefix: str) -> Run:
         """Return a run when it has ended."""
@@ -229,7 +234,8 @@ class Runs(RunView):
 
         A process goes on or its exit is read; a model run is entered again at its last step boundary.
         """
-        found = [run.id for run in await self.list("active", limit=EVERY)]
+        # The oldest first: who waited for a turn goes on waiting in the same order.
+        found = [run.id for run in reversed(await self.list("active", limit=EVERY))]
         for run in found:
             try:
                 await self._take_up(await self.row(run))
@@ -241,6 +247,7 @@ class Runs(RunView):
     async def close(self) -> None:
         """Let go of every run without ending it: processes go on, `recover` enters model runs again."""
         self._closing = True
+        self._unlisten()
         tasks = [live.task for live in self._live.values() if live.task is not None]
         if self._renewing is not None:
             tasks.append(self._renewing)
@@ -251,9 +258,15 @@ class Runs(RunView):
     async def _take_up(self, row: Mapping[str, Any]) -> None:
         record = record_of(row)
         token = await asyncio.to_thread(tokens.kept, self._around.places(record.id).records)
-        live = self._make(record, tokens.environment(os.environ, record.id, token or ""), row)
-        await live.job.statuses.phase("recovering")
-        await self._lease_again(live.job)
+        queued, environment = row["status"] == "idle", tokens.environment(os.environ, record.id, token or "")
+        live = self._make(record, environment, None if queued else row)
+        live.queued, live.job.journal.root = queued, row["event"]
+        spawner = (await self._around.store.reader.event(row["event"])).actor
+        parent = spawner.id if spawner.kind == "agent" else None
+        self._turns.enter(record.id, parent, begun=not queued, rests=row["status"] == "paused")
+        if not queued:
+            await live.job.statuses.phase("recovering")
+        await lease_again(live.job)
         self._begin(live)
 
     def _make(
@@ -283,11 +296,13 @@ class Runs(RunView):
             log.exception("the end of %s could not be recorded", live.job.record.id)
         finally:
             self._live.pop(live.job.record.id, None)
+            self._turns.leave(live.job.record.id)
             live.ended.set()
 
     async def _ending(self, live: LiveRun) -> Ending | None:
         """Return how the work of LIVE ended; None when it goes on without this supervisor."""
         try:
+            await self._turn(live)
             ending = await self._performed(live)
         except asyncio.CancelledError:
             if self._closing and live.ending is None:
@@ -337,12 +352,24 @@ class Runs(RunView):
         live = await self._find(id_prefix)
         if live.ending is None:
             live.ending, live.ended_by = Ending("terminate", reason), by
-        await live.work.stop(grace_seconds)
+        if live.queued and live.task is not None:
+            live.task.cancel()
+        else:
+            await live.work.stop(grace_seconds)
         await live.ended.wait()
         return await self.show(live.job.record.id)
 
-    async def _find(self, id_prefix: str) -> LiveRun:
+    async def _turn(self, live: LiveRun) -> None:
+        """Return when LIVE may work, its status then no longer idle."""
+        if live.queued:
+            await self._turns.turn(live.job.record.id)
+            await live.job.statuses.advance("start")
+            live.queued = False
+
+    async def _find(self, id_prefix: str, *, begun: bool = False) -> LiveRun:
         run = await self.show(id_prefix)
+        if begun and run.id in self._live and self._live[run.id].queued:
+            raise InvalidTransition(f"The run {run.id[4:12]} waits for its turn, as the settings want it")
         if run.id in self._live:
             return self._live[run.id]
         if is_terminal(run.status):
@@ -359,34 +386,6 @@ class Runs(RunView):
         if by.kind == "agent" and by.id in self._live:
             return self._live[by.id].job.record.tool_level
         return None if by.kind == "human" else "full"
-
-    async def _session_of(self, request: SpawnRequest, by: Principal) -> str | None:
-        """Return the session that a run belongs to which BY spawns: the one asked for, else that of a run BY.
-
-        Errors: `NotFound`; `InvalidParams` for a session beside a fork, which has one.
-        """
-        if request.session is None:
-            return self._live[by.id].job.record.session if by.id in self._live else None
-        if request.fork is not None:
-            raise InvalidParams("Expected a session or a fork, got both; a fork is a session of its own")
-        return await self._around.store.reader.resolve("ses", request.session)
-
-    async def _advice(self, task: str, record: RunRecord) -> Sequence[Relevant]:
-        """Return the wisdom that the run of RECORD is told behind its TASK."""
-        memory = self._around.memory
-        # A command reads no messages, and a fork was told when its conversation began.
-        if memory is None or record.backend != "model" or record.fork is not None:
-            return ()
-        return await memory.advice(task)
-
-    async def _lease_again(self, job: Job) -> None:
-        """Take what a recovered run held and lost while there was no hub to renew it, if it is free."""
-        over = await self._around.store.reader.rows(
-            "SELECT path FROM lease WHERE run = ? AND (ended IS NULL OR ended = 'expired')", (job.record.id,)
-        )
-        for row in over:
-            with suppress(LeaseHeld, LeaseLost):
-                await take_lease(self._around.leases, job.journal, row["path"], reason=job.record.purpose)
 
     async def _renew_leases(self) -> None:
         while True:

@@ -20,6 +20,8 @@ from descartes_core.store.problems import storage_problem
 from descartes_core.store.query import EventQuery, Page, Span
 from descartes_core.store.times import milliseconds
 
+CONNECTIONS = 10
+"""How many connections a reader has at most, unless it is told otherwise."""
 CHUNK = 500
 """Rows turned into events at a time: a few milliseconds of the loop."""
 
@@ -48,27 +50,38 @@ class Reader:
     being tidied.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, connections: int = CONNECTIONS) -> None:
         self.path = path
-        self._connection: aiosqlite.Connection | None = None
+        self._idle: list[aiosqlite.Connection] = []
+        self._busy: dict[aiosqlite.Connection, tuple[int, int]] = {}
+        self.connections = connections
+        self._places = asyncio.Semaphore(connections)
         self._identity: tuple[int, int] | None = None
-        self._opening = asyncio.Lock()
 
     @classmethod
-    async def open(cls, path: Path) -> Reader:
-        """Return a reader of the log at PATH, which need not exist.
+    async def open(cls, path: Path, connections: int = CONNECTIONS) -> Reader:
+        """Return a reader of the log at PATH, which need not exist, with at most so many CONNECTIONS.
 
+        A connection is made when all others are reading; what comes when there are as many waits.
         Errors: `StoreUnavailable` when the file is no log or a newer program's.
         """
-        reader = cls(path)
-        await reader._connected()
+        reader = cls(path, connections)
+        connection = await reader._taken()
+        if connection is not None:
+            await reader._give_back(connection)
         return reader
 
+    def resize(self, connections: int) -> None:
+        """Keep at most so many CONNECTIONS from now on; what reads already is not counted."""
+        if connections != self.connections:
+            self.connections = connections
+            self._places = asyncio.Semaphore(connections)
+
     async def close(self) -> None:
-        """Let go of the file; a later call opens it again."""
-        connection, self._connection, self._identity = self._connection, None, None
-        if connection is not None:
-            await connection.close()
+        """Let go of the file and stop what still reads; a later call opens it again."""
+        for connection in tuple(self._busy):
+            await connection.interrupt()
+        await self._drop(None)
 
     async def events(self, query: EventQuery) -> Page:
         """Return the page of events that QUERY asks for.
@@ -217,34 +230,56 @@ class Reader:
         return found
 
     async def _fetch(self, sql: str, parameters: Iterable[Any] = ()) -> list[aiosqlite.Row]:
-        connection = await self._connected()
-        if connection is None:
-            return []
-        try:
-            return list(await connection.execute_fetchall(sql, parameters))
-        except sqlite3.Error as error:
-            if str(error).startswith("no such table"):
+        async with self._places:
+            connection = await self._taken()
+            if connection is None:
                 return []
-            raise storage_problem(error, self.path) from None
+            try:
+                return list(await connection.execute_fetchall(sql, parameters))
+            except sqlite3.Error as error:
+                if str(error).startswith("no such table"):
+                    return []
+                if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+                    raise StoreUnavailable("The log was closed while it was read; ask again") from None
+                raise storage_problem(error, self.path) from None
+            except asyncio.CancelledError:
+                # Its thread would go on reading for nobody.
+                await connection.interrupt()
+                raise
+            finally:
+                await self._give_back(connection)
 
-    async def _connected(self) -> aiosqlite.Connection | None:
+    async def _taken(self) -> aiosqlite.Connection | None:
+        """Return a connection for one read, to be given back; None while there is no log."""
         try:
             status = self.path.stat()
         except (FileNotFoundError, NotADirectoryError):
-            await self.close()
+            await self._drop(None)
             return None
         except OSError as error:
             raise StoreUnavailable(
                 f"The log {str(self.path)!r} cannot be read: {error.strerror}; check its permissions"
             ) from None
         identity = (status.st_dev, status.st_ino)
-        if self._connection is None or identity != self._identity:
-            async with self._opening:
-                if self._connection is None or identity != self._identity:
-                    await self.close()
-                    self._connection = await _open(self.path)
-                    self._identity = identity
-        return self._connection
+        if identity != self._identity:
+            await self._drop(identity)
+        connection = self._idle.pop() if self._idle else await _open(self.path)
+        if connection is not None:
+            self._busy[connection] = identity
+        return connection
+
+    async def _give_back(self, connection: aiosqlite.Connection) -> None:
+        identity = self._busy.pop(connection)
+        if identity == self._identity and len(self._idle) < self.connections:
+            self._idle.append(connection)
+        else:
+            await connection.close()
+
+    async def _drop(self, identity: tuple[int, int] | None) -> None:
+        """Let go of all idle connections: the file is the one of IDENTITY now, or none."""
+        idle, self._idle, self._identity = self._idle, [], identity
+        for connection in idle:
+            await connection.close()
 
 
 _KIND_NAMES = {"evt": "event", "run": "run", "ses": "session", "int": "intervention", "eval": "evaluation"}

@@ -9,6 +9,7 @@ from typing import Any
 from descartes_core.store import Reader
 from descartes_server.hub.client import HubClient
 from descartes_server.operations import dispatch, registry
+from descartes_server.operations.answers import Answers
 from descartes_server.operations.context import Caller, Context, Services
 from descartes_server.operations.settings import Settings
 from descartes_server.operations.workspace import Workspace
@@ -21,6 +22,7 @@ class Door:
         self.services = services
         self.client = client
         self._caller = caller
+        self._answers = Answers()
 
     async def call(self, name: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the result of operation NAME with PARAMS.
@@ -34,12 +36,24 @@ class Door:
         if operation.kind == "ask":
             in_hub = await self.client.attach()
         if not in_hub:
-            return await dispatch.perform(Context(self.services, caller), name, given, in_hub=False)
+            context = Context(self.services, caller)
+            if operation.of_events:
+                return await self._from_log(context, name, given)
+            return await dispatch.perform(context, name, given, in_hub=False)
         # Who is refused where refusals are noted is refused by the hub, if there is one.
         if operation.on_refusal is None or not await self.client.attach():
             dispatch.admit(operation, caller, self.services.workspace.root)
         registry.decode(operation, given)
         return await self.client.call(name, given)
+
+    async def _from_log(self, context: Context, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what NAME says of the log's events, which is the same until there is another event."""
+        return await self._answers.answer(
+            self.services.settings.performance,
+            (name, given),
+            await self.services.reader.last_seq(),
+            lambda: dispatch.perform(context, name, given, in_hub=False),
+        )
 
 
 async def local_services(workspace: Workspace, settings: Settings) -> Services:
@@ -49,4 +63,5 @@ async def local_services(workspace: Workspace, settings: Settings) -> Services:
     """
     if workspace.database.exists():
         await asyncio.to_thread(workspace.check)
-    return Services(workspace, settings, await Reader.open(workspace.database))
+    reader = await Reader.open(workspace.database, settings.performance.connection_pool_size)
+    return Services(workspace, settings, reader)

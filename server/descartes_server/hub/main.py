@@ -156,6 +156,7 @@ async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitSta
     image = services.image = Image(
         services.store, hub.publish, hub.ask_client, places, lambda: hub.settings().lisp
     )
+    image.connecting_seconds = lambda: hub.settings().performance.connection_timeout_secs
     stack.push_async_callback(image.detach)
     body = Body(
         services.store,
@@ -223,6 +224,7 @@ async def _until_the_end(hub: Hub, server: SocketServer) -> None:
             hub.end("its workspace is gone")
         elif not hub.ended.done():
             await server.keep()
+            hub.services.runs.look()  # the settings may let more of them work now
         if not hub.is_idle():
             needed_at = loop.time()
         elif loop.time() - needed_at >= idle_limit_s:

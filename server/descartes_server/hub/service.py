@@ -144,6 +144,7 @@ class Hub:
                 editor |= attachment.caller.editor_settings
         found = settings.load(self.services.workspace.root, trusted=trusted, editor=editor).settings
         settings.protect_keys(self.services.store.redactor, found)
+        self.services.reader.resize(found.performance.connection_pool_size)
         return found
 
     async def recognise(self, hello: messages.ClientHello) -> Caller:

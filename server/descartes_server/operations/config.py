@@ -176,7 +176,7 @@ async def _migrate(context: Context, file: Path, *, dry_run: bool) -> MigratedFi
         if not made.steps or dry_run:
             return msgspec.structs.replace(told, state="would change") if made.steps else told
         copy = await asyncio.to_thread(files.backup, file)
-        data = {"file": str(file), "from": made.source, "backup": str(copy)}
+        data = {"file": str(file), "version": made.source, "backup": str(copy)}
         await _change(context, file, lambda text: versions.migrate(text).text, "config.migrated", data)
     except DescartesError as error:
         return MigratedFile(file=str(file), state="refused", message=error.message)
@@ -214,6 +214,7 @@ async def _change(
     finally:
         await asyncio.to_thread(replacement.discard)
     services.publish(CHANGED, {"file": str(file)})
+    services.runs.look()
 
 
 def _why_not(setting: Setting, file: Path, origin: str, loaded: reading.Loaded) -> str | None:

@@ -107,6 +107,22 @@ class GuardChanged(Data, frozen=True, kw_only=True):
     modes: dict[str, str | None]
 
 
+class ConfigSet(Data, frozen=True, kw_only=True):
+    """A setting was changed in its file by `config.set`; its value is not told, it may be a key."""
+
+    key: str
+    scope: str
+    file: str
+
+
+class ConfigMigrated(Data, frozen=True, kw_only=True):
+    """A settings file of an older VERSION was brought to the newest; BACKUP is what it was."""
+
+    file: str
+    version: str
+    backup: str
+
+
 register(
     "action",
     {f"lisp.{done}": Evaluated for done in ("evaluated", "compiled", "loaded", "tested")},
@@ -120,6 +136,8 @@ register(
         "lisp.replayed": ImageReplayed,
         "lisp.debugger.entered": Stopped,
         "lisp.debugger.left": Left,
+        "config.set": ConfigSet,
+        "config.migrated": ConfigMigrated,
         "hub.started": HubStarted,
         "hub.stopped": HubStopped,
         "guard.installed": GuardChanged,

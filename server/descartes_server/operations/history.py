@@ -68,7 +68,7 @@ class Exported(Shape, frozen=True, kw_only=True):
     next: int | None = None
 
 
-@operation("history.list", kind="read", for_agents=True, positional=("run",))
+@operation("history.list", kind="read", of_events=True, for_agents=True, positional=("run",))
 async def list_(context: Context, params: ListParams) -> Page:
     """List events, newest first, by run, session, file, type, tags and time."""
     return await context.services.reader.events(await _query(context, params))
@@ -88,7 +88,7 @@ async def schema(context: Context, params: NoParams) -> dict[str, Any]:
     return schemas.document()
 
 
-@operation("history.show", kind="read", for_agents=True, positional=("event",))
+@operation("history.show", kind="read", of_events=True, for_agents=True, positional=("event",))
 async def show(context: Context, params: ShowParams) -> EventDetail:
     """Show one event with everything that was recorded of it, what led to it and what it led to."""
     return await History(context.services.reader).show(params.event)
@@ -100,7 +100,7 @@ async def verify(context: Context, params: NoParams) -> Verification:
     return await store.verify(context.services.workspace.database)
 
 
-@operation("history.statistics", kind="read")
+@operation("history.statistics", kind="read", of_events=True)
 async def statistics(context: Context, params: NoParams) -> Statistics:
     """Count the events by category and name, and the runs, sessions and commits they speak of."""
     return await History(context.services.reader).statistics()

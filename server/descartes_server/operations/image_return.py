@@ -18,7 +18,7 @@ from descartes_core.store import Store
 from descartes_server.operations import lisp_shapes as shapes
 from descartes_server.operations.debuggers import Publish
 from descartes_server.operations.image_work import AskClient, ImageWork, Places
-from descartes_server.operations.lisp_target import Target, remember, server_at
+from descartes_server.operations.lisp_target import CONNECTING_S, Target, remember, server_at
 from descartes_server.operations.reconnecting import until_it_works
 from descartes_server.operations.settings import LispSettings, PathPair
 
@@ -41,6 +41,8 @@ class Returning(ImageWork):
     ) -> None:
         super().__init__(store, publish, ask_client, places)
         self._settings = settings
+        self.connecting_seconds: Callable[[], float] = lambda: CONNECTING_S
+        """How long a Lisp that is connected to may take to answer."""
         self._status = shapes.LispStatus(state="stopped")
         self._target: Target | None = None
         """Where the image is, when we did not start it on this machine."""
@@ -120,7 +122,13 @@ class Returning(ImageWork):
         self, target: Target, environment: Mapping[str, str] | None = None, *, start: bool = False
     ) -> None:
         self._environment = environment or self._environment
-        lisp = await target.open(self.places.workspace, self._listener, self._environment, start=start)
+        lisp = await target.open(
+            self.places.workspace,
+            self._listener,
+            self._environment,
+            start=start,
+            deadline_s=self.connecting_seconds(),
+        )
         await self._attach(lisp, None, target)
         remember(self.places.runtime, target)
 

@@ -21,6 +21,7 @@ from descartes_swank.paths import Paths
 from descartes_swank.ways import CommandWay, TcpWay, Way
 
 _FILE = "attached.json"
+CONNECTING_S = 30.0
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,14 +51,21 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         """Return what the image calls files here."""
         return Paths.of(self.paths, shared=self.same_disk())
 
-    def way(self, workspace: Path, environment: Mapping[str, str] | None, *, start: bool) -> Way:
-        """Return the way there; START: the image may be started."""
+    def way(
+        self,
+        workspace: Path,
+        environment: Mapping[str, str] | None,
+        *,
+        start: bool,
+        deadline_s: float = CONNECTING_S,
+    ) -> Way:
+        """Return the way there, of DEADLINE_S seconds at most; START: the image may be started."""
         if self.command:
             return self.away(workspace, environment).way("start" if start else "attach")
         if self.tunnel:
             there = f"{self.host} port {self.port} through `{' '.join(self.tunnel)}`"
             return CommandWay(self.tunnel, there, environment)
-        return TcpWay(self.host, self.port)
+        return TcpWay(self.host, self.port, deadline_s)
 
     def away(self, workspace: Path, environment: Mapping[str, str] | None) -> Away:
         """Return the image that COMMAND leads to."""
@@ -78,15 +86,17 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         environment: Mapping[str, str] | None = None,
         *,
         start: bool = False,
+        deadline_s: float = CONNECTING_S,
     ) -> descartes_swank.Lisp:
-        """Return a session with the image. Errors: `LispLost`, `LispNotFound`."""
+        """Return a session with the image; in DEADLINE_S at most. Errors: `LispLost`, `LispNotFound`."""
         return await descartes_swank.Lisp.open(
             self.host,
             self.port,
             secret=self.secret,
             listener=listener,
-            way=self.way(workspace, environment, start=start),
+            way=self.way(workspace, environment, start=start, deadline_s=deadline_s),
             paths=self.path_map(),
+            deadline_s=deadline_s,
         )
 
 

@@ -98,6 +98,8 @@ class Operation:
     """Whether a caller that is an agent is refused with `policy_denied`."""
     positional: tuple[str, ...] = ()
     """Fields (wire names) that the command line also takes without their flag, in this order."""
+    of_events: bool = False
+    """Whether the answer follows from the log's events alone, so that it is the same until another comes."""
     without_hub: Handler | None = None
     """The answer of an `ask` where no hub runs; runs at the door."""
     confidential: bool = False
@@ -129,6 +131,7 @@ def operation(
     people_only: bool = False,
     positional: tuple[str, ...] = (),
     without_hub: Handler | None = None,
+    of_events: bool = False,
     confidential: bool = False,
     on_refusal: Refusal | None = None,
 ) -> Callable[[_H], _H]:
@@ -153,6 +156,7 @@ def operation(
             people_only=people_only,
             positional=positional,
             without_hub=without_hub,
+            of_events=of_events,
             confidential=confidential,
             on_refusal=on_refusal,
         )

@@ -130,7 +130,13 @@ async def show(context: Context, params: RunParams) -> Run:
 async def output(context: Context, params: OutputParams) -> RunOutput:
     """Show what a run printed."""
     run = await _view(context).show(params.run)
-    return await read_output(context.services.workspace.state, run.id, params.stream, params.since)
+    return await read_output(
+        context.services.workspace.state,
+        run.id,
+        params.stream,
+        params.since,
+        context.settings().performance.stream_buffer_size,
+    )
 
 
 @operation("run.pause", kind="effect", for_agents=True, positional=("run",))

@@ -64,6 +64,7 @@ class Attachment:
         self._told_meanwhile: list[tuple[str, dict[str, Any]]] | None = None
         """What the hub told while everything was asked for; None at other times."""
         self.door: Door
+        self._door_is_open = False
 
     @classmethod
     async def open(cls, state: ServerState, workspace: Workspace) -> Attachment:
@@ -81,6 +82,7 @@ class Attachment:
         services = await local_services(workspace, self.loaded.settings)
         self._stack.push_async_callback(services.reader.close)
         self.door = Door(services, client, self._caller)
+        self._door_is_open = True
         client.on_notification(self._heard)
         client.on_attached(self._attached)
         client.on_lost(self._lost)
@@ -111,6 +113,10 @@ class Attachment:
         self.loaded = settings.load(
             self.workspace.root, trusted=self.trusted, editor=self._state.editor_settings
         )
+        if self._door_is_open:
+            services = self.door.services
+            services.settings = self.loaded.settings
+            services.reader.resize(self.loaded.settings.performance.connection_pool_size)
         found: dict[str, list[Note]] = {uris.real(file): [] for file in self._settings_files()}
         for problem in self.loaded.problems:
             if problem.file is None:
