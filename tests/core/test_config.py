@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+import hypothesis
 import jsonschema
 import pytest
 from hypothesis import given
@@ -67,6 +68,7 @@ def test_a_file_that_is_no_toml_is_one_problem_at_its_place() -> None:
     assert len(problems("x = " + "[" * 5000)) == 1
 
 
+@hypothesis.settings(deadline=None)
 @given(st.text(alphabet="[]{}=.,\"'#\\ \nabλ😀1"))
 def test_any_text_can_be_scanned(text: str) -> None:
     for entry in places.scan(text):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from typing import Any
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -193,6 +194,7 @@ WORDS = [
 
 
 @pytest.mark.ledger("D-82")
+@hypothesis.settings(deadline=None)
 @given(st.lists(st.sampled_from(WORDS), max_size=30).map(" ".join))
 def test_anything_is_a_value_or_an_error(text: str) -> None:
     for function in (evaluate, render):
@@ -203,6 +205,7 @@ def test_anything_is_a_value_or_an_error(text: str) -> None:
 
 
 @pytest.mark.ledger("D-82")
+@hypothesis.settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_is_a_value_or_an_error(text: str) -> None:
     for function in (evaluate, render):
@@ -212,6 +215,7 @@ def test_any_text_is_a_value_or_an_error(text: str) -> None:
             assert 0 <= error.offset <= len(text)
 
 
+@hypothesis.settings(deadline=None)
 @given(st.integers(-(2**61), 2**61), st.integers(-(2**61), 2**61))
 def test_ints_stay_ints(one: int, other: int) -> None:
     assert evaluate("a + b", {"a": one, "b": other}) == one + other

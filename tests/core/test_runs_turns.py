@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,6 +68,7 @@ async def test_turns_are_kept_when_the_hub_is_replaced(workspace: Path, bench: B
     await again.close()
 
 
+@hypothesis.settings(deadline=None)
 @given(st.data())
 def test_no_runs_wait_for_each_other_for_ever(data: st.DataObject) -> None:
     limit = data.draw(st.integers(1, 3))
