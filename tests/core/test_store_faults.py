@@ -11,7 +11,7 @@ import pytest
 
 from descartes_core.errors import StoreUnavailable, TimedOut
 from descartes_core.store import EventQuery, Reader, Store, problems, verify
-from support.log import event
+from support.log import FakeClock, event
 
 pytestmark = pytest.mark.invented_events
 
@@ -240,3 +240,61 @@ async def test_a_folder_that_is_a_file_is_a_clear_error(workspace: Path) -> None
     (workspace / ".descartes").write_text("")
     with pytest.raises(StoreUnavailable, match="cannot be written"):
         await Store.open(workspace / ".descartes" / "descartes.db")
+
+
+FILLING = """
+import asyncio, resource, sys
+from pathlib import Path
+from descartes_core.errors import StoreUnavailable
+from descartes_core.model import NewEvent, Principal
+from descartes_core.store import Store
+async def main(path):
+    store = await Store.open(Path(path))
+    me = Principal(kind="service", id="s", name="s")
+    def some(n):
+        return NewEvent(category="system", name="w", stream="s", actor=me, data={"n": n, "text": "x" * 3000})
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, hard))
+    told = []
+    try:
+        for n in range(1000):
+            told = await store.append(some(n))
+    except StoreUnavailable as error:
+        print(told[0].seq, error.message)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    print((await store.append(some(1000)))[0].seq)
+    await store.close()
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+async def test_a_disk_that_is_full_loses_nothing_and_is_said(path: Path) -> None:
+    filling = await asyncio.create_subprocess_exec(
+        sys.executable, "-X", "faulthandler", "-c", FILLING, str(path), stdout=asyncio.subprocess.PIPE
+    )
+    out = (await filling.communicate())[0].decode().splitlines()
+    assert filling.returncode == 0 and len(out) == 2
+    last, _, said = out[0].partition(" ")
+    assert "could not grow" in said or "disk reports an error" in said
+    # The number that the failed append would have had goes to the next one.
+    assert int(out[1]) == int(last) + 1
+    found = await verify(path)
+    assert (found.ok, found.events) == (True, int(out[1]))
+
+
+async def test_a_clock_that_goes_backwards_changes_no_order(path: Path) -> None:
+    clock = FakeClock()
+    store = await Store.open(path, clock=clock, projections=[])
+    times = []
+    for n, step in enumerate((0, 60, -3600, 1, -86_400, 7200, 100_000)):
+        clock.advance(step)
+        (made,) = await store.append(event(data={"n": n}))
+        times.append(made.at)
+    assert times != sorted(times)
+    read = (await store.reader.events(EventQuery(order="asc"))).events
+    assert [(each.seq, each.data["n"]) for each in read] == [(n + 1, n) for n in range(7)]
+    for at in times:
+        since = (await store.reader.events(EventQuery(since=at, order="asc"))).events
+        assert [each.at for each in since] == [each for each in times if each >= at]
+    await store.close()
+    assert (await verify(path)).ok

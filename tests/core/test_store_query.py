@@ -59,6 +59,7 @@ class Log:
             category=chance.choice(CATEGORIES),
             run=chance.choice(RUNS),
             session=chance.choice([None, "ses_1", "ses_2"]),
+            agent=chance.choice([None, "fixer", "finder"]),
             tags=chance.sample(TAGS, chance.randint(0, 3)),
             data={"path": chance.choice(PATHS)} if chance.random() < 0.5 else {"arguments": {"path": "c"}},
         )
@@ -92,6 +93,7 @@ def plain(events: list[Event], query: EventQuery) -> list[Event]:
             in_time
             and (q.run is None or each.run == q.run)
             and (q.session is None or each.session == q.session)
+            and (q.agent is None or each.agent == q.agent)
             and (q.path is None or path_of(each) == q.path)
             and (q.type is None or each.category == q.type or each.name.startswith(q.type))
             and set(q.tags) <= set(each.tags)
@@ -116,16 +118,18 @@ def test_a_query_finds_what_the_plain_filter_finds(log: Log, data: st.DataObject
             EventQuery,
             run=maybe(RUNS[1:]),
             session=maybe(["ses_1", "ses_2", "ses_3"]),
+            agent=maybe(["fixer", "finder", "nobody"]),
             path=maybe([*PATHS, "nowhere"]),
             type=maybe([*NAMES, *CATEGORIES, "tool", "t", "nothing"]),
             tags=st.lists(st.sampled_from([*TAGS, "none"]), max_size=2),
             since=st.none() | moment,
             until=st.none() | moment,
             limit=st.sampled_from([1, 7, 100, 1000]),
+            offset=st.sampled_from([0, 0, 1, 5, 299, 1000]),
             order=st.sampled_from(["asc", "desc"]),
         )
     )
-    expected = plain(log.events, query)
+    expected = plain(log.events, query)[query.offset :]
     found: list[Event] = []
     page = log.ask(query)
     while True:
@@ -134,7 +138,9 @@ def test_a_query_finds_what_the_plain_filter_finds(log: Log, data: st.DataObject
         if page.next is None:
             break
         page = log.ask(
-            EventQuery(**{f: getattr(query, f) for f in query.__struct_fields__} | {"before": page.next})
+            EventQuery(
+                **{f: getattr(query, f) for f in query.__struct_fields__} | {"before": page.next, "offset": 0}
+            )
         )
     assert found == expected
 

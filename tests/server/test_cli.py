@@ -75,7 +75,9 @@ async def test_a_path_is_taken_from_the_folder_one_is_in(descartes: Descartes, h
 @pytest.mark.ledger("D-12")
 @pytest.mark.ledger("D-09")
 async def test_history_of_everything_and_of_a_run(descartes: Descartes) -> None:
-    spawned = await descartes("spawn", "--trust", "--task", "say it", "--wait", "--json", "--", "echo", "hi")
+    spawned = await descartes(
+        *("spawn", "--trust", "--task", "say it", "--agent", "echoer", "--wait", "--json", "--", "echo", "hi")
+    )
     run = json.loads(spawned.out)
     assert (spawned.status, run["status"], spawned.err) == (0, "completed", "hi\n")
     for prefix in (run["id"], run["id"][:12], run["id"][4:12]):
@@ -90,7 +92,33 @@ async def test_history_of_everything_and_of_a_run(descartes: Descartes) -> None:
     everything = await descartes("history", "--type", "hub")
     assert [line.split("\t")[4] for line in everything.out.splitlines()] == ["hub.started"]
     assert (await descartes("history", "verify")).status == 0
+    assert (await descartes("hub", "stop")).status == 0
+    everything = await descartes("history", "--type", "hub")
+    assert [line.split("\t")[4] for line in everything.out.splitlines()] == ["hub.stopped", "hub.started"]
 
+    told = await descartes("history", run["id"][:12], "--type", "run.s")
+    assert re.sub(r"(?m)^\d+", "N", stable(told.out)) == snapshot("""\
+N	evt_ID	TIME	state_change	run.status	agent:echoer	running → completed
+N	evt_ID	TIME	state_change	run.status	agent:echoer	initializing → running
+N	evt_ID	TIME	state_change	run.status	human:Ann Lisper	idle → initializing
+N	evt_ID	TIME	system	run.spawned	human:Ann Lisper	say it
+""")
+    one = await descartes("history", "--event", event)
+    assert re.sub(r"\d+(?=$| run)", "N", stable(one.out), flags=re.M) == snapshot("""\
+id	evt_ID
+seq	N
+at	TIME
+category	state_change
+name	run.status
+actor	{"kind":"agent","id":"run_ID","name":"echoer","via":null}
+run	run_ID
+session	ses_ID
+agent	echoer
+parent	evt_ID
+correlation	run_ID
+data	{"from":"running","to":"completed","event":"complete","exitCode":0}
+parents	N run.spawned say it
+""")
     unknown = await descartes("history", "ffffffff")
     assert (unknown.status, unknown.out) == (2, "")
     assert unknown.err.startswith("No run has an id that begins with 'ffffffff'")

@@ -216,11 +216,27 @@ def _show_object(result: Mapping[str, Any]) -> None:
         console.print(Text.assemble((f"{key:<{width}}  ", "dim"), _readable(value)), soft_wrap=True)
 
 
+def _is_events(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(each, dict) and {"seq", "category", "actor"} <= each.keys() for each in value)
+    )
+
+
+def _in_short(event: Mapping[str, Any]) -> str:
+    return " ".join(f"{event['seq']} {event['name']} {views.EVENTS[-1].plain(event)}".split())
+
+
 def _plain(value: Any) -> str:
+    if _is_events(value):
+        return "; ".join(_in_short(event) for event in value)
     return value.replace("\n", " ") if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def _readable(value: Any) -> str:
     if isinstance(value, str):
         return value
+    if _is_events(value):
+        return "\n".join(_in_short(event) for event in value)
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
