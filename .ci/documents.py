@@ -41,6 +41,11 @@ PAYLOADS = {
     ext.RUN_OUTPUT: "`{run, stream, text}`",
     ext.INTERVENTION_CHANGED: "`{interventions: [Intervention]}`: all that are open now",
     ext.EVENT: "Event; after `history.subscribe`",
+    ext.SECRET_INPUT: (
+        "a request to the client, `{prompt, pipe}` → `{given}`: ask for a line without showing it, write"
+        " it in UTF-8 to the file `pipe`, close that, then answer; `given: false` when nothing was typed."
+        " The text is in no message, so that no log has it"
+    ),
     ext.LISP_INPUT: "a request to the client, `{prompt, thread, kind: line | yesOrNo}` → `{text}`",
 }
 DOORS = {

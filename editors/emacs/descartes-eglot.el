@@ -113,6 +113,11 @@ The connection does not wait for it: it answers nothing yet."
      (descartes-input-wanted params (lambda (text) (funcall answer (list :text text)))))))
 
 (cl-defmethod eglot-handle-request
+  ((_server descartes-eglot-server) (_method (eql descartes/secret/input)) &rest params)
+  "Ask for the secret that the vault wants, as PARAMS say."
+  (descartes-eglot--later (lambda (answer) (descartes-secret-wanted params answer))))
+
+(cl-defmethod eglot-handle-request
   ((_server descartes-eglot-server) (_method (eql window/showMessageRequest))
    &key message actions &allow-other-keys)
   "Ask for one of ACTIONS with MESSAGE; none is the answer to an empty line."

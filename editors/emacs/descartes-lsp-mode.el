@@ -90,10 +90,15 @@ Where lsp-mode was built with property lists, they stay as they are."
   (descartes-input-wanted (descartes-lsp-mode--plist params)
                           (lambda (text) (funcall answer (list :text text)))))
 
+(defun descartes-lsp-mode--secret (_workspace params answer)
+  "Ask for the secret that the vault wants, as PARAMS say, for ANSWER."
+  (descartes-secret-wanted (descartes-lsp-mode--plist params) answer))
+
 (defun descartes-lsp-mode--requests ()
   "Return the handlers of the server's own requests."
   (let ((handlers (make-hash-table :test #'equal)))
     (puthash "descartes/lisp/input" #'descartes-lsp-mode--input handlers)
+    (puthash "descartes/secret/input" #'descartes-lsp-mode--secret handlers)
     handlers))
 
 (add-to-list 'lsp-language-id-configuration '(lisp-mode . "lisp"))

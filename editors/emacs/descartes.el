@@ -177,7 +177,8 @@ for, and a buffer is shown where the server would write a file."
     (descartes/event . ignore))
   "The server's own notifications and what takes their parameters.
 What runs print and the log are read on request.  The server's own
-request descartes/lisp/input is `descartes-input-wanted'.")
+requests are descartes/lisp/input, `descartes-input-wanted', and
+descartes/secret/input, `descartes-secret-wanted'.")
 
 (defun descartes--status-changed (status)
   "Keep STATUS for the mode line; say so when the image is lost."
@@ -257,6 +258,23 @@ typing may end up as an answer."
   (let ((prompt (or (plist-get params :prompt) "")))
     (descartes-ask (if (string-blank-p prompt) "Lisp reads: " prompt)
                    (or (plist-get params :kind) "line") answer)))
+
+(defun descartes-secret-wanted (params answer)
+  "Ask for the secret that PARAMS describe and write it to their pipe.
+ANSWER is told whether it was given; the secret itself is in no
+message, so that no log has it."
+  (run-with-timer
+   0 nil
+   (lambda ()
+     (let ((text (condition-case nil
+                     (read-passwd (concat (plist-get params :prompt) ": "))
+                   (quit ""))))
+       (unless (string-empty-p text)
+         (let ((coding-system-for-write 'utf-8-unix)
+               (write-region-inhibit-fsync t))
+           (write-region text nil (plist-get params :pipe) nil 'silent)))
+       (funcall answer (list :given (if (string-empty-p text) :json-false t)))
+       (clear-string text)))))
 
 ;;; Commands
 

@@ -287,4 +287,10 @@ export const interventionChanged = new NotificationType<{ interventions: Interve
   'descartes/intervention/changed',
 );
 export const historyEvent = new NotificationType<HistoryEvent>('descartes/event');
+/** A secret, which travels by `pipe` and in no message. */
+export interface SecretRequest {
+  prompt: string;
+  pipe: string;
+}
+export const secretInput = new RequestType<SecretRequest, { given: boolean }, void>('descartes/secret/input');
 export const lispInput = new RequestType<InputRequest, { text: string }, void>('descartes/lisp/input');

@@ -10,6 +10,7 @@ import { Questions } from './questions';
 import { Runs } from './runs';
 import type { Server } from './server';
 import { Repls } from './repl/repls';
+import { askForSecret } from './secrets';
 import { StatusBar } from './statusBar';
 import { StopActions } from './stopActions';
 import { StopsView } from './stopsView';
@@ -60,6 +61,7 @@ export class Views implements vscode.Disposable {
     client.onNotification(protocol.runOutput, ({ text }) => this.said.append(text));
     client.onNotification(protocol.interventionChanged, ({ interventions }) => this.questions.update(interventions));
     client.onRequest(protocol.lispInput, (request) => this.repls.answer(request));
+    client.onRequest(protocol.secretInput, askForSecret);
   }
 
   /** Ask for how things stand; used when the server has just started. */

@@ -213,17 +213,20 @@ def _call(session: Session, operation: str, params: dict[str, Any]) -> dict[str,
     try:
         return session.call(operation, params)
     except DescartesError as error:
-        ask = _ways_to_ask().get(str(error.data.get("reason")))
-        if ask is None or not _is_person_there():
+        prompt = _prompt(operation, error)
+        if prompt is None or not _is_person_there():
             raise
-    return session.call(operation, {**params, "password": ask()})
+    return session.call(operation, {**params, "password": prompt()})
 
 
-def _ways_to_ask() -> dict[str, Callable[[], str]]:
-    return {
-        "locked": lambda: _ask("Password of the vault"),
-        "no_vault": lambda: _new_password("There is no vault yet. Password of the new vault"),
-    }
+def _prompt(operation: str, error: DescartesError) -> Callable[[], str] | None:
+    """Return what asks for the password that OPERATION lacked, as its ERROR says; None: nothing helps."""
+    match error.data.get("reason"):
+        case "locked":
+            return lambda: _ask("Password of the vault")
+        case "no_vault" if operation == "secret.set":
+            return lambda: _new_password("There is no vault yet. Password of the new vault")
+    return None
 
 
 def _given() -> str | None:

@@ -15,7 +15,8 @@ import msgspec
 from lsprotocol import types
 
 from descartes_core.errors import DescartesError, InvalidParams, WorkspaceNotTrusted
-from descartes_server.features import secrets, views
+from descartes_server.features import views
+from descartes_server.features.secrets import RESOURCE, SecretCalls
 from descartes_server.ide.index import is_lisp_file
 from descartes_server.lsp import convert, uris
 from descartes_server.lsp.positions import Positions
@@ -56,6 +57,7 @@ class Calls:
 
     def __init__(self, state: ServerState) -> None:
         self._state = state
+        self._secrets = SecretCalls(state)
         self._asking: asyncio.Task[bool] | None = None
         self._told_what_to_install = False
 
@@ -69,7 +71,8 @@ class Calls:
     ) -> Any:
         """Return the result of operation NAME as the editor counts; `show: true` also shows it."""
         given = {key: value for key, value in arguments.items() if key != "show"}
-        secrets.check(name, given)
+        if name.startswith(RESOURCE):
+            return await self._secrets.call(name, given)
         if name == "lisp.complete":
             return await self._complete(snapshot, given)
         result = await self._with_progress(snapshot, name, given, token, cancels)

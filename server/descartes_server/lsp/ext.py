@@ -1,4 +1,4 @@
-"""The names that Descartes adds to the protocol: its commands, notifications and one request.
+"""The names that Descartes adds to the protocol: its commands, notifications and requests.
 
 `editors/PROTOCOL.md` describes them; tests hold this table, that page and the operations together.
 """
@@ -10,6 +10,7 @@ LISP_OUTPUT = "descartes/lisp/output"
 LISP_EVALUATED = "descartes/lisp/evaluated"
 LISP_TESTED = "descartes/lisp/tested"
 LISP_INPUT = "descartes/lisp/input"
+SECRET_INPUT = "descartes/secret/input"
 DEBUGGER_CHANGED = "descartes/debugger/changed"
 LEASE_CHANGED = "descartes/lease/changed"
 RUN_CHANGED = "descartes/run/changed"
@@ -38,8 +39,8 @@ NOTIFICATIONS = (
     EVENT,
 )
 """Sent to clients with `capabilities.experimental.descartes.notifications`."""
-REQUESTS = (LISP_INPUT,)
-"""Asked of those clients; each answers `{text}`."""
+REQUESTS = (LISP_INPUT, SECRET_INPUT)
+"""Asked of those clients: text, which the answer has or, for a secret, the pipe that the request names."""
 
 PREFIX = "descartes."
 TRUST = "descartes.workspace.trust"
@@ -73,6 +74,9 @@ _VERBS = {
     "whiteboard": "annotate list post show",
     "wisdom": "add list outcome show",
 }
+_TAKING = ("changePassword", "grant", "init", "remove", "revoke", "rotate", "set", "unlock")
+TAKES_PASSWORD = frozenset(f"secret.{verb}" for verb in _TAKING)
+"""Operations that may be given the vault's password, by other ways than their arguments."""
 OPERATIONS = tuple(f"{resource}.{verb}" for resource, verbs in _VERBS.items() for verb in verbs.split())
 """Every operation, written out: importing the modules that declare them would delay `initialize`."""
 COMMANDS = (*(PREFIX + name for name in OPERATIONS), TRUST)

@@ -5,6 +5,7 @@ return {
   ['descartes/lisp/evaluated'] = { module = 'image', name = 'evaluated' },
   ['descartes/lisp/tested'] = { module = 'image', name = 'tested' },
   ['descartes/lisp/input'] = { module = 'image', name = 'input' },
+  ['descartes/secret/input'] = { module = 'secrets', name = 'input' },
   ['descartes/debugger/changed'] = { module = 'debugger', name = 'changed' },
   ['descartes/lease/changed'] = { module = 'runs', name = 'lease_changed' },
   ['descartes/run/changed'] = { module = 'runs', name = 'run_changed' },
