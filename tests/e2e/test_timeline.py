@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,9 @@ async def test_the_lenses_of_a_history_document_walk_through_it(workspace: Path)
         assert "began the run Tidy" in "\n".join(lines)
         lines = await reader.press("next ▶")
         assert present(lines) == seen[-2]
-        assert await titles(client, reader.uri, 0) == ["turns", "[steps]", "events"]
+        assert await titles(client, reader.uri, 0) == [
+            "▶ play", "turns", "[steps]", "events", "picture",
+        ]  # fmt: skip
         every = await reader.press("events")
         assert present(every) == seen[-2]
         assert len(every) > len(lines)
@@ -226,3 +229,33 @@ async def test_a_run_is_played_paused_sped_up_and_stopped(workspace: Path) -> No
             ({"run": "ffff"}, "run_not_found"),
         ):
             assert (await client.refused("history.playback", params)).code == code
+
+
+async def hovered(client: LspClient, uri: str, line: int, character: int, words: str) -> str:
+    """Return the hover at a place once it has WORDS, which are found out beside the first one."""
+    async with asyncio.timeout(20):
+        while True:
+            answer = await client.at("hover", uri, line, character)
+            text: str = answer["contents"]["value"] if answer else ""
+            if words in text:
+                return text
+
+
+async def test_the_hover_of_a_line_says_who_changed_it_and_why(workspace: Path) -> None:
+    async with lsp(workspace, capabilities=NOTIFIED) as client:
+        path = workspace / "a.lisp"
+        run = await ended_run(client, workspace)
+        uri = client.open(path)
+        named = await hovered(client, uri, 0, 8, "last changed `b`")
+        assert f"(run `{run['id'][4:12]}`, event " in named and ": *Now 😀 better.*" in named
+        line = await hovered(client, uri, 0, 1, "changed this line")
+        assert "✎ **agent" in line
+        # Typing above moves the line, and what is known of it with it.
+        client.change(uri, 2, {"text": ";; typed\n\n" + path.read_text()})
+        assert "last changed `b`" in await hovered(client, uri, 2, 8, "✎")
+        assert "✎" not in str(await client.at("hover", uri, 0, 4))
+        events = (await client.execute("history.list", {"uri": uri, "line": 3}))["events"]
+        assert [(event["name"], event["run"]) for event in events] == [("file.written", run["id"])]
+        assert (await client.execute("history.list", {"uri": uri, "line": 1}))["events"] == []
+        for params in ({"line": 1}, {"uri": uri, "line": 0}, {"uri": uri, "line": 99}):
+            assert (await client.refused("history.list", params)).code == "invalid_params"

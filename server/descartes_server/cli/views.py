@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from descartes_server.ide import times
+
 Row = Mapping[str, Any]
+ago = times.ago
 
 COLOURS = {
     "accepted": "green",
@@ -89,19 +91,6 @@ def escape(text: str) -> str:
 def short_id(text: str) -> str:
     """Return the id TEXT as tables show it: `run_0f3c9a1b…` -> `0f3c9a1b`."""
     return text.partition("_")[2][:8] or text[:8]
-
-
-def ago(at: str, now: datetime | None = None) -> str:
-    """Return the ISO time AT as seen from NOW: `4 min ago`, `in 2 h`."""
-    seconds = ((now or datetime.now(UTC)) - datetime.fromisoformat(at)).total_seconds()
-    size = abs(seconds)
-    for limit, unit, length in ((90, "s", 1), (5400, "min", 60), (129_600, "h", 3600)):
-        if size < limit:
-            amount = f"{round(size / length)} {unit}"
-            break
-    else:
-        amount = f"{round(size / 86_400)} d"
-    return f"{amount} ago" if seconds >= 0 else f"in {amount}"
 
 
 def who(principal: Row) -> str:

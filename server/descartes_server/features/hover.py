@@ -1,16 +1,22 @@
-"""`textDocument/hover`: what the symbol means, and who holds the file."""
+"""`textDocument/hover`: what the symbol means, who holds the file, and who changed the line."""
 
 from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
 from descartes_server.dispatch import on_snapshot
-from descartes_server.ide import common_lisp, holding, inspecting
+from descartes_server.ide import common_lisp, holding, inspecting, line_words
 from descartes_server.ide import hover as ide
 from descartes_server.ide.lenses import Scene, form_places
 from descartes_server.ide.syntax import SymbolToken, Syntax
 from descartes_server.lsp import to_proto
 from descartes_server.state import ServerState, Snapshot
+
+if TYPE_CHECKING:
+    from descartes_core.timetravel.blame import Blame
 
 
 def register(state: ServerState) -> None:
@@ -28,8 +34,11 @@ async def _hover(snapshot: Snapshot, params: types.HoverParams, hyperspec: str) 
     syntax = await snapshot.syntax(document)
     offset = document.positions.offset(params.position)
     symbol = syntax.symbol_at(offset)
+    blaming = asyncio.ensure_future(snapshot.blame(document))
     subject, link = await _subject(snapshot, syntax, symbol) if symbol else (None, "")
-    text = ide.markdown(subject, _remarks(snapshot.leased_scene(document, syntax), offset), hyperspec)
+    scene = snapshot.leased_scene(document, syntax)
+    remarks = [*_remarks(scene, offset), *_changed(await blaming, syntax, offset, scene)]
+    text = ide.markdown(subject, remarks, hyperspec)
     text = f"{text}\n\n{link}" if text and link else text
     if not text:
         return None
@@ -37,6 +46,21 @@ async def _hover(snapshot: Snapshot, params: types.HoverParams, hyperspec: str) 
     formats = snapshot.abilities.get("textDocument.hover.contentFormat")
     plain = isinstance(formats, list) and "markdown" not in formats
     return to_proto.hover(text, span, document.positions, plain=plain)
+
+
+def _changed(blame: Blame | None, syntax: Syntax, offset: int, scene: Scene) -> list[str]:
+    """Say who last changed the definition whose name is at OFFSET, else who changed the line."""
+    if blame is None:
+        return []
+    line = syntax.lines.position(offset)[0]
+    form = next((each for each in syntax.forms if each.name_start <= offset <= each.name_end), None)
+    if form is not None and form.name:
+        change = blame.newest(line, syntax.lines.position(form.end)[0])
+        if change is not None:
+            return [line_words.remark(change, scene.now, form.name)]
+    last = blame.last(line)
+    said = line_words.remark(last, scene.now) if last is not None else ""
+    return [said] if said else []
 
 
 async def _subject(snapshot: Snapshot, syntax: Syntax, symbol: SymbolToken) -> tuple[ide.Subject | None, str]:

@@ -95,7 +95,7 @@ def _bar(page: Page) -> Iterator[str]:
         yield f"     {' '.join(f'{SIGNS[kind]} {MEANINGS[kind]} ' for kind in kinds)}".rstrip()
 
 
-_WEIGHT = {"written": 1, "snapshot": 2, "fork": 3, "question": 4, "error": 5}
+_WEIGHT = {"snapshot": 1, "written": 2, "fork": 3, "question": 4, "error": 5}
 
 
 def _lines(entry: Entry, *, is_present: bool) -> Iterator[str]:
@@ -265,7 +265,7 @@ def _at_present(shown: Shown) -> Iterator[Lens]:
         commands.append(_goes_to(shown, "next ▶", shown.headings[index + 1].seq))
     run = shown.about.get("run")
     if run is not None:
-        where = {"run": run, "to": shown.event, "show": True}
+        where = {"run": run, "to": shown.event, "ask": True, "show": True}
         commands.append(Command("restore here", "descartes.restore.preview", where))
         at = {"run": run, "at": shown.event, "show": True}
         commands.append(Command("fork here", "descartes.session.fork", at))

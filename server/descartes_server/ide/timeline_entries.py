@@ -141,6 +141,8 @@ def _is_quiet(event: Event) -> bool:
     """Whether EVENT is a detail that the entries around it say better."""
     if event.name in HIDDEN:
         return True
+    if event.name == "body.snapshot":
+        return not event.data.get("fresh", True)
     if event.name == "run.status":
         return event.data.get("to") in _QUIET or event.data.get("phase") == "waiting"
     return event.name == "message" and not event.data.get("content") and bool(event.data.get("toolCalls"))
@@ -150,7 +152,7 @@ def _turns(steps: Sequence[Entry]) -> list[Entry]:
     """Join what an agent did with what it said before; what others say and do stands alone."""
     found: list[Entry] = []
     for step in steps:
-        alone = step.kind in ("said", "status", "fork", "snapshot") or not found
+        alone = step.kind in ("said", "status", "fork") or not found
         if alone:
             found.append(step)
         else:
@@ -195,6 +197,8 @@ def _words(event: Event) -> tuple[str, str, str]:
         return "written", f"wrote {data.get('path', '')}", ""
     if name == "session.forked":
         return "fork", f"forked at event {data.get('seq')}{_about(data)}", ""
+    if name == "body.snapshot":
+        return "snapshot", f"kept {counted(data.get('files', 0), 'file')}{_about(data)}", ""
     if name.startswith(("body.", "restore.")):
         return "snapshot", f"{name.replace('.', ' ')}{_about(data)}", ""
     if event.category == "error":

@@ -11,7 +11,9 @@ from descartes_core import store
 from descartes_core.history import EventDetail, History, Statistics, as_seed
 from descartes_core.model import Shape
 from descartes_core.store import EventQuery, Page, Verification, schemas
+from descartes_server.operations import line_history
 from descartes_server.operations.context import Context
+from descartes_server.operations.lisp_shapes import Document
 from descartes_server.operations.registry import NoParams, Params, operation
 from descartes_server.operations.texts import path_of
 
@@ -32,6 +34,13 @@ class ListParams(Params, frozen=True, kw_only=True):
     offset: int = 0
     before: int | str | None = None
     order: Literal["asc", "desc"] = "desc"
+
+
+class LinesParams(ListParams, frozen=True, kw_only=True):
+    """As for any list; LINE, from 1, of the file URI: only the events that changed that line."""
+
+    line: int | None = None
+    document: Document | None = None
 
 
 class ShowParams(Params, frozen=True, kw_only=True):
@@ -69,8 +78,10 @@ class Exported(Shape, frozen=True, kw_only=True):
 
 
 @operation("history.list", kind="read", of_events=True, for_agents=True, positional=("run",))
-async def list_(context: Context, params: ListParams) -> Page:
-    """List events, newest first, by run, session, file, type, tags and time."""
+async def list_(context: Context, params: LinesParams) -> Page:
+    """List events, newest first, by run, session, file, line, type, tags and time."""
+    if params.line is not None:
+        return await line_history.page(context, params.uri or params.path, params.line, params.document)
     return await context.services.reader.events(await _query(context, params))
 
 

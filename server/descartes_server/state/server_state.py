@@ -12,6 +12,7 @@ from descartes_core.errors import InvalidParams
 from descartes_server.ide.index import WorkspaceIndex
 from descartes_server.lsp.positions import Encoding
 from descartes_server.lsp.server import Server
+from descartes_server.state.blames import Blames
 from descartes_server.state.documents import Document, Documents
 from descartes_server.state.image import ImageQuestions
 from descartes_server.state.snapshot import Snapshot
@@ -47,6 +48,7 @@ class ServerState:
         self.embedded = False
         self.own_evaluations: set[str] = set()
         """The evaluations that this editor asked for."""
+        self.blames = Blames()
         self.own_runs: set[str] = set()
         self.own_playbacks: set[str] = set()
         """The runs, by the digits given, of which this editor began a playback."""
@@ -73,6 +75,7 @@ class ServerState:
             image=self.image,
             abilities=self.client.abilities,
             executor=self.executor,
+            blame=lambda document: self.blames.of(self.attachment, document),
         )
 
     def put(self, document: Document, change: Change) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,6 +21,7 @@ from descartes_server.state.image import ImageQuestions
 from descartes_server.state.workshop import Workshop
 
 if TYPE_CHECKING:
+    from descartes_core.timetravel.blame import Blame
     from descartes_server.ide.syntax import Syntax
 
 
@@ -35,6 +36,8 @@ class Snapshot:
     image: ImageQuestions
     abilities: Abilities
     executor: Executor
+    blame: Callable[[Document], Awaitable[Blame | None]]
+    """Tells who changed the lines of a document, where that is known at once."""
 
     async def document(self, uri: str) -> Document:
         """Return the text of URI: the editor's where it is open, else the disk's.
