@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,6 +15,7 @@ from descartes_core.agents import conversation
 from descartes_core.history import History, as_seed, from_seed
 from descartes_core.model import Category, Event, NewEvent
 from descartes_core.store import Store, schemas
+from descartes_core.trace import Planner, Session
 from support.running import ANN, BOB, Bench, call
 
 NAMES_OF_THE_SPECIFICATION = {
@@ -168,3 +169,32 @@ async def test_what_went_wrong_in_a_tool_hangs_below_its_call(bench: Bench) -> N
         assert set(error.data) == {"code", "message", "recoverable"}
         parents = (await History(bench.store.reader).show(error.id)).parents
         assert [each.name for each in parents[:2]] == ["tool.failed", "tool.started"]
+
+
+class Model:
+    """Plans one call, whatever it is asked."""
+
+    def generate(
+        self, prompt: str, *, system: str | None = None, schema: Mapping[str, Any] | None = None
+    ) -> str:
+        return '[{"capability": "reverse", "params": {"key": "text"}}]'
+
+
+@pytest.mark.ledger("D-07")
+async def test_what_a_person_allows_and_what_a_planner_chooses_are_decisions(bench: Bench) -> None:
+    run = await busy(bench)
+    answered = [e for e in await bench.events(run.id, "decision") if e.name == "intervention.answered"]
+    assert [(e.data["kind"], e.data["choice"], e.actor) for e in answered] == [
+        ("approval", "accept", ANN),
+        ("approval", "reject", ANN),
+    ]
+    asked = [(await History(bench.store.reader).show(e.id)).parents[0] for e in answered]
+    assert [e.name for e in asked] == ["intervention.opened"] * 2
+
+    session = Session(workspace=bench.workspace)
+    planned = Planner(Model(), ["reverse"]).plan("Turn it round", session)
+    session.close()
+    (chosen,) = await bench.events(type="session.plan")
+    assert (chosen.category, planned.success) == ("decision", True)
+    assert chosen.data["content"]["request"] == "Turn it round"
+    assert chosen.data["content"]["calls"] == [each.to_dict() for each in planned.calls]

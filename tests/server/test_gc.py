@@ -35,7 +35,7 @@ async def test_gc_says_what_would_go_and_then_does_it(descartes: Descartes, here
         os.utime(path, (LONG_AGO, LONG_AGO))
 
     said = await descartes("gc")
-    assert said.status == 0 and "1 files in .descartes/blobs" in said.out and "would go" in said.out
+    assert said.status == 0 and "1 file in .descartes/blobs" in said.out and "would go" in said.out
     assert all(path.exists() for path in old)
     (here.root / "descartes.toml").write_text("[history]\nkeepDays = 0\n")
     planned = json.loads((await descartes("gc", "--json")).out)

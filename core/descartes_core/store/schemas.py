@@ -117,9 +117,9 @@ def document() -> dict[str, Any]:
     names = {"enum": [kind.name for kind in known]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **event,
         "title": "An event of the log of Descartes",
         "categories": _by_category(known),
-        **event,
         "properties": {**event["properties"], "name": names},
         "allOf": [_if_so_named(kind) for kind in known],
         "$defs": found,

@@ -38,7 +38,8 @@ def _show(found: dict[str, Any]) -> None:
         span = f"{events['oldest'][:10]} to {events['newest'][:10]}"
         click.echo(f"the data of {events['events']:,} events, {span}\t{_size(events['bytes'])}")
     for part in found["files"]:
-        click.echo(f"{part['items']:,} files in .descartes/{part['what']}\t{_size(part['bytes'])}")
+        files = "1 file" if part["items"] == 1 else f"{part['items']:,} files"
+        click.echo(f"{files} in .descartes/{part['what']}\t{_size(part['bytes'])}")
     click.echo(f"in all {went}\t{_size(found['bytes'])}")
     if not found["applied"]:
         output.say("descartes gc --apply does it.")

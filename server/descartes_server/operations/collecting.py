@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -25,14 +25,6 @@ class Part(Shape, frozen=True, kw_only=True):
     what: str
     items: int
     bytes: int
-
-
-class Collector(Protocol):
-    """Something else that keeps bytes: it says what would go, and lets it go."""
-
-    async def collect(self, before_ms: int, *, apply: bool) -> Part:
-        """Return what is older than BEFORE_MS and not needed; with APPLY it is gone then."""
-        ...
 
 
 @dataclass(frozen=True)
