@@ -165,9 +165,9 @@ def _asked_about(question: Intervention, scene: Scene) -> int:
 
 
 def answers(question: Intervention) -> Iterator[Command]:
-    """Yield the choices of QUESTION that need nothing more said; a reason may always be left out."""
+    """Yield the choices of QUESTION that need nothing more said: a reason and paths may be left out."""
     for choice in question.choices:
-        if set(choice.arguments) <= {"reason"}:
+        if set(choice.arguments) <= {"reason", "paths"}:
             arguments = {"id": question.id, "choice": choice.id}
             yield Command(short(choice.title or choice.id), "descartes.intervention.answer", arguments)
 

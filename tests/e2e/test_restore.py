@@ -1,0 +1,101 @@
+"""A restore asked for in any editor: a question with the files to choose from, and cancelled by default."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.lsp_client import LspClient, lsp
+from support.trees import tree, write
+
+FILES: dict[str, str | bytes] = {"a.lisp": "(a)\n", "b.lisp": "(b)\n"}
+TURN = {"toolCalls": [{"name": "shell", "arguments": {"command": "rm b.lisp; echo '(x)' > a.lisp"}}]}
+TRUSTED = {"trusted": True}
+
+
+async def ended_run(client: LspClient, workspace: Path) -> dict[str, Any]:
+    """Return the request to go back to before a run that changed both files."""
+    script = workspace.parent / "s.jsonl"
+    script.write_text(json.dumps(TURN) + "\n")
+    spawned = {"task": "Tidy", "model": f"scripted:{script}", "toolLevel": "trusted"}
+    run = (await client.execute("run.spawn", spawned))["id"]
+    while not (await client.execute("run.show", {"run": run}))["endedAt"]:
+        continue
+    (first,) = (await client.execute("history.list", {"run": run, "order": "asc", "limit": 1}))["events"]
+    return {"run": run, "to": first["id"], "bodies": ["body"]}
+
+
+@pytest.mark.ledger("D-25")
+async def test_an_editor_without_views_of_ours_asks_and_the_default_changes_nothing(workspace: Path) -> None:
+    write(workspace, FILES)
+    before = tree(workspace)
+    async with lsp(workspace, initializationOptions=TRUSTED) as client:
+        request = await ended_run(client, workspace)
+        changed = tree(workspace)
+        assert changed != before
+        client.replies["window/showMessageRequest"] = lambda params: params["actions"][1]
+        preview = await client.execute("restore.preview", {**request, "ask": True})
+        asked = await client.notification("window/showMessageRequest")
+        assert [each["title"] for each in asked["actions"]] == [
+            "Later",
+            "Leave everything as it is",
+            "Go back",
+        ]
+        assert "create b.lisp" in asked["message"] and "modify a.lisp" in asked["message"]
+        await settled(client, preview["intervention"])
+        assert tree(workspace) == changed
+        client.replies["window/showMessageRequest"] = lambda params: params["actions"][2]
+        preview = await client.execute("restore.preview", {**request, "ask": True})
+        await settled(client, preview["intervention"])
+        while not (await client.execute("restore.list"))["restores"]:
+            continue
+        assert tree(workspace) == before
+        undone = await client.execute("restore.undo")
+        assert undone["kind"] == "undo" and tree(workspace) == changed
+
+
+async def settled(client: LspClient, question: str) -> None:
+    """Return when QUESTION is not open any more."""
+    while question in [each["id"] for each in (await client.execute("intervention.list"))["interventions"]]:
+        continue
+
+
+async def test_an_editor_with_views_chooses_files_and_is_told_why_it_cannot_be(workspace: Path) -> None:
+    write(workspace, FILES)
+    notified = {"experimental": {"descartes": {"notifications": True}}}
+    async with lsp(workspace, initializationOptions=TRUSTED, capabilities=notified) as client:
+        request = await ended_run(client, workspace)
+        uri = client.open(workspace / "a.lisp", "(x)\n")
+        client.change(uri, 2, {"text": "(not saved)\n"})
+        await client.of("documentSymbol", uri)
+        preview = await client.execute("restore.preview", {**request, "ask": True})
+        question = next(
+            each
+            for each in (await client.execute("intervention.list"))["interventions"]
+            if each["id"] == preview["intervention"]
+        )
+        assert (question["kind"], question["default"]) == ("restore", "cancel")
+        assert [each["path"] for each in question["data"]["files"]] == ["a.lisp", "b.lisp"]
+        answer = {"id": question["id"], "choice": "apply", "arguments": ["b.lisp"]}
+        await client.execute("intervention.answer", answer)
+        assert (workspace / "b.lisp").read_text() == "(b)\n" and (workspace / "a.lisp").read_text() == "(x)\n"
+        again = await client.execute("restore.preview", request)
+        (workspace / "a.lisp").write_text("(mine)\n")
+        for name, params, code in (
+            ("restore.apply", {**request, "confirm": again["id"]}, "restore_conflict"),
+            ("restore.apply", request, "invalid_params"),
+            ("restore.apply", {**request, "confirm": "evt_beef"}, "not_found"),
+            ("restore.preview", {**request, "to": 7}, "invalid_params"),
+            ("restore.preview", {**request, "bodies": ["soul"]}, "invalid_params"),
+            ("restore.preview", {**request, "run": "beef"}, "run_not_found"),
+            ("restore.redo", {}, "not_found"),
+        ):
+            refused = await client.refused(name, params)
+            assert refused.data["code"] == code, (name, refused)
+        assert (workspace / "a.lisp").read_text() == "(mine)\n"
+    async with lsp(workspace, initializationOptions={"trusted": False}) as client:
+        refused = await client.refused("restore.preview", request)
+        assert refused.data["code"] == "workspace_not_trusted"
