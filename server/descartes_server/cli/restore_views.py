@@ -58,6 +58,9 @@ def tail(preview: Mapping[str, Any]) -> Iterator[str]:
     brain = preview["brain"]
     if brain is not None:
         yield f"A new session begins with the conversation as it was: {brain['messages']} messages."
+    image = preview["image"]
+    if image is not None:
+        yield f"The image becomes a fresh one with {image['entries']} entries of the journal."
     if preview["refused"]:
         yield f"It cannot be done now: {preview['refused']}"
 

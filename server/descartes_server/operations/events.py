@@ -74,6 +74,8 @@ class ImageReplayed(Data, frozen=True, kw_only=True):
     before: int | None
     repeated: int
     skipped: int
+    until: int | None = None
+    """The last event whose work it has; None: all that there was."""
 
 
 class HubStarted(Data, frozen=True, kw_only=True):

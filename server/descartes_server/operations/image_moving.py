@@ -97,9 +97,12 @@ class Moving(Returning):
             await swank.stop_image(record)
         await swank.end_others(self.places.runtime)
 
-    async def move_to(self, record: swank.ImageRecord, *, repeated: int, skipped: int) -> None:
+    async def move_to(
+        self, record: swank.ImageRecord, *, repeated: int, skipped: int, until: int | None = None
+    ) -> None:
         """Make the image of RECORD, which is beside, the workspace's, and end the one before.
 
+        It has what the log has up to event UNTIL, or all of it.
         One that somebody else started is left running. Errors: `LispLost` when it does not answer; then
         everything is as before.
         """
@@ -117,6 +120,8 @@ class Moving(Returning):
             self._forget_target()
         await swank.end_others(self.places.runtime)
         data = {"pid": record.pid, "before": pid, "repeated": repeated, "skipped": skipped}
+        if until is not None:
+            data["until"] = until
         await self._append("lisp.replayed", data, None)
 
     async def _leave(self, old: swank.Lisp | None) -> None:

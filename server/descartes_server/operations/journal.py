@@ -120,28 +120,47 @@ def _range(place: dict[str, Any]) -> shapes.Range:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the journal of the present image begins: after event SEQ; PIDS are the processes it has been."""
+    """Where the journal of an image begins: after event SEQ; PIDS are the processes it has been.
+
+    GAPS are the stretches, from one event to another, whose work was taken back by a restore.
+    """
 
     seq: int
     pids: frozenset[int] = field(default_factory=frozenset)
+    gaps: tuple[tuple[int, int], ...] = ()
+
+    def has(self, seq: int) -> bool:
+        """Return whether the work of event SEQ, which comes after the beginning, is in the image."""
+        return not any(last < seq < back for last, back in self.gaps)
 
 
-async def origin(reader: Reader) -> Origin | None:
-    """Return where the image that the log ends with began, through reconnections and replays of it."""
-    query = EventQuery(type="lisp.started", limit=1)
-    newest = (await reader.events(query)).events
-    replays = (await reader.events(EventQuery(type="lisp.replayed", limit=100))).events
-    if not newest and not replays:
+async def origin(reader: Reader, until: int | None = None) -> Origin | None:
+    """Return where the image began that there was at event UNTIL (now), through replays of it."""
+    marks = [event for event in await _beginnings(reader) if until is None or event.seq <= until]
+    if not marks:
         return None
-    starts = (await reader.events(EventQuery(type="lisp.started", limit=1000))).events
-    marks = sorted([*starts, *replays], key=lambda event: -event.seq)
-    pid = marks[0].data.get("pid")
-    pids, first = {pid}, marks[0]
+    pids, gaps, first = set[int | None](), list[tuple[int, int]](), marks[0]
+    pid, limit = first.data.get("pid"), first.seq
     for event in marks:
+        if event.seq > limit:
+            continue
+        if pid is None:
+            pid = event.data.get("pid")
         if event.data.get("pid") != pid:
             break
         first = event
-        if event.name == "lisp.replayed":
+        pids.add(pid)
+        if event.name == "lisp.replayed" and (last := event.data.get("until")) is not None:
+            # It went on from what there was at that event, whichever image had it then.
+            gaps.append((last, event.seq))
+            limit, pid = last, None
+        elif event.name == "lisp.replayed":
             pid = event.data.get("before")
-            pids.add(pid)
-    return Origin(first.seq, frozenset(each for each in pids if each is not None))
+    return Origin(first.seq, frozenset(each for each in pids if each is not None), tuple(gaps))
+
+
+async def _beginnings(reader: Reader) -> list[Event]:
+    """Return the starts and replays of images, the newest first."""
+    starts = (await reader.events(EventQuery(type="lisp.started", limit=1000))).events
+    replays = (await reader.events(EventQuery(type="lisp.replayed", limit=1000))).events
+    return sorted([*starts, *replays], key=lambda event: -event.seq)

@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator
 
 import descartes_swank as swank
 from descartes_core.errors import InvalidParams, LispNotRunning
-from descartes_core.model import Shape
+from descartes_core.model import Event, Shape
+from descartes_core.store import Reader
 from descartes_server.operations import lisp_shapes as shapes
 from descartes_server.operations.context import Context
 from descartes_server.operations.image import Image
 from descartes_server.operations.image_work import mapped
-from descartes_server.operations.journal import origin, work_events
+from descartes_server.operations.journal import Origin, origin, work_events
 from descartes_server.operations.loaded_texts import LoadedTexts
 from descartes_server.operations.registry import NoParams, operation
 from descartes_server.operations.replaying import Listener, Replaying, Skipped
@@ -30,10 +31,18 @@ class Replay(Shape, frozen=True, kw_only=True):
 @operation("lisp.replay", kind="effect", needs_trust=True)
 async def replay(context: Context, params: NoParams) -> Replay:
     """Repeat in a fresh image all that was done in this one, and go on there; the old image ends."""
+    return await repeated_until(context, None)
+
+
+async def repeated_until(context: Context, until: int | None) -> Replay:
+    """Put a fresh image in the place of this one, with what the log has up to event UNTIL (all of it).
+
+    Errors: those of `fresh`; then nothing has changed.
+    """
     image = context.services.image
     before = image.place_now()
-    async with fresh(context) as (record, replaying), image.gate.closed():
-        await caught_up(context, replaying)
+    async with fresh(context, until) as (record, replaying), image.gate.closed():
+        await caught_up(context, replaying, until)
         if not image.still(before):
             raise InvalidParams(
                 "the Lisp was stopped or another one started while the journal was repeated;"
@@ -42,39 +51,53 @@ async def replay(context: Context, params: NoParams) -> Replay:
         outcome = replaying.outcome
         # What is stopped there in the background is then nobody's, and the hub takes it up.
         await replaying.close()
-        await image.ask(image.move_to(record, repeated=outcome.repeated, skipped=len(outcome.skipped)))
+        await image.ask(
+            image.move_to(record, repeated=outcome.repeated, skipped=len(outcome.skipped), until=until)
+        )
     return Replay(status=image.status(), repeated=outcome.repeated, skipped=outcome.skipped)
 
 
 @contextlib.asynccontextmanager
-async def fresh(context: Context) -> AsyncIterator[tuple[swank.ImageRecord, Replaying]]:
+async def fresh(
+    context: Context, until: int | None = None
+) -> AsyncIterator[tuple[swank.ImageRecord, Replaying]]:
     """Give a fresh image with the journal repeated in it; in the end it is ended, unless it has moved in.
+
+    UNTIL is the last event that counts.
 
     Errors: `LispNotRunning` when there is no journal; `InvalidParams` when another replay is under way;
     those of starting an image.
     """
     image = context.services.image
-    if await origin(context.services.reader) is None:
+    if await origin(context.services.reader, until) is None:
         raise LispNotRunning("expected a journal to repeat, no Lisp was started here yet; use lisp.start")
     with image.replaying_alone():
         record: swank.ImageRecord | None = None
         try:
             record = await image.ask(_begun(image, context))
             async with _session(image, record) as replaying:
-                await caught_up(context, replaying)
+                await caught_up(context, replaying, until)
                 yield record, replaying
         finally:
             await asyncio.shield(image.end_beside(record))
 
 
-async def caught_up(context: Context, replaying: Replaying) -> None:
-    """Repeat what the journal has and REPLAYING has not seen."""
+async def caught_up(context: Context, replaying: Replaying, until: int | None = None) -> None:
+    """Repeat what the journal has, up to event UNTIL, and REPLAYING has not seen."""
     reader = context.services.reader
-    began = await origin(reader)
+    began = await origin(reader, until)
     assert began is not None
-    seen = max(replaying.outcome.seen, began.seq)
-    async for event in work_events(reader, seen + 1):
+    async for event in work_of(reader, began, max(replaying.outcome.seen, began.seq), until):
         await replaying.repeat(event)
+
+
+async def work_of(reader: Reader, began: Origin, seen: int, until: int | None) -> AsyncIterator[Event]:
+    """Yield the work that is in the image which BEGAN there, behind event SEEN and up to UNTIL."""
+    async for event in work_events(reader, seen + 1):
+        if until is not None and event.seq > until:
+            return
+        if began.has(event.seq):
+            yield event
 
 
 @contextlib.asynccontextmanager
