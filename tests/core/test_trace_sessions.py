@@ -334,6 +334,99 @@ def test_a_program_that_is_killed_without_saving_loses_nothing() -> None:
     assert Session.resume("crashed").get("n") == "going on"
 
 
+SAVES = """
+from descartes_core.trace import Session
+session = Session()
+n = 0
+while True:
+    n += 1
+    session.set("n", n)
+    session.set("large", "x" * 50_000 * (n % 5))
+    session.save("s.trace")
+    print(n, flush=True)
+"""
+
+
+def test_a_program_killed_while_it_saves_leaves_a_whole_file() -> None:
+    for saves in (3, 4):
+        program = subprocess.Popen([sys.executable, "-c", SAVES], stdout=subprocess.PIPE, text=True)
+        assert program.stdout is not None
+        for _ in range(saves):
+            program.stdout.readline()
+        program.kill()
+        acknowledged = saves + len(program.stdout.read().split("\n")[:-1])
+        program.wait()
+        saved = Session.load("s.trace")
+        assert saved.get("n") in (acknowledged, acknowledged + 1)
+        assert len(saved.get("large")) == 50_000 * (saved.get("n") % 5)
+
+
+FULL = """
+import json, resource
+from descartes_core.trace import Session
+session = Session("full")
+session.set("n", 0)
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+done, errors = 0, []
+for n in range(1, 60):
+    try:
+        session.set("n", n)
+        session.set("text", "x" * 20_000)
+        done = n
+    except Exception as error:
+        errors.append([type(error).__name__, str(error)])
+        break
+try:
+    session.write_artifact("a", b"x" * 400_000)
+except Exception as error:
+    errors.append([type(error).__name__, str(error)])
+print(json.dumps([done, errors, session.get("n")]))
+"""
+
+
+def test_a_disk_that_is_full_is_told_and_nothing_half_is_left() -> None:
+    program = subprocess.run([sys.executable, "-c", FULL], capture_output=True, text=True, check=True)
+    done, errors, held = json.loads(program.stdout)
+    assert [name for name, _ in errors] == ["StoreUnavailable", "SaveFailed"]
+    assert all("\n" not in text and not text.endswith(".") for _, text in errors)
+    session = Session.resume("full")
+    assert held in (done, done + 1) and session.get("n") == held
+    assert session.verify().ok and session.list_artifacts() == []
+    session.set("n", "room again")
+    assert Session.resume("full").replay() == session.state_hash()
+
+
+WRITES = """
+import asyncio, sys
+from pathlib import Path
+from descartes_core.model import NewEvent, Principal
+from descartes_core.store import Store
+
+async def main():
+    store = await Store.open(Path(".descartes/descartes.db"))
+    me = Principal(kind="service", id="hub", name="hub")
+    print("ready", flush=True)
+    for n in range(60):
+        data = {"pid": n, "version": "1"}
+        await store.append(NewEvent(category="system", name="hub.started", stream="hub", actor=me, data=data))
+    await store.close()
+
+asyncio.run(main())
+"""
+
+
+def test_a_session_and_a_hub_write_one_log_side_by_side(workspace: Path) -> None:
+    session = Session(workspace=workspace)
+    hub = subprocess.Popen([sys.executable, "-c", WRITES], stdout=subprocess.PIPE, text=True)
+    assert hub.stdout is not None and hub.stdout.readline() == "ready\n"
+    for n in range(60):
+        session.set("n", n)
+    assert (hub.wait(30), session.get("n")) == (0, 59)
+    hub.stdout.close()
+    assert (session.verify().ok, session.verify().events) == (True, 121)
+    assert session.replay() == session.state_hash()
+
+
 # Forks
 
 

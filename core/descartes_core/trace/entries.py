@@ -18,6 +18,7 @@ import msgspec
 
 from descartes_core.model import Category, Event, NewEvent, Principal
 from descartes_core.store.schemas import Data, register
+from descartes_core.trace.errors import SessionCorrupted
 from descartes_core.trace.types import SCHEMA_VERSION, EntryType, TrajectoryEntry
 
 KINDS: Mapping[EntryType, tuple[str, Category]] = {
@@ -138,8 +139,13 @@ def new_event(session: str, agent_id: str, entry_type: EntryType, data: EntryDat
 
 
 def record_of(event: Event) -> Record:
-    """Return the entry that EVENT is."""
+    """Return the entry that EVENT is. Errors: `SessionCorrupted` when its data is not in the log any more."""
     data = event.data
+    if "seqNum" not in data:
+        raise SessionCorrupted(
+            f"Expected an entry of the session {event.session!r} in event {event.seq}, its data is gone;"
+            " take the session from a file it was saved to"
+        )
     entry = TrajectoryEntry(
         seq_num=data["seqNum"],
         timestamp=datetime.fromisoformat(data.get("at") or event.at).astimezone(UTC),
