@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from descartes_core.errors import PolicyDenied
 from descartes_core.leases import Leases
+from descartes_core.model import Lease as LeaseShape
 from descartes_core.model import NewEvent, Principal
 from descartes_core.store import Redactor, Store, patterns
 from support.running import ANN, Bench, call
@@ -102,6 +103,27 @@ def test_a_secret_is_masked_in_every_form(shown: str) -> None:
     assert SECRET not in urllib.parse.unquote_plus(masked)
     redactor.release("DB")
     assert redactor.keys(f"<<{shown}>>") == f"<<{shown}>>"
+
+
+@pytest.mark.parametrize("times", range(4))
+def test_an_event_hides_a_secret_however_often_it_was_escaped(times: int) -> None:
+    redactor = Redactor()
+    redactor.protect("DB", SECRET)
+    text = SECRET
+    for _ in range(min(times, 2)):
+        text = json.dumps({"a": text})
+    data = {"content": text if times < 3 else [ANN, {"b": [text]}]}
+    made = redactor.event(NewEvent(category="action", name="x", stream="s", actor=ANN, data=data))
+    assert "‹secret:DB›" in str(made.data) and "Vault" not in str(made.data)
+
+
+def test_a_shape_in_the_data_is_masked_too() -> None:
+    lease = LeaseShape(
+        path="a", uri="file:///a", holder=ANN, mode="shared", token=1, acquired_at="", expires_at="",
+        reason="ask bob@example.com",
+    )  # fmt: skip
+    made = NewEvent(category="action", name="x", stream="s", actor=ANN, data={"lease": lease})
+    assert Redactor().event(made).data["lease"]["reason"] == "ask ‹email›"
 
 
 def test_a_short_secret_is_masked_where_it_stands_alone() -> None:

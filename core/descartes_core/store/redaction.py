@@ -50,6 +50,8 @@ class Redactor:
     def __init__(self) -> None:
         self._values: Mapping[str, tuple[str, ...]] = {}
         self._forms: tuple[tuple[str, str], ...] = ()
+        self._in_json: tuple[str, ...] = ()
+        """The forms as they stand in the text of an event, which is JSON once more."""
 
     def protect(self, name: str, value: str) -> None:
         """Mask VALUE, in every form it can take, as `‹secret:NAME›`; what NAME had before stays masked."""
@@ -100,11 +102,14 @@ class Redactor:
         return data
 
     def _suspicious(self, shown: str) -> bool:
-        return any(form in shown for form, _ in self._forms) or patterns.suspicious(shown)
+        return any(form in shown for form in self._in_json) or patterns.suspicious(shown)
 
     def _put(self, values: Mapping[str, tuple[str, ...]]) -> None:
         forms = {form: name for name, each in values.items() for value in each for form in forms_of(value)}
         self._values = values
+        self._in_json = tuple(
+            {_encode(form.encode("utf-8", "replace").decode()).decode()[1:-1] for form in forms}
+        )
         # The longest first: a value may contain another.
         self._forms = tuple(sorted(forms.items(), key=lambda each: (-len(each[0]), each[0])))
 
@@ -127,7 +132,7 @@ class Redactor:
         if isinstance(value, list | tuple):
             return self._list(value, name)
         if isinstance(value, bool | None) or not isinstance(value, int | float):
-            return msgspec.to_builtins(value) if isinstance(value, msgspec.Struct) else value
+            return self._any(msgspec.to_builtins(value), name) if isinstance(value, msgspec.Struct) else value
         return REDACTED if hides_numbers(name) else value
 
     def _string(self, value: str, name: str) -> str:
