@@ -140,6 +140,8 @@ async def test_the_session_of_a_run_is_a_trajectory_too(descartes: Descartes, wo
     )
     types = [each["type"] for each in shown["trajectory"]]
     assert types[:2] == ["session_created", "user_input"] and shown["seqNum"] == len(types)
+    told = (await descartes("session", "show", run["session"], "--limit", "1")).out
+    assert told.rstrip().endswith("run.status · running → completed")
     kept = json.loads((await descartes("session", "export", run["session"], "--json")).out)
     loaded = Session.load(kept["path"])
     assert [entry.entry_type.value for entry in loaded.get_trajectory()] == [*types, "session_loaded"]

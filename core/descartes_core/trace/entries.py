@@ -119,9 +119,8 @@ def stream(session: str) -> str:
 
 
 def principal(agent_id: str) -> Principal:
-    """Return who AGENT_ID is in the log."""
-    kind = {"system": "service", "user": "human"}.get(agent_id, "agent")
-    return Principal(kind=kind, id=agent_id, name=agent_id)  # type: ignore[arg-type]
+    """Return who AGENT_ID is in the log: never a person, which a program can only say it is."""
+    return Principal(kind="service" if agent_id == "system" else "agent", id=agent_id, name=agent_id)
 
 
 def new_event(session: str, agent_id: str, entry_type: EntryType, data: EntryData) -> NewEvent:

@@ -42,6 +42,7 @@ SAMPLES = {
     "position": "12:3",
     "reason": "'it was forgotten'",
     "run": "0f3c9a1b",
+    "session": "1cce14a9",
     "start": "0",
     "symbol": "mapcar",
     "system": "alexandria",

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from descartes_server.cli import output
-from descartes_server.cli.views import Column, ago, short_id
+from descartes_server.cli.views import Column, ago, short_id, summary
 
 WIDEST = 100
 
@@ -62,7 +62,8 @@ def said(entry: Mapping[str, Any]) -> str:
         case _, {"capability": capability, "result_summary": result, "success": success}:
             return f"{capability} {'→' if success else 'failed:'} {_text(result)}"
         case _, {"event": name, "data": data}:
-            return f"{name} {_text(data)}"
+            about = summary({"name": name, "data": data, "category": ""})
+            return f"{name} · {_text(about)}" if about else str(name)
     return _text(content)
 
 
