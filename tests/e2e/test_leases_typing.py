@@ -206,3 +206,31 @@ async def test_the_holder_s_editor_says_that_a_lease_ends_soon(workspace: Path) 
         assert mark["severity"] == 2 and "Your lease of this file ends at" in mark["message"]
         await client.execute("history.subscribe", {"types": ["lease.expiring"], "since": 0})
         assert (await client.notification("descartes/event"))["data"]["path"] == "f.lisp"
+
+
+async def test_who_takes_a_file_over_takes_its_forms_too(workspace: Path) -> None:
+    async with lsp(workspace, capabilities=NOTIFIED) as client:
+        uri = client.open(workspace / "f.lisp", SHAPES)
+        await client.execute("lease.acquire", {"path": "f.lisp#area", **AGENT})
+        await client.execute("lease.acquire", {"path": "f.lisp#perimeter", **AGENT})
+        await client.notification(CHANGED, lambda p: p["lease"]["path"] == "f.lisp#perimeter")
+        seen = len(client.messages)
+        await client.execute("lease.steal", {"uri": uri})
+        await client.notification(CHANGED, change("stolen"), after=seen)
+        titles = [each["command"]["title"] for each in await client.of("codeLens", uri)]
+        assert [title.partition(",")[0] for title in titles] == ["held by you", "renew", "release"]
+
+
+@pytest.mark.ledger("D-59")
+async def test_what_was_saved_while_no_hub_ran_is_nobody_s_any_more(workspace: Path) -> None:
+    async with lsp(workspace, capabilities=NOTIFIED) as client:
+        uri = client.open(workspace / "f.lisp", SHAPES)
+        await client.execute("lease.acquire", {"path": "other"})
+        client.change(uri, 2, {"text": "()"})
+        await client.notification(CHANGED, lambda p: p["lease"]["mode"] == "intent")
+        await client.execute("hub.stop", {"force": True})
+        client.notify("textDocument/didSave", {"textDocument": {"uri": uri}})
+        seen = len(client.messages)
+        await client.execute("lease.acquire", {"path": "another"})
+        await client.notification(CHANGED, change("released"), after=seen)
+        assert [path for path, _, _ in await leases(client)] == ["another", "other"]

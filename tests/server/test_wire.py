@@ -40,3 +40,33 @@ async def test_who_closed_the_connection_receives_nothing_more() -> None:
         await lost
     theirs.close()
     assert received == []
+
+
+async def test_who_finishes_lets_the_other_side_read_everything() -> None:
+    """Also when the other side goes on sending, which nobody reads any more."""
+    ours, theirs = socket.socketpair()
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[str] = loop.create_future()
+    _, wire = await loop.create_connection(lambda: StreamWire(lambda _: None, ended.set_result), sock=ours)
+    for number in range(500):
+        wire.send(messages.OperationResponse(request_id=str(number), success=True))
+    wire.finish()
+    received: list[Any] = []
+    lost: asyncio.Future[str] = loop.create_future()
+    _, other = await loop.create_connection(lambda: StreamWire(received.append, lost.set_result), sock=theirs)
+    other.send(messages.Ping())
+    async with asyncio.timeout(20):
+        await asyncio.gather(lost, ended)
+    assert len(received) == 500
+
+
+async def test_who_does_not_let_go_is_cut_off() -> None:
+    ours, theirs = socket.socketpair()
+    ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    _, wire = await asyncio.get_running_loop().create_connection(
+        lambda: StreamWire(lambda _: None, ended.set_result), sock=ours
+    )
+    wire.finish()
+    async with asyncio.timeout(20):
+        await ended
+    theirs.close()

@@ -113,6 +113,8 @@ def summary(event: Row) -> str:
             if "holder" in data
             else str(data.get("path", ""))
         )
+    if name.startswith("guard.") and "paths" in data:
+        return f"{data.get('tool') or data.get('hook') or ''} {' '.join(data['paths'])}".strip()
     if name == "run.status":
         reason = f" · {data['reason']}" if data.get("reason") else ""
         return f"{data.get('from')} → {data.get('to')}{reason}"

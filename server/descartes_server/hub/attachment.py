@@ -44,6 +44,8 @@ class Attachment:
         self._waiting: list[messages.FromClient] | None = None
         """What came while the client is being recognised."""
         self._gone = False
+        self.gone = asyncio.Event()
+        """Set once nothing more will come from the client."""
         self._dropped = 0
         self._asked: dict[str, asyncio.Future[dict[str, Any]]] = {}
 
@@ -100,6 +102,7 @@ class Attachment:
         """Note that the client went; what it waited for is cancelled."""
         log.debug("client %s went: %s", self._caller and self._caller.client_id, reason)
         self._gone = True
+        self.gone.set()
         for answer in self._asked.values():
             if not answer.done():
                 answer.set_exception(HubLost(f"the client went before it answered: {reason}"))
@@ -147,7 +150,7 @@ class Attachment:
     def dismiss(self, error: DescartesError) -> None:
         """Tell the client why it is let go, and let it go."""
         self.wire.send(messages.Refused(error=error.as_json()))
-        self.wire.close()
+        self.wire.finish()
 
     async def _greet(self, hello: messages.ClientHello) -> None:
         """Find out who says HELLO, then take what came meanwhile."""

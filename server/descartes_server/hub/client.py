@@ -69,6 +69,8 @@ class HubClient:
         self._lost_listeners: list[Callable[[str], None]] = []
         self._answer: Answer | None = None
         self._unsaved: list[str] = []
+        self._has_unsaved = False
+        """Whether any hub was told of unsaved text: the next one is told that there is none any more, too."""
         self._events: EventQueue | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._dismissed = False
@@ -153,6 +155,7 @@ class HubClient:
     def set_unsaved(self, paths: Iterable[str]) -> None:
         """Tell the hub, now and after every attachment, that exactly PATHS have unsaved changes here."""
         self._unsaved = list(paths)
+        self._has_unsaved = True
         if self._wire is not None and self.hub is not None:
             self._wire.send(messages.Documents(unsaved=self._unsaved))
 
@@ -217,7 +220,7 @@ class HubClient:
         self._detached.clear()
         if self._listening is None:
             self._listening = self._spawn(self._watch_silence())
-        if self._unsaved:
+        if self._has_unsaved:
             self._wire.send(messages.Documents(unsaved=self._unsaved))
         if self._events is not None:
             self._events.subscribe(self._wire, hub.last_seq)

@@ -70,8 +70,11 @@ class Hub:
         """Let every client go and note the end in the log; the services are closed by who opened them."""
         reason = self.ended.result() if self.ended.done() else "it failed"
         log.info("the hub ends: %s", reason)
-        for attachment in tuple(self._attachments):
+        attachments = tuple(self._attachments)
+        for attachment in attachments:
             attachment.dismiss(HubLost(f"the hub ended: {reason}"))
+        # Each has its last answers before this process, and with it the connections, end.
+        await asyncio.gather(*(attachment.gone.wait() for attachment in attachments))
         self._unlisten()
         self._others.close()
         for task in tuple(self._tasks):

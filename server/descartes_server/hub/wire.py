@@ -16,6 +16,7 @@ import msgspec
 from descartes_server.hub import messages
 
 READ_BYTES = 262_144
+FINISH_S = 1.0
 
 Receive = Callable[[Any], None]
 """Is given each message that came, undecoded; raises `msgspec.ValidationError` to have the wire closed."""
@@ -42,6 +43,14 @@ class Wire(Protocol):
         """Send what waits and end the connection."""
         ...
 
+    def finish(self) -> None:
+        """Send what waits, take no more, and end the connection once the other side has read it all.
+
+        What is closed while something that came has not been read yet is broken instead, and the other side
+        may lose what it was sent last. One that does not end within `FINISH_S` is cut off.
+        """
+        ...
+
 
 class StreamWire(asyncio.Protocol):
     """A wire over a stream socket."""
@@ -55,6 +64,7 @@ class StreamWire(asyncio.Protocol):
         self._writable.set()
         self._closed = False
         """Whether this end wants no more."""
+        self._cut_off: asyncio.TimerHandle | None = None
 
     @property
     def transport(self) -> asyncio.Transport:
@@ -77,11 +87,24 @@ class StreamWire(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    def finish(self) -> None:
+        self._closed = True
+        if self._transport is None or self._transport.is_closing():
+            return
+        try:
+            self._transport.write_eof()
+        except OSError:
+            self._transport.close()
+        else:
+            self._cut_off = asyncio.get_running_loop().call_later(FINISH_S, self._transport.abort)
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
+        if self._closed:
+            return
         try:
             self._unpacker.feed(data)
             for value in self._unpacker:
@@ -102,6 +125,8 @@ class StreamWire(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._writable.set()
+        if self._cut_off is not None:
+            self._cut_off.cancel()
         if exc is not None and not self._closed:
             self._take_what_came()
         self._end(str(exc) if exc else "the connection was closed")
@@ -155,6 +180,9 @@ class LocalWire:
         if peer is not None:
             peer._peer = None
             self._loop.call_soon(peer._end)
+
+    def finish(self) -> None:
+        self.close()
 
     def _deliver(self, value: Any) -> None:
         if self._receive is not None:

@@ -101,10 +101,18 @@ class Workshop:
         key = lease_key(lease)
         leases = {k: held for k, held in self.leases.items() if k != key}
         if change == "stolen":
-            leases = {k: held for k, held in leases.items() if k[0] != lease.path}
+            leases = {k: held for k, held in leases.items() if not self._ends_with(held, lease)}
         if change not in ("released", "expired"):
             leases[key] = lease
         return replace(self, leases=leases)
+
+    def _ends_with(self, held: Lease, stolen: Lease) -> bool:
+        """Return whether HELD ended when STOLEN was taken: it is another's and they overlap."""
+        if held.holder.same_as(stolen.holder) or self.root is None:
+            return False
+        from descartes_core.leases.paths import overlap
+
+        return overlap(_lease_path(self.root, held.path), _lease_path(self.root, stolen.path))
 
     def with_leases(self, leases: Iterable[Lease]) -> Workshop:
         """Return the workshop with exactly LEASES."""
