@@ -16,12 +16,17 @@ from hypothesis import strategies as st
 
 from descartes_core.errors import DescartesError
 from descartes_core.history import History
+from descartes_core.memory.associative import AssociativeMemory
+from descartes_core.memory.notebook import Author
+from descartes_core.memory.whiteboard import Whiteboard
+from descartes_core.memory.wisdom import WisdomBook
 from descartes_core.model import NewEvent
 from descartes_core.projections import standard
 from descartes_core.store import EventQuery, Store, Transaction, retention, verify
 from descartes_core.store.projections import ABOUT
 from descartes_core.store.query import LAST
 from descartes_core.store.retention import Collectable, Keep
+from descartes_core.timetravel.forks import record_fork
 from support.log import FakeClock
 from support.running import ANN, BOB, Bench, call
 
@@ -136,7 +141,7 @@ class Doer:
             await doing()  # held, not held, ended: the log has what became of it
 
     def _more(self) -> list[Callable[[], Awaitable[None]]]:
-        return [self.ask, self.answer, self.spawn, self.send]
+        return [self.ask, self.answer, self.spawn, self.send, self.fork, self.post, self.learn, self.remember]
 
     @property
     def path(self) -> str:
@@ -172,6 +177,27 @@ class Doer:
     async def send(self) -> None:
         if self.runs:
             await self.bench.runs.send(self.chance.choice(self.runs), "go on", by=ANN)
+
+    async def fork(self) -> None:
+        if self.runs:
+            seq = await self.bench.store.reader.last_seq()
+            await record_fork(self.bench.store, self.chance.choice(self.runs), seq, by=ANN)
+
+    async def post(self) -> None:
+        board = Whiteboard(self.bench.store)
+        entry = await board.post("ses_" + "0" * 32, "solution", "It is slow", Author(ANN))
+        await board.annotate(entry.id, "Is it?", "question", Author(BOB))
+
+    async def learn(self) -> None:
+        book = WisdomBook(self.bench.store)
+        added = await book.add("Read before you write", Author(ANN), tags=["care"])
+        await book.outcome(added.id, self.chance.random(), Author(BOB))
+
+    async def remember(self) -> None:
+        memory = AssociativeMemory[Any](self.bench.store, "things", Author(ANN))
+        key = await memory.add("loops take time", {"n": 1}, key=self.chance.choice(["a", "b", None]))
+        if self.chance.random() < 0.3:
+            await memory.remove(key)
 
 
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -12,7 +12,7 @@ import msgspec
 
 from descartes_core.model import Shape
 
-BY_AGE = ("output", "views", "profiles", "input", "exports")
+BY_AGE = ("output", "views", "profiles", "input")
 """Folders whose files go when they are old."""
 BLOBS = "blobs"
 YOUNG_S = 3600.0
