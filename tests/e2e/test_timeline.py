@@ -6,6 +6,7 @@ import asyncio
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -139,6 +140,15 @@ async def is_opened_up_by_a_click(client: LspClient, reader: Reader) -> None:
     assert "write a.lisp" in text[place]
     assert "+(defun b ())" in text[place:]
     assert any("`file.written` `evt_" in line for line in text[place:])
+    client.change(reader.uri, reader.version + 1, {"text": reader.path.read_text()})
+    state = await press(client, reader.uri, "state here")
+    assert (state["turn"], state["files"]) == (2, [])
+    shown = await client.notification("window/showDocument", lambda p: "/state-" in p["uri"])
+    assert "to be done:" in Path(unquote(urlsplit(shown["uri"]).path)).read_text()
+    preview = await press(client, reader.uri, "restore here")
+    assert [each["path"] for each in preview["files"]] == ["a.lisp"]
+    fork = await press(client, reader.uri, "fork here")
+    assert (fork["run"], fork["seq"]) == (state["run"], state["seq"])
 
 
 async def test_a_history_document_is_no_lisp(workspace: Path) -> None:

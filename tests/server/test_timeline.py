@@ -51,12 +51,12 @@ async def test_a_run_is_looked_at_and_forked_at_a_moment(workspace: Path, descar
     assert [each["role"] for each in state["messages"]] == ["user", "assistant", "tool"]
     shown = await descartes("history", run["id"], "--at", str(read["seq"]))
     assert shown.out.splitlines()[3:] == [
-        "said",
+        "said:",
         "  you   Tidy",
         "  agent read a.lisp",
         "  tool  (a)",
         "",
-        "thought",
+        "thought:",
         "  Empty lists.",
     ]
     fork = await answer(descartes, "session", "fork", run["id"], "--at", read["id"], "--reason", "again")

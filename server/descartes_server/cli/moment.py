@@ -3,66 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from descartes_server.cli.views import short_id
-
-SHOWN_LINES = 12
-NAMES = {"user": "you", "assistant": "agent", "tool": "tool"}
+from descartes_server.ide import moment
 
 
 def show(state: Mapping[str, Any]) -> None:
     """Print STATE, what `history.state` answered."""
     width = min(shutil.get_terminal_size().columns, 110)
-    for line in lines(state, width):
-        click.echo(line)
-
-
-def lines(state: Mapping[str, Any], width: int) -> Iterator[str]:
-    """Yield STATE in lines of at most WIDTH columns: what it was, then the conversation to its end."""
-    context = state["context"]
-    status = state["status"] or "not begun"
-    if state["phase"]:
-        status += f" ({state['phase']})"
-    at = f" · {state['at']}" if state["at"] else ""
-    yield f"run {short_id(state['run'])} · event {state['seq']}{at}"
-    yield f"{status} · turn {state['turn']} · {_cut(context.get('task', ''), width - len(status) - 16)}"
-    yield from _section("said", [_said(each, width) for each in state["messages"]])
-    yield from _section("to be done", [_call(each["call"], width) for each in state["pending"]])
-    yield from _section("asked, and not answered", [each["title"] for each in state["questions"]])
-    yield from _section("written", [f"{each['path']} × {len(each['events'])}" for each in state["files"]])
-    yield from _section("leased", state["leases"])
-    yield from _section("thought", [_cut(each["content"], width - 2) for each in state["thoughts"]])
-    yield from _section("not in the log any more", state["skipped"])
-
-
-def _section(title: str, found: Sequence[str]) -> Iterator[str]:
-    if not found:
-        return
-    yield ""
-    yield click.style(title, bold=True)
-    if len(found) > SHOWN_LINES:
-        yield f"  … {len(found) - SHOWN_LINES} before"
-    for line in found[-SHOWN_LINES:]:
-        yield f"  {line}"
-
-
-def _said(message: Mapping[str, Any], width: int) -> str:
-    calls = ", ".join(_call(each, width) for each in message["toolCalls"])
-    text = " ".join(message["content"].split())
-    what = " → ".join(part for part in (text, calls) if part)
-    return f"{NAMES[message['role']]:<6}{_cut(('✗ ' if message['failed'] else '') + what, width - 8)}"
-
-
-def _call(call: Mapping[str, Any], width: int) -> str:
-    arguments = call["arguments"]
-    about = arguments.get("path") or arguments.get("command") or arguments.get("code") or ""
-    return _cut(f"{call['name']} {about}".strip(), width - 2)
-
-
-def _cut(text: str, room: int) -> str:
-    line = " ".join(str(text).split())
-    return line if len(line) <= room else f"{line[: max(room - 1, 1)]}…"
+    for line in moment.lines(state, width):
+        is_title = line.endswith(":") and not line.startswith(" ")
+        click.echo(click.style(line, bold=True) if is_title else line)

@@ -7,11 +7,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from descartes_server.ide import debugger_document, inspecting, notes_document
+from descartes_server.ide import debugger_document, inspecting, moment, notes_document
 from descartes_server.lsp import uris
 from descartes_server.state import ServerState
 
 _SHORT = 200
+_WIDTH = 110
 _LISTED = 1000
 
 
@@ -22,6 +23,10 @@ async def show(state: ServerState, name: str, result: Mapping[str, Any]) -> None
         return
     if name in ("history.document", "history.picture", "history.playback"):
         await state.client.open_document(result["uri"], focus=True, at=result.get("range"))
+        return
+    if name == "history.state":
+        text = "\n".join(moment.lines(result, _WIDTH))
+        await _open(state, f"state-{result['run'][4:12]}.txt", f"{text}\n")
         return
     if name.startswith("inspector.") and "parts" in result:
         await _open(state, f"inspection-{result['id'][4:12]}.txt", inspecting.document(result))

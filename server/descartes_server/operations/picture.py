@@ -105,7 +105,8 @@ async def _lane(context: Context, run: Run) -> Lane:
         " data ->> '$.tool' AS tool, data -> '$.arguments' AS arguments, data ->> '$.role' AS role,"
         " substr(coalesce(data ->> '$.content', data ->> '$.title', data ->> '$.message',"
         " data ->> '$.error.message', data ->> '$.path'), 1, 300) AS text"
-        f" FROM event WHERE run_id = ? AND name IN ({names}) ORDER BY seq LIMIT {MOST_EVENTS}",
+        f" FROM event WHERE run_id = ? AND name IN ({names})"
+        f" AND (name <> 'body.snapshot' OR data ->> '$.fresh') ORDER BY seq LIMIT {MOST_EVENTS}",
         (run.id, *_NAMES),
     )
     end = milliseconds(run.ended_at) if run.ended_at else context.services.clock.now_ms()

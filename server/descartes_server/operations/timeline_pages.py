@@ -191,6 +191,8 @@ async def _marks(reader: Reader, source: Source) -> dict[int, str]:
         kind = _MARKED.get(walk.name)
         if kind is not None:
             sql, parameters = walk.some(">", "ASC"), (*walk.parameters, 0, MOST_MARKS)
+            if kind == "snapshot":  # most of them found the files as the one before did
+                sql = f"SELECT seq FROM event WHERE seq IN ({sql}) AND data ->> '$.fresh'"
             marks |= {row["seq"]: kind for row in await reader.rows(sql, parameters)}
     if "run" in source.about:
         forks = await reader.rows(
