@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import keyring
+import keyring.backend
+import keyring.backends.fail
 import pytest
 
-from descartes_core.errors import InvalidParams, NotFound, PolicyDenied
+from descartes_core.errors import InvalidParams, NotFound, PolicyDenied, StoreUnavailable
 from descartes_core.model import Principal
 from descartes_core.processes.identity import identify
 from descartes_core.store import Store
@@ -176,3 +180,70 @@ async def test_much_output_and_what_is_left_behind(bench: Safe) -> None:
     pid = int((await bench.runs.output(left.id, "stderr")).text)
     await until(lambda: identify(pid) is None, "what nobody reads any more ends", 20)
     assert VALUE.encode() not in kept(bench)
+
+
+async def test_the_vault_locks_itself_when_nobody_uses_it(workspace: Path) -> None:
+    store = await Store.open(workspace / ".descartes" / "descartes.db")
+    vault = Vault(workspace.parent / "home" / "vault.db", kdf=KdfParameters(64, 1, 1))
+    secrets = Secrets(store, vault, lambda: 0.05)
+    locked = asyncio.Event()
+    store.on_events(lambda events: [locked.set() for each in events if each.name == "secret.locked"])
+    await secrets.set(PERSON, "API_KEY", VALUE, None, PASSWORD)
+    await asyncio.wait_for(locked.wait(), 15)
+    assert secrets.locks_at is None
+    with pytest.raises(PolicyDenied, match="locked"):
+        await secrets.get(PERSON, "API_KEY", None, None)
+    assert (await secrets.get(PERSON, "API_KEY", None, PASSWORD)).value == VALUE
+    secrets.close()
+    await store.close()
+
+
+class Ring(keyring.backend.KeyringBackend):
+    """A system's keyring in memory."""
+
+    priority = 1
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str], str] = {}
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return self.kept.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self.kept[service, username] = password
+
+    def delete_password(self, service: str, username: str) -> None:
+        del self.kept[service, username]
+
+
+@pytest.mark.ledger("D-62")
+async def test_a_key_in_the_keyring_of_the_system(workspace: Path) -> None:
+    before, ring = keyring.get_keyring(), Ring()
+    keyring.set_keyring(ring)
+    store = await Store.open(workspace / ".descartes" / "descartes.db")
+    secrets = Secrets(store, Vault(workspace.parent / "home" / "vault.db"), lambda: 900)
+    try:
+        await secrets.init(PERSON, None, keyring=True)
+        await secrets.set(PERSON, "API_KEY", VALUE, None, None)
+        (first,) = ring.kept.values()
+        await secrets.lock(PERSON)
+        assert (await secrets.get(PERSON, "API_KEY", None, None)).value == VALUE, "nothing is asked"
+        await secrets.rekey(PERSON, None, None, keyring=True)
+        (second,) = ring.kept.values()
+        assert second != first
+        await secrets.lock(PERSON)
+        with pytest.raises(PolicyDenied, match="opens with the system's keyring"):
+            await secrets.get(PERSON, "API_KEY", None, PASSWORD)
+        assert (await secrets.get(PERSON, "API_KEY", None, None)).value == VALUE
+        await secrets.rekey(PERSON, None, PASSWORD, keyring=False)
+        assert ring.kept == {}
+        await secrets.lock(PERSON)
+        assert (await secrets.get(PERSON, "API_KEY", None, PASSWORD)).value == VALUE
+        keyring.set_keyring(keyring.backends.fail.Keyring())
+        with pytest.raises(StoreUnavailable, match="no keyring"):
+            await secrets.rekey(PERSON, PASSWORD, None, keyring=True)
+        assert (await secrets.get(PERSON, "API_KEY", None, PASSWORD)).value == VALUE
+    finally:
+        keyring.set_keyring(before)
+        secrets.close()
+        await store.close()

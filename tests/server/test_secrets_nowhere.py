@@ -174,3 +174,33 @@ async def test_a_new_hub_goes_on_masking(
     assert text == "hello ‹secret:API_KEY›\n"
     assert (await after.call("secret.status", {}))["state"] == "locked"
     assert [path for path, data in everything_below(here.state).items() if shown_in(data)] == []
+
+
+PRINTS = """
+(with-open-file (in "kept.txt")
+  (let ((line (read-line in)))
+    (loop for letter across line do (write-char letter) (finish-output))
+    (dotimes (number 4000) (format t "~a ~d~%" line number))
+    (format t "~a" (subseq line 0 9))
+    (values line (list line :and :more))))
+"""
+
+
+async def test_what_the_image_prints(person: HubClient, here: Workspace) -> None:
+    heard = Heard(person)
+    (here.root / "kept.txt").write_text(f"{VALUE}\n")
+    code = f'(let ((*default-pathname-defaults* #p"{here.root}/")) {PRINTS})'
+    found = await person.call("lisp.eval", {"code": code, "onStop": "wait"})
+    ended = await heard.until("descartes/lisp/evaluated", lambda seen: seen["id"] == found["id"])
+    assert found["state"] == ended["state"] == "done"
+    assert found["output"].startswith("‹secret:API_KEY›‹secret:API_KEY› 0\n‹secret:API_KEY› 1\n")
+    whole = Path(found["outputFile"]).read_text()
+    assert whole.count("‹secret:API_KEY›") >= 4001 and whole.split("\n")[4000].startswith(VALUE[:9])
+    assert ended["values"][0] == '"‹secret:API_KEY›"'
+    for told in (
+        msgspec.json.encode(heard.all),
+        msgspec.json.encode(found),
+        *everything_below(here.state).values(),
+    ):
+        assert [form for form in shown_in(told) if form != "half of it"] == []
+    await person.call("lisp.stop", {})

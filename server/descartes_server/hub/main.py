@@ -156,6 +156,7 @@ async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitSta
     image = services.image = Image(
         services.store, hub.publish, hub.ask_client, places, lambda: hub.settings().lisp
     )
+    image.masks = services.secrets.masks
     image.connecting_seconds = lambda: hub.settings().performance.connection_timeout_secs
     stack.push_async_callback(image.detach)
     body = Body(

@@ -51,6 +51,8 @@ class Record:
     values: list[str] = field(default_factory=list)
     logged: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when it has ended and its event is in the log, or could not be written there."""
+    unshown: bytes = b""
+    """What was printed and may be the beginning of a secret's value."""
     unlogged: DescartesError | None = None
     """Why its end is not in the log."""
 

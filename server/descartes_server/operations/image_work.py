@@ -20,6 +20,7 @@ import descartes_swank as swank
 from descartes_core import errors
 from descartes_core.model import Event, NewEvent, Principal
 from descartes_core.store import Store
+from descartes_core.vault.masking import Masks
 from descartes_server.operations.blobs import Blobs
 from descartes_server.operations.breakpoints import Breakpoints
 from descartes_server.operations.debuggers import Debuggers, Publish
@@ -80,6 +81,8 @@ class ImageWork(ABC):
         self._orderly = Orderly("image")
         self.texts = LoadedTexts(self.running)
         self.blobs = Blobs(places.state / "blobs")
+        self.masks = Masks()
+        """The values of secrets that nothing printed may show; the hub puts the vault's in its place."""
         self._recalled: dict[str, Event] = {}
         """The stops of an earlier hub, by evaluation."""
         self._followers: set[asyncio.Task[None]] = set()
@@ -136,8 +139,27 @@ class ImageWork(ABC):
     def output(self, evaluation: str | None, text: str, stream: str) -> None:
         """Take in TEXT that EVALUATION printed; None is a thread nobody here started."""
         record = self.evaluations.get(evaluation) if evaluation else None
+        if self.masks.patterns or (record and record.unshown):
+            text = self._masked(record, text)
+        self._show(record, evaluation, text, stream)
+
+    def _masked(self, record: Record | None, text: str) -> str:
+        """Return what of TEXT can be shown now: without values, and without what may be the start of one."""
+        if record is None:
+            return self.masks.text(text)
+        data = record.unshown + text.encode("utf-8", "surrogatepass")
+        shown, record.unshown = self.masks.patterns.split(data)
+        return shown.decode("utf-8", "surrogatepass")
+
+    def _show_rest(self, record: Record) -> None:
+        """Show what was kept back of the output of RECORD, which has ended."""
+        rest, record.unshown = record.unshown, b""
+        text = self.masks.patterns.mask(rest).decode("utf-8", "surrogatepass")
+        self._show(record, record.id, text, "output")
+
+    def _show(self, record: Record | None, evaluation: str | None, text: str, stream: str) -> None:
         passed_on = record.output.add(text) if record else text
-        if passed_on is not None:
+        if passed_on:
             self._publish(
                 "descartes/lisp/output", {"text": passed_on, "stream": stream, "evaluation": evaluation}
             )
@@ -208,7 +230,8 @@ class ImageWork(ABC):
         live = record.live
         assert live is not None
         await self.texts.settled()
-        record.values = record.output.values(list(live.values))
+        self._show_rest(record)
+        record.values = record.output.values([self.masks.text(value) for value in live.values])
         record.output.close()
         live.output = ""  # what is shown of it is RECORD's, and a thousand of them are remembered
         evaluation = msgspec.to_builtins(record.wire())
