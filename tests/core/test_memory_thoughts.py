@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jsonschema
@@ -150,6 +154,7 @@ def test_broken_binary_and_huge_files_are_listed_with_what_is_wrong(notes: Thoug
     (folder / "link.md").symlink_to("/etc/passwd")
     (folder / "folder.md").mkdir()
     (folder / ".#lock.md").write_text("findme")
+    Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.md")).write_text("findme")
     problems = {Path(each.path).name: each.problem or "" for each in notes.list()}
     assert {name: text[:25] for name, text in problems.items()} == {
         "unclosed.md": "its head begins with `---",
@@ -278,6 +283,51 @@ def test_two_who_write_one_note_do_not_lose_a_text(notes: Thoughts, monkeypatch:
         notes.edit(made.id, Changes(body="second"))
     assert Path(made.path).read_text() == "by hand"
     assert [path.name for path in notes.folder.rglob("*.new")] == []
+
+
+def test_many_who_write_at_once_get_a_file_each_and_find_all(isolated_environment: Path) -> None:
+    def write(number: int) -> str:
+        notes = Thoughts(isolated_environment / "home")
+        made = make(notes, "Same title", f"word{number:02}x")
+        assert titles(notes.search(f"word{number:02}x")) == ["Same title"]
+        return made.path
+
+    with ThreadPoolExecutor(8) as pool:
+        paths = list(pool.map(write, range(24)))
+    assert len(set(paths)) == 24
+    notes = Thoughts(isolated_environment / "home")
+    assert {each.path for each in notes.list()} == set(paths)
+
+
+def test_a_disk_that_is_full_leaves_no_half_note(isolated_environment: Path) -> None:
+    code = (
+        "import resource, signal, sys; from pathlib import Path\n"
+        "from descartes_core.memory.thoughts import Changes, NewThought, Thoughts\n"
+        "notes = Thoughts(Path(sys.argv[1])); notes.create(NewThought('Kept', 'whole'))\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600))\n"
+        "for work in (lambda: notes.create(NewThought('New', 'x' * 5000)),\n"
+        "             lambda: notes.edit('kept', Changes(body='x' * 5000))):\n"
+        "    try: work()\n"
+        "    except OSError as error: print(error.errno)\n"
+    )
+    home = isolated_environment / "home"
+    done = subprocess.run([sys.executable, "-c", code, home], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(errno.EFBIG)] * 2
+    (kept,) = [path for path in (home / "thoughts").rglob("*") if path.is_file()]
+    assert kept.read_text().endswith("---\n\nwhole\n")
+    assert titles(Thoughts(home).list()) == ["Kept"]
+
+
+def test_without_hard_links_notes_are_written_all_the_same(
+    notes: Thoughts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", cannot)
+    assert make(notes, "One").path != make(notes, "One").path
+    assert titles(notes.list()) == ["One", "One"]
 
 
 @pytest.mark.ledger("D-48")

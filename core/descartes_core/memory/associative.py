@@ -32,7 +32,9 @@ T = TypeVar("T")
 
 CANDIDATES = 300
 """How many texts are compared with what is asked: those that share the most and the rarest pieces with it."""
-QUERY_PIECES = 400
+WALKED = 20_000
+"""How many places in texts the search for candidates looks at, whatever the number of texts."""
+FEWEST_PIECES = 6
 _OWN = HashingEmbedder()
 
 _CANDIDATES = """
@@ -122,8 +124,25 @@ class AssociativeMemory(Generic[T]):
             return await reader.rows(
                 "SELECT key, text, value FROM association WHERE memory = ?", (self.name,)
             )
-        pieces = pieces_query(text)
-        return await reader.rows(_CANDIDATES, (pieces, self.name, CANDIDATES)) if pieces else []
+        pieces = await self._rarest(pieces_of(text))
+        asked = " OR ".join(f'"{piece}"' for piece in pieces)
+        return await reader.rows(_CANDIDATES, (asked, self.name, CANDIDATES)) if asked else []
+
+    async def _rarest(self, pieces: list[str]) -> list[str]:
+        """Return those of PIECES that say the most: the rarest, as many as can be walked over."""
+        counted = await self._store.reader.rows(
+            "SELECT term, doc FROM association_vocabulary WHERE term IN (SELECT value FROM json_each(?))"
+            " ORDER BY doc, term",
+            (msgspec.json.encode(pieces).decode(),),
+        )
+        found: list[str] = []
+        walked = 0
+        for row in counted:
+            walked += row["doc"]
+            if walked > WALKED and len(found) >= FEWEST_PIECES:
+                break
+            found.append(row["term"])
+        return found
 
     def _vector(self, row: Mapping[str, Any]) -> Vector:
         if self._embedder is None:
@@ -141,11 +160,10 @@ class AssociativeMemory(Generic[T]):
         return f"memory/{self.name}"
 
 
-def pieces_query(text: str) -> str:
-    """Return what FTS5 is asked for TEXT: any of the pieces of three characters of its words."""
+def pieces_of(text: str) -> list[str]:
+    """Return the pieces of three characters of the words of TEXT, each once."""
     spaced = [f" {word} " for word in embedding.words_of(text)]
-    pieces = dict.fromkeys(word[at : at + 3] for word in spaced for at in range(len(word) - 2))
-    return " OR ".join(f'"{piece}"' for piece in list(pieces)[:QUERY_PIECES])
+    return list(dict.fromkeys(word[at : at + 3] for word in spaced for at in range(len(word) - 2)))
 
 
 def _apply(tx: Executes, event: Event) -> None:
@@ -176,7 +194,7 @@ def _apply(tx: Executes, event: Event) -> None:
 
 ASSOCIATIONS = Projection(
     name="association",
-    version=1,
+    version=2,
     tables={
         "association": """
 CREATE TABLE association (
@@ -191,6 +209,8 @@ CREATE TABLE association (
 """,
         "association_pieces": "CREATE VIRTUAL TABLE association_pieces USING fts5"
         " (text, tokenize = 'trigram case_sensitive 1');",
+        "association_vocabulary": "CREATE VIRTUAL TABLE association_vocabulary"
+        " USING fts5vocab (association_pieces, row);",
     },
     prefixes=("memory.associated", "memory.forgotten"),
     apply=_apply,

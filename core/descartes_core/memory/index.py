@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from hashlib import blake2b
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,7 +24,7 @@ from descartes_core.memory.shapes import Thought, ThoughtKind
 
 T = TypeVar("T")
 
-VERSION = 1
+VERSION = 2
 SETTLED_NS = 50_000_000
 """A file written less than this before it was read may be written again with the same time: systems count
 time in steps of some milliseconds. It is read again the next time."""
@@ -37,6 +38,7 @@ WEIGHTS = "10.0, 5.0, 1.0"
 title and tags together: a word that a long text repeats weighs more than any factor can make up for."""
 
 _SCHEMA = """
+CREATE TABLE state (only INTEGER PRIMARY KEY, digest BLOB);
 CREATE TABLE note (
   number INTEGER PRIMARY KEY,
   path TEXT NOT NULL UNIQUE,
@@ -46,13 +48,16 @@ CREATE TABLE note (
   inode INTEGER NOT NULL,
   settled INTEGER NOT NULL,
   id TEXT NOT NULL,
+  title TEXT NOT NULL COLLATE NOCASE,
   kind TEXT NOT NULL,
   archived INTEGER NOT NULL,
   updated_at TEXT NOT NULL,
   thought TEXT NOT NULL
 );
 CREATE INDEX note_id ON note (id);
-CREATE INDEX note_updated ON note (archived, updated_at);
+CREATE INDEX note_title ON note (title);
+CREATE INDEX note_updated ON note (archived, updated_at DESC, path);
+CREATE INDEX note_changed ON note (updated_at DESC, path);
 CREATE VIRTUAL TABLE words USING fts5
   (title, tags, body, tokenize = 'porter unicode61 remove_diacritics 2', prefix = '2 3');
 """
@@ -86,11 +91,11 @@ class NoteIndex:
         """Return the notes, those changed last first; with ARCHIVED also those in the archive."""
 
         def work(connection: sqlite3.Connection) -> Sequence[Thought]:
+            left_out = "" if archived else "AND archived = 0"
             rows = connection.execute(
-                "SELECT thought FROM note"
-                " WHERE (:kind IS NULL OR kind = :kind) AND (:archived OR NOT archived)"
+                f"SELECT thought FROM note WHERE (:kind IS NULL OR kind = :kind) {left_out}"
                 " ORDER BY updated_at DESC, path",
-                {"kind": kind, "archived": archived},
+                {"kind": kind},
             )
             return _with_tags((_thought(row[0]) for row in rows), tags, limit)
 
@@ -167,25 +172,29 @@ class NoteIndex:
 
     def _refresh(self, connection: sqlite3.Connection) -> None:
         """Read every note anew whose file is not as it was, and forget those that are gone."""
+        present = dict(note_files.scan(self.root))
+        digest = blake2b(msgspec.msgpack.encode(sorted(present.items()))).digest()
+        row = connection.execute("SELECT digest FROM state").fetchone()
+        if row is not None and row[0] == digest:
+            return
+        with _transaction(connection):
+            self._follow(connection, present)
+            # While some may still be written with the same time, all are looked at one by one.
+            settled = connection.execute("SELECT min(settled) FROM note").fetchone()[0] in (1, None)
+            connection.execute("INSERT OR REPLACE INTO state VALUES (1, ?)", (digest if settled else None,))
+
+    def _follow(self, connection: sqlite3.Connection, present: Mapping[str, Stamp]) -> None:
         known = {
             path: (number, stamp if settled else None)
             for number, path, settled, *stamp in connection.execute(
                 "SELECT number, path, settled, mtime_ns, ctime_ns, size, inode FROM note"
             )
         }
-        present: set[str] = set()
-        changed: list[str] = []
-        for path, stamp in note_files.scan(self.root):
-            present.add(path)
-            if known.get(path, _UNKNOWN)[1] != [*stamp]:
-                changed.append(path)
-        gone = [number for path, (number, _) in known.items() if path not in present]
-        if not changed and not gone:
-            return
-        with _transaction(connection):
-            for number in gone:
+        for path, (number, _) in known.items():
+            if path not in present:
                 _forget(connection, number)
-            for path in changed:
+        for path, stamp in present.items():
+            if known.get(path, _UNKNOWN)[1] != [*stamp]:
                 self._take_in(connection, path)
 
     def _take_in(self, connection: sqlite3.Connection, path: str) -> None:
@@ -204,13 +213,14 @@ class NoteIndex:
         body = thought.content or ""
         kept = msgspec.structs.replace(thought, content=None, excerpt=_beginning(body))
         cursor = connection.execute(
-            "INSERT INTO note (path, mtime_ns, ctime_ns, size, inode, settled, id, kind, archived,"
-            " updated_at, thought) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO note (path, mtime_ns, ctime_ns, size, inode, settled, id, title, kind, archived,"
+            " updated_at, thought) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 path,
                 *stamp,
                 now_ns - stamp.newest_ns > SETTLED_NS,
                 thought.id,
+                thought.title,
                 thought.kind,
                 thought.archived,
                 thought.updated_at,
@@ -257,7 +267,7 @@ def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
     if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
         with _transaction(connection):
             if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-                for table in ("note", "words"):
+                for table in ("state", "note", "words"):
                     connection.execute(f"DROP TABLE IF EXISTS {table}")
                 for statement in _SCHEMA.strip().split(";\n"):
                     connection.execute(statement)
@@ -321,7 +331,7 @@ def _ways_to_mean(wanted: str, root: Path) -> Iterator[tuple[str, str]]:
     yield f"path = ? || '{note_files.SUFFIX}'", path
     if "/" not in name:
         yield "substr(path, -length(?1)) = ?1", f"/{name}{note_files.SUFFIX}"
-    yield "lower(json_extract(thought, '$.title')) = lower(?)", text
+    yield "title = ?", text
     if len(text) >= 4 and re.fullmatch(r"[0-9a-fA-F-]+", text):
         yield "substr(id, 1, length(?1)) = ?1", text.lower()
     if "/" not in name and len(name) >= 3:

@@ -69,16 +69,27 @@ def make_folders(root: Path) -> None:
 
 
 def scan(root: Path) -> Iterator[tuple[str, Stamp]]:
-    """Yield every note below ROOT with its stamp. Links are not followed: they are no notes."""
+    """Yield every note below ROOT with its stamp.
+
+    Links are not followed: they are no notes. Neither is a file whose name is no UTF-8.
+    """
     for folder in FOLDERS:
         try:
             with os.scandir(root / folder) as entries:
                 for entry in entries:
-                    if entry.name.endswith(SUFFIX) and not entry.name.startswith("."):
-                        with suppress(FileNotFoundError):
-                            status = entry.stat(follow_symlinks=False)
-                            if stat.S_ISREG(status.st_mode):
-                                yield f"{folder}/{entry.name}", Stamp.of(status)
+                    name = entry.name
+                    if not name.endswith(SUFFIX) or name[0] == "." or not (name.isascii() or _is_text(name)):
+                        continue
+                    # Ten thousand of these are most of what a question costs: nothing here is for looks.
+                    try:
+                        status = entry.stat(follow_symlinks=False)
+                    except FileNotFoundError:
+                        continue
+                    if stat.S_ISREG(status.st_mode):
+                        yield (
+                            f"{folder}/{name}",
+                            Stamp(status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino),
+                        )
         except (FileNotFoundError, NotADirectoryError):
             continue
 
@@ -116,13 +127,8 @@ def create(root: Path, kind: ThoughtKind, day: date, title: str, text: str) -> s
     stem = f"{day:%Y-%m-%d}-{slug(title)}"
     for number in range(1, 10_000):
         path = f"{kind}/{stem}{'' if number == 1 else f'-{number}'}{SUFFIX}"
-        if _taken(root, path):
-            continue
-        try:
-            _write_new(root / path, text)
-        except FileExistsError:
-            continue
-        return path
+        if not _taken(root, path) and _put(root / path, text):
+            return path
     raise InvalidParams(f"Expected a title that fewer than 10,000 notes of one day have, got {title!r}")
 
 
@@ -132,7 +138,7 @@ def replace(root: Path, path: str, text: str, before: Stamp) -> None:
     Errors: `InvalidParams` when somebody has written it since.
     """
     file = root / path
-    new = file.with_name(f".{file.name}.{uuid.uuid4().hex[:8]}.new")
+    new = _beside(file)
     try:
         _write_new(new, text)
         if Stamp.of(file.lstat()) != before:
@@ -179,8 +185,40 @@ def check_size(text: str) -> None:
         raise TooLarge(f"A note may have {READ_BYTES:,} bytes, this one has {size:,}; make several of it")
 
 
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _taken(root: Path, path: str) -> bool:
     return any((root / each).exists() for each in (path, f"{ARCHIVE}/{path}"))
+
+
+def _put(file: Path, text: str) -> bool:
+    """Have TEXT in FILE at once; returns whether there was no such file before."""
+    new = _beside(file)
+    try:
+        _write_new(new, text)
+        try:
+            os.link(new, file)
+        except FileExistsError:
+            return False
+        except OSError:
+            # A file system without hard links, where whoever reads now may see the beginning alone.
+            with suppress(FileExistsError):
+                _write_new(file, text)
+                return True
+            return False
+        return True
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _beside(file: Path) -> Path:
+    return file.with_name(f".{file.name[:180]}.{uuid.uuid4().hex[:8]}.new")
 
 
 def _write_new(file: Path, text: str) -> None:
