@@ -37,10 +37,15 @@ class Client extends LanguageClient {
 export function makeClient(output: vscode.OutputChannel, execute: Execute): LanguageClient {
   const [command, ...args] = serverCommand();
   const options: LanguageClientOptions = {
-    documentSelector: ['commonlisp', 'lisp'].flatMap((language) => [
-      { language, scheme: 'file' },
-      { language, scheme: 'untitled' },
-    ]),
+    documentSelector: [
+      ...['commonlisp', 'lisp'].flatMap((language) => [
+        { language, scheme: 'file' },
+        { language, scheme: 'untitled' },
+      ]),
+      // The settings: of a workspace, and of the person.
+      { scheme: 'file', pattern: '**/descartes.toml' },
+      { scheme: 'file', pattern: '**/.descartes/config.toml' },
+    ],
     outputChannel: output,
     initializationOptions: () => ({ trusted: vscode.workspace.isTrusted, settings: settings() }),
     // Links in hovers; nothing else of them is executed.

@@ -30,12 +30,18 @@ async def _code_action(
     if not snapshot.abilities.command_links:
         found += await _inspecting(snapshot, document, start)
     only = params.context.only
+    wanted: set[str] = set()
     if only is not None:
         wanted = {str(getattr(kind, "value", kind)) for kind in only}
         found = [each for each in found if "" in wanted or (each.fixes and "quickfix" in wanted)]
     if not isinstance(snapshot.abilities.get("textDocument.codeAction.codeActionLiteralSupport"), dict):
         return [to_proto.command(each.command) for each in found]
-    return [to_proto.code_action(each, params.context.diagnostics) for each in found]
+    offered = [to_proto.code_action(each, params.context.diagnostics) for each in found]
+    if document.is_settings and (only is None or wanted & {"", "quickfix"}):
+        from descartes_server.features import settings_text
+
+        offered += settings_text.fixes(document, params)
+    return offered
 
 
 async def _inspecting(snapshot: Snapshot, document: Document, offset: int) -> list[Action]:

@@ -25,6 +25,10 @@ def register(state: ServerState) -> None:
 
 async def _complete(snapshot: Snapshot, params: types.CompletionParams) -> Wire:
     document = await snapshot.document(params.text_document.uri)
+    if document.is_settings:
+        from descartes_server.features import settings_text
+
+        return settings_text.completion(document, params)
     syntax = await snapshot.syntax(document)
     offset = document.positions.offset(params.position)
     place = ide.context(syntax, offset)

@@ -31,6 +31,11 @@ def register(state: ServerState) -> None:
 
 async def _hover(snapshot: Snapshot, params: types.HoverParams, hyperspec: str) -> types.Hover | None:
     document = await snapshot.document(params.text_document.uri)
+    if document.is_settings:
+        from descartes_server.features import settings_text
+
+        if (explained := settings_text.hover(snapshot, document, params)) is not None:
+            return explained
     syntax = await snapshot.syntax(document)
     offset = document.positions.offset(params.position)
     symbol = syntax.symbol_at(offset)

@@ -64,8 +64,14 @@ def _settings_changed(state: ServerState, params: types.DidChangeConfigurationPa
 
 
 def _document_changed(state: ServerState, uri: str, change: Change) -> None:
-    if change == "saved" and uri.endswith("/descartes.toml"):
+    document = state.documents.get(uri)
+    is_settings = document.is_settings if document else uri.endswith(("/descartes.toml", "/config.toml"))
+    if not is_settings:
+        return
+    if change in ("saved", "closed"):
         state.set_editor_settings(state.editor_settings)
+    elif state.attachment is not None:
+        state.attachment.mark_settings()
 
 
 def _files_changed(state: ServerState, params: types.DidChangeWatchedFilesParams) -> None:

@@ -44,6 +44,8 @@ class Item:
     documentation: str
     package: str
     score: float
+    insert: str = ""
+    """What is put in where that is not the label."""
 
 
 class Candidate(Protocol):

@@ -102,7 +102,7 @@ def _item(item: Item, number: int, edit_range: dict[str, Any]) -> dict[str, Any]
         "detail": item.detail,
         "sortText": f"{number:05}",
         "filterText": item.label,
-        "textEdit": {"range": edit_range, "newText": item.label},
+        "textEdit": {"range": edit_range, "newText": item.insert or item.label},
         "data": {"name": item.label, "package": item.package, "documentation": item.documentation},
     }
 

@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -27,7 +26,7 @@ from descartes_server.lsp import ext, from_hub, uris
 from descartes_server.operations import principals, settings, trust
 from descartes_server.operations.context import Caller
 from descartes_server.operations.settings import Settings
-from descartes_server.operations.workspace import SETTINGS, Workspace, home
+from descartes_server.operations.workspace import Workspace
 from descartes_server.state import results
 
 if TYPE_CHECKING:
@@ -117,26 +116,28 @@ class Attachment:
             services = self.door.services
             services.settings = self.loaded.settings
             services.reader.resize(self.loaded.settings.performance.connection_pool_size)
-        found: dict[str, list[Note]] = {uris.real(file): [] for file in self._settings_files()}
         for problem in self.loaded.problems:
             if problem.file is None:
                 log.warning("a setting of the editor does not count: %s", problem.message)
-                continue
-            place = problem.line - 1, problem.column - 1
-            note = Note("warning", problem.message, place, place, code="setting")
-            found.setdefault(uris.real(problem.file), []).append(note)
-        workshop = self._state.workshop
-        for path, notes in found.items():
-            workshop = workshop.with_notes(path, notes)
+        self.mark_settings()
+
+    def mark_settings(self) -> None:
+        """Mark what is wrong in the settings files, as they stand in the editor or else on disk."""
+        workshop, opened = self._state.workshop, {}
+        for document in self._state.documents.values():
+            opened[document.real_path] = document.text
+        for file in settings.files(self.workspace.root):
+            path = uris.real(file)
+            found = [each for each in self.loaded.problems if each.file == file]
+            if path in opened:
+                found = settings.problems_in(self.workspace.root, file, opened[path], trusted=self.trusted)
+            workshop = workshop.with_notes(path, [_note(each) for each in found])
         self._state.learn(workshop)
 
     def take_settings(self) -> None:
         """Read the settings again, and tell the hub what the editor sets."""
         self.load_settings()
         self.door.client.set_settings(self._state.editor_settings)
-
-    def _settings_files(self) -> list[Path]:
-        return [self.workspace.root / SETTINGS, home() / "config.toml"]
 
     async def call(self, operation: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the result of OPERATION. Errors: the operation's own."""
@@ -297,6 +298,12 @@ class Attachment:
             editor_settings=self._state.editor_settings,
             run=run,
         )
+
+
+def _note(problem: settings.Problem) -> Note:
+    start = problem.line - 1, problem.column - 1
+    end = start if problem.end is None else (problem.end[0] - 1, problem.end[1] - 1)
+    return Note(problem.severity, problem.message, start, end, code=problem.code)
 
 
 def _after(workshop: Workshop, method: str, params: Mapping[str, Any]) -> Workshop:

@@ -75,6 +75,16 @@ class Document:
         """Whether this is a history document, which is no Lisp whatever the editor says."""
         return self.path is not None and view_names.is_history(self.path)
 
+    @cached_property
+    def is_settings(self) -> bool:
+        """Whether this is a settings file: a workspace's, or the person's own."""
+        if self.path is None or self.path.name not in ("descartes.toml", "config.toml"):
+            return False
+        from descartes_server.operations import workspace  # nobody waits any more
+
+        own = workspace.home() / "config.toml"
+        return self.path.name == workspace.SETTINGS or self.real_path == uris.real(own)
+
     @property
     def syntax(self) -> Syntax:
         """The parsed text, made from the last version's where there is one."""
@@ -82,7 +92,7 @@ class Document:
         if self._found is None:
             from descartes_server.ide import syntax  # initialize is answered before this is loaded
 
-            text = "" if self.is_history else self.text
+            text = "" if self.is_history or self.is_settings else self.text
             object.__setattr__(self, "_found", syntax.parse(text, self.seed))
             object.__setattr__(self, "seed", None)
         assert self._found is not None
