@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from descartes_core.model import Event, Shape
-from descartes_core.store import EventQuery, Reader
+from descartes_core.store import EventQuery, Reader, Redactor
 
 AgentEventName = Literal[
     "agent_started",
@@ -44,6 +44,7 @@ NAMES: dict[str, AgentEventName] = {
     "session.saved": "state_checkpointed",
     "run.usage": "token_usage",
 }
+_SHOWN = Redactor()
 ENDED = frozenset(["completed", "failed", "terminated"])
 
 
@@ -57,13 +58,17 @@ class Metadata(Shape, frozen=True, kw_only=True, rename=None):
 
 
 class AgentEvent(Shape, frozen=True, kw_only=True, rename=None):
-    """An event of an agent: its NAME, its METADATA, the run, and the data of the log's event ID."""
+    """An event of an agent: its NAME, its METADATA, the run, and the data of the log's event ID.
+
+    SUMMARY is the data in a hundred characters.
+    """
 
     name: AgentEventName
     metadata: Metadata
     id: str
     run: str | None
     data: dict[str, Any]
+    summary: str
 
 
 def metadata_of(event: Event) -> Metadata:
@@ -93,7 +98,14 @@ class AgentEvents:
         name = await self._name(event)
         if name is None:
             return None
-        return AgentEvent(name=name, metadata=metadata_of(event), id=event.id, run=event.run, data=event.data)
+        return AgentEvent(
+            name=name,
+            metadata=metadata_of(event),
+            id=event.id,
+            run=event.run,
+            data=event.data,
+            summary=_SHOWN.preview(event.data),
+        )
 
     async def _name(self, event: Event) -> AgentEventName | None:
         if event.name == "run.spawned":

@@ -115,6 +115,7 @@ async def test_a_broadcast_event_has_the_metadata_of_the_specification(bench: Be
         "id": event.id,
         "run": "run_1",
         "data": {"inputTokens": 1, "outputTokens": 0, "costUsd": None},
+        "summary": '{"inputTokens":1,"outputTokens":0,"costUsd":null}',
     }
 
 

@@ -117,6 +117,16 @@ def test_an_event_hides_a_secret_however_often_it_was_escaped(times: int) -> Non
     assert "‹secret:DB›" in str(made.data) and "Vault" not in str(made.data)
 
 
+@pytest.mark.ledger("A-29")
+def test_a_preview_has_a_hundred_characters_and_no_half_of_a_secret() -> None:
+    redactor = Redactor()
+    redactor.protect("DB", "hunter2-of-the-vault")
+    for before in range(120):
+        shown = redactor.preview({"content": f"{'x' * before}hunter2-of-the-vault, bob@example.com"})
+        assert len(shown) <= 100 and "hunter2" not in shown and "bob" not in shown
+    assert redactor.preview({"max_tokens": 5}) == '{"max_tokens":5}'
+
+
 def test_a_shape_in_the_data_is_masked_too() -> None:
     lease = LeaseShape(
         path="a", uri="file:///a", holder=ANN, mode="shared", token=1, acquired_at="", expires_at="",

@@ -23,6 +23,7 @@ from descartes_core.errors import PolicyDenied
 from descartes_core.model import NewEvent
 from descartes_core.store import patterns
 from descartes_core.store.patterns import REDACTED
+from descartes_core.store.rows import json_text
 from descartes_core.store.secret_values import forms_of
 from descartes_core.store.sensitive_names import hides_numbers, is_sensitive, words
 
@@ -35,6 +36,8 @@ PATHS = words("path paths uri file files folder cwd folders from_path to_path mo
 MARK = re.compile(r"‹(?:secret:[^›\n]{1,200}|redacted|email|phone|card)›")
 """What stands in place of something masked."""
 
+PREVIEW = 100
+"""Characters of a preview."""
 SHORT = 96
 """Characters of a text that is remembered with what it looks like when masked."""
 
@@ -77,6 +80,11 @@ class Redactor:
     def data(self, value: Any) -> Any:
         """Return VALUE, as JSON has it, with everything masked; VALUE itself is not changed."""
         return self._any(value)
+
+    def preview(self, value: Any, length: int = PREVIEW) -> str:
+        """Return VALUE as JSON, masked and then cut to LENGTH characters."""
+        text = json_text(self.data(value)).decode()
+        return text if len(text) <= length else f"{text[: length - 1]}…"
 
     def event(self, event: NewEvent) -> NewEvent:
         """Return EVENT as it may be appended.
