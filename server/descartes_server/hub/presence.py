@@ -53,7 +53,9 @@ class Presence:
             if (last := self._typed.pop(client, None)) is None:
                 return
             person, paths = last
-            files = [Path(path).as_uri() for path in paths]
+            state = self._services.workspace.state
+            # Answers are typed there, into files that nobody else writes.
+            files = [Path(path).as_uri() for path in paths if not Path(path).is_relative_to(state)]
             try:
                 await self._services.leases.hold_unsaved(client, person, files)
             except DescartesError as error:
