@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ["start", "requests", "reader", "analysis", "appends", "hub", "leases", "notes"]
+NAMES = ["start", "requests", "reader", "analysis", "appends", "hub", "leases", "notes", "snapshots"]
 ROOT = Path(__file__).resolve().parent.parent
 
 

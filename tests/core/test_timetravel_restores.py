@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -55,6 +56,30 @@ async def machine(workspace: Path, faults: Faults) -> AsyncIterator[TimeMachine]
     made = await TimeMachine.open(workspace, at=faults)
     yield made
     await made.close()
+
+
+@pytest.mark.ledger("D-19")
+@pytest.mark.ledger("D-20")
+async def test_the_backup_is_a_ref_that_git_alone_can_read(machine: TimeMachine, workspace: Path) -> None:
+    # As settled in interface.md section 4: a private ref instead of a stash.
+    git(workspace, "config", "core.excludesFile", str(workspace.parent / "ignored"))
+    (workspace.parent / "ignored").write_text("*.log\n")
+    run = await machine.shell(DOES)
+    write(workspace, {"untracked": "changed by hand", "x.log": "ignored"})
+    before = {path: entry for path, entry in tree(workspace).items() if entry[0] == "file"}
+    await machine.restore(run.id)
+    assert (workspace / "x.log").read_text() == "ignored"
+    (backup,) = [
+        event.data["ref"]
+        for event in await machine.bench.events(type="body.snapshot")
+        if event.data["when"] == "backup"
+    ]
+    assert re.fullmatch(rf"{run.id[4:]}/\d+", backup) and git(workspace, "stash", "list") == ""
+    git(workspace, "restore", "--worktree", f"--source=refs/descartes/{backup}", ".")
+    after = {path: entry for path, entry in tree(workspace).items() if entry[0] == "file"}
+    assert {path: each[1] for path, each in after.items() if path in before} == {
+        path: each[1] for path, each in before.items()
+    }
 
 
 @pytest.mark.ledger("D-26")

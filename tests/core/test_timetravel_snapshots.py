@@ -404,6 +404,13 @@ def test_without_git_the_reason_is_said(workspace: Path, monkeypatch: pytest.Mon
         snapshots_of(workspace).take()
 
 
+def test_a_whole_home_folder_is_not_kept(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(workspace / "people" / "ann"))
+    with pytest.raises(GitFailed, match="expected a project"):
+        snapshots_of(workspace).take()
+    assert not (workspace / ".descartes" / "body.git").exists()
+
+
 def test_no_hook_and_no_program_of_the_repository_is_called(workspace: Path) -> None:
     repository(workspace, {"a": "1"})
     trap = workspace / ".git" / "trap"

@@ -11,6 +11,8 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 Kind = Literal["file", "link", "folder"]
 GIT_MODES: dict[Kind, str] = {"file": "100644", "link": "120000", "folder": "040000"}
+KEYS = (("file", False), ("file", True), ("folder", True))
+"""What has a usual mode each: files, executable files, folders."""
 TITLE = "The files of a workspace, kept by Descartes"
 
 
@@ -56,17 +58,24 @@ def parents(path: str) -> list[str]:
 
 def describe(manifest: Manifest) -> str:
     """Return what a git tree cannot hold of MANIFEST, as the message of its commit: `understand` reads it."""
-    lines = [TITLE, ""]
+    modes = Counter(map(_kind_and_mode, manifest.entries.values()))
     usual: dict[tuple[str, bool], int] = {}
-    for key in (("file", False), ("file", True), ("folder", True)):
-        modes = Counter(each.mode for each in manifest.entries.values() if _key(each) == key)
-        usual[key] = modes.most_common(1)[0][0] if modes else 0
+    lines = [TITLE, ""]
+    for key in KEYS:
+        of_key = {mode: count for (found, mode), count in modes.items() if found == key}
+        usual[key] = max(of_key, key=of_key.__getitem__, default=0)
         lines.append(f"Usual: {usual[key]:o}")
-    full = {folder for path in manifest.entries for folder in parents(path)[:1]}
-    for path, entry in sorted(manifest.entries.items()):
+    full = {path.rpartition("/")[0] for path in manifest.entries}
+    common = set(usual.items()) | {(("link", False), 0)}
+    told = [
+        (path, entry)
+        for path, entry in manifest.entries.items()
+        if (entry.kind == "folder" and path not in full) or _kind_and_mode(entry) not in common
+    ]
+    for path, entry in sorted(told, key=lambda each: each[0]):
         if entry.kind == "folder" and path not in full:
             lines.append(f"Empty: {_quoted(path)}")
-        if entry.kind != "link" and entry.mode != usual[_key(entry)]:
+        if _kind_and_mode(entry) not in common:
             lines.append(f"Mode: {entry.mode:o} {_quoted(path)}")
     lines += [f"Left: {_quoted(path)} {reason}" for path, reason in sorted(manifest.left.items())]
     return "\n".join(lines) + "\n"
@@ -78,7 +87,7 @@ def understand(message: str, files: Mapping[str, tuple[str, str]]) -> Manifest:
     for line in message.splitlines():
         word, _, rest = line.partition(": ")
         found.take(word, rest)
-    usual = dict(zip((("file", False), ("file", True), ("folder", True)), found.usual, strict=True))
+    usual = dict(zip(KEYS, found.usual, strict=True))
     entries: dict[str, Entry] = {}
     folders = {folder for path in [*files, *found.empty] for folder in parents(path)} | set(found.empty)
     for path in folders:
@@ -111,8 +120,8 @@ class _Message:
             self.left[_unquoted(first)] = second
 
 
-def _key(entry: Entry) -> tuple[str, bool]:
-    return entry.kind, entry.kind == "folder" or bool(entry.mode & 0o100)
+def _kind_and_mode(entry: Entry) -> tuple[tuple[str, bool], int]:
+    return (entry.kind, entry.kind == "folder" or bool(entry.mode & 0o100)), entry.mode
 
 
 def _quoted(path: str) -> str:

@@ -35,6 +35,11 @@ class Repository:
     """The objects and refs of the workspace at ROOT; STATE is its `.descartes/`."""
 
     def __init__(self, root: Path, state: Path) -> None:
+        if root in (home := Path.home(), *home.parents):
+            raise GitFailed(
+                f"expected a project, got {str(root)!r}, in which a whole home folder would be kept;"
+                " work in a folder of its own"
+            )
         self.root = root
         self._work = state / "body"
         self._work.mkdir(mode=0o700, parents=True, exist_ok=True)

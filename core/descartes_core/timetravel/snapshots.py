@@ -202,21 +202,17 @@ def collect(snapshots: Snapshots, keep: Sequence[str]) -> Collected:
 def _changed(before: Manifest, after: Manifest) -> dict[str, bool]:
     """Return which files the private index must learn of: True when they are there, False when gone."""
     old, new = before.entries, after.entries
-    gone = {
-        path: False for path, each in old.items() if each.kind != "folder" and not _is_file(new.get(path))
-    }
-    there = {
-        path: True for path, each in new.items() if each.kind != "folder" and _is_other(old.get(path), each)
-    }
-    return gone | there
-
-
-def _is_file(entry: Entry | None) -> bool:
-    return entry is not None and entry.kind != "folder"
-
-
-def _is_other(old: Entry | None, new: Entry) -> bool:
-    return old is None or (old.git_mode, old.digest) != (new.git_mode, new.digest)
+    changed = {path: False for path, each in old.items() if each.kind != "folder" and path not in new}
+    for path, each in new.items():
+        was = old.get(path)
+        # What did not change is the very object of the last time.
+        if was is each:
+            continue
+        if each.kind == "folder":
+            changed |= {path: False} if was is not None and was.kind != "folder" else {}
+        elif was is None or (was.git_mode, was.digest) != (each.git_mode, each.digest):
+            changed[path] = True
+    return changed
 
 
 def _entry(status: os.stat_result, digest: str) -> Entry:
