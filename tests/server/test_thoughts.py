@@ -90,15 +90,9 @@ async def test_options_change_a_note_without_an_editor(descartes: Descartes) -> 
     assert (await descartes("thoughts", "edit", "draft", "--append", "Two", "--tags", "a,b")).status == 0
     shown = json.loads((await descartes("thoughts", "show", "draft", "--json")).out)
     assert (shown["content"], shown["tags"], shown["id"]) == ("One\n\nTwo\n", ["a", "b"], made["id"])
-    for words in (
-        ("create", "--title", " ", "--body", "x"),
-        ("create", "--title", "x" * 300, "--body", "x"),
-        ("search", "..."),
-        ("list", "--limit", "0"),
-    ):
+    for words in (("create", "--title", " ", "--body", "x"), ("search", "...")):
         wrong = await descartes("thoughts", *words)
-        assert wrong.status == 1 and wrong.err.startswith(("Expected", "The limit")), words
-    assert (await descartes("thoughts", "create", "--body", "x")).status == 2
+        assert wrong.status == 1 and wrong.err.startswith("Expected"), words
     assert (await descartes("thoughts", "create", "--title", "x", "--kind", "poem")).status == 2
 
 
