@@ -302,3 +302,13 @@ async def test_an_agent_may_not_take_the_guard_out(repository: Path, client: Any
     with pytest.raises(PolicyDenied):
         await client(principal=FIXER).call("guard.uninstall")
     assert Repository.of(repository).mode("pre-commit") == "block"
+
+
+@pytest.mark.parametrize("module", ["guarding", "pre_tool"])
+def test_what_a_commit_or_a_tool_waits_for_imports_little(module: str) -> None:
+    heavy = ("aiosqlite", "asyncio", "click", "git", "tree_sitter", "pygls", "descartes_core.store")
+    code = (
+        f"import sys, descartes_server.operations.{module}; print([m for m in {heavy!r} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
