@@ -68,6 +68,13 @@ The only one is not asked for."
         (when (window-live-p window)
           (quit-restore-window window 'kill))))))
 
+(defun descartes--read-paths (question)
+  "Return the files of QUESTION that the person names, the last first.
+Nil stands for all of them."
+  (let ((files (mapcar (lambda (each) (plist-get each :path))
+                       (plist-get (plist-get question :data) :files))))
+    (nreverse (completing-read-multiple "Only these files (nothing: all of them): " files nil t))))
+
 (defun descartes--read-answer (question)
   "Ask for the answer to QUESTION, as parameters of intervention.answer."
   (let* ((titles (mapcar (lambda (each) (cons (plist-get each :title) each)) (plist-get question :choices)))
@@ -76,8 +83,12 @@ The only one is not asked for."
          (params (list :id (plist-get question :id) :choice (plist-get choice :id)))
          arguments)
     (seq-doseq (name (plist-get choice :arguments))
-      (let ((text (read-string (format "%s: " name))))
-        (cond ((not (equal name "reason")) (push text arguments))
+      (let ((text (if (equal name "paths")
+                      (setq arguments (descartes--read-paths question))
+                    (read-string (format "%s: " name)))))
+        (cond ((consp text))
+              ((null text))
+              ((not (equal name "reason")) (push text arguments))
               ((not (string-empty-p text)) (setq params (append params (list :reason text)))))))
     (append params (when arguments (list :arguments (vconcat (nreverse arguments)))))))
 
@@ -151,7 +162,8 @@ a function of the thing at point."
 
 (defun descartes-runs ()
   "Show a list of agents' work.
-RET is for the output of one, p to pause, r to resume and s to stop it."
+RET is for the output of one, h for its history, p to pause,
+r to resume and s to stop it."
   (interactive)
   (descartes-call
    "run.list" nil
@@ -162,6 +174,7 @@ RET is for the output of one, p to pause, r to resume and s to stop it."
       (lambda (run) (list (substring (plist-get run :id) 4 12) (plist-get run :status)
                           (plist-get run :agent) (car (split-string (plist-get run :task) "\n"))))
       `(("RET" ,(lambda (run) (descartes-call "run.output" (list :run (plist-get run :id) :show t))))
+        ("h" ,(lambda (run) (descartes-run-history (plist-get run :id))))
         ("p" ,(descartes--on-run "pause"))
         ("r" ,(descartes--on-run "resume"))
         ("s" ,(descartes--on-run "stop")))))))

@@ -415,6 +415,7 @@ One that has not ended is shown when it has."
 (require 'descartes-explore)
 (require 'descartes-tests)
 (require 'descartes-notes)
+(require 'descartes-timeline)
 (unless (featurep 'descartes-lsp-mode)
   (require 'descartes-eglot))
 

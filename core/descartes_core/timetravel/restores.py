@@ -134,25 +134,27 @@ class Restores:
         return restored
 
     async def undo(self, by: Principal, *, force: bool = False) -> Restored:
-        """Take the last restore back; return what was done.
+        """Take the last restore back, also one that is under way now; return what was done.
 
         Errors: `NotFound` when there is none; `RestoreConflict` when one of its files was changed since,
         unless FORCE.
         """
-        found = await journal.history(self._store.reader)
-        done = journal.last(found.undo, "undo")
-        return await self._turn("undo", done, done.after, done.before, by, force=force)
+        async with self._body.alone():
+            found = await journal.history(self._store.reader)
+            done = journal.last(found.undo, "undo")
+            return await self._turn("undo", done, done.after, done.before, by, force=force)
 
     async def redo(self, by: Principal, *, force: bool = False) -> Restored:
         """Do the restore again that was undone last; see `undo`."""
-        found = await journal.history(self._store.reader)
-        done = journal.last(found.redo, "redo")
-        return await self._turn("redo", done, done.before, done.after, by, force=force)
+        async with self._body.alone():
+            found = await journal.history(self._store.reader)
+            done = journal.last(found.redo, "redo")
+            return await self._turn("redo", done, done.before, done.after, by, force=force)
 
     async def _turn(
         self, kind: Kind, done: Done, source: str, target: str, by: Principal, *, force: bool
     ) -> Restored:
-        """Lead the files that differ between the commits SOURCE and TARGET to what TARGET has."""
+        """Lead the files that differ between the commits SOURCE and TARGET to what TARGET has; alone."""
         expected, then = await self._manifest(source), await self._manifest(target)
         about = plan.differing(expected, then)
 
@@ -168,8 +170,7 @@ class Restores:
             await self._applying.step(work, "resume", "done")
 
         work = Work(new_id("evt"), kind, by, done.run, then, planned, more, {"of": done.id})
-        async with self._body.alone():
-            return await self._applying.perform(work)
+        return await self._applying.perform(work)
 
     async def _other_bodies(self, work: Work, seen: Previewed, to: Event, parts: Mapping[str, Part]) -> None:
         memory = "the conversation stays as it is"

@@ -18,6 +18,15 @@ vim.api.nvim_create_autocmd('FileType', {
   end,
 })
 
+-- What the server writes to be looked at, and its settings: served by the server that runs already.
+vim.api.nvim_create_autocmd({ 'BufReadPost', 'BufNewFile' }, {
+  group = group,
+  pattern = { '*/.descartes/views/*', 'descartes.toml', '*/.descartes/config.toml' },
+  callback = function(event)
+    require('descartes').attach_if_running(event.buf)
+  end,
+})
+
 vim.api.nvim_create_user_command('Descartes', function(command)
   require('descartes.commands').run(command)
 end, {

@@ -13,6 +13,7 @@ import { profilingCommands } from './profiling';
 import { Server, makeClient } from './server';
 import { onSettings, serverCommand, settings } from './settings';
 import { systemCommands } from './systems';
+import { timelineCommands } from './timeline';
 import { Views } from './views';
 import type { Intervention, Run, StopKey } from './protocol';
 
@@ -39,6 +40,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<{ clie
       ...commands(server, documents),
       ...new Exploring(server, documents).commands(),
       ...systemCommands(server),
+      ...timelineCommands(server),
       ...driftCommands(server),
       ...profilingCommands(server),
       ...journalCommands(server, documents),

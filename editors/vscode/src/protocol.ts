@@ -226,7 +226,7 @@ export interface Intervention {
   detail: string;
   choices: Choice[];
   run?: string | null;
-  data?: { toolArgs?: unknown };
+  data?: { toolArgs?: unknown; files?: { path: string; change: string; userEdited?: boolean }[] };
 }
 export interface Test extends Location {
   name: string;

@@ -8,6 +8,7 @@ import { ListView } from './treeView';
 const MORE = 'More…';
 const BUTTONS = 3;
 const REASON = 'reason';
+const PATHS = 'paths';
 
 export class Questions extends ListView<Intervention> {
   private open: Intervention[] = [];
@@ -55,7 +56,7 @@ export class Questions extends ListView<Intervention> {
   private async announce(question: Intervention): Promise<void> {
     const simple = question.choices.filter(isSimple).slice(0, BUTTONS);
     const buttons = [...simple.map((choice) => choice.title), MORE];
-    const chosen = await vscode.window.showInformationMessage(`A run asks: ${question.title}`, ...buttons);
+    const chosen = await vscode.window.showInformationMessage(`${question.run ? 'A run asks: ' : ''}${question.title}`, ...buttons);
     const choice = simple.find((each) => each.title === chosen);
     if (choice !== undefined) {
       await this.send(question, choice);
@@ -67,6 +68,14 @@ export class Questions extends ListView<Intervention> {
   private async send(question: Intervention, choice: Choice): Promise<void> {
     const given: string[] = [];
     for (const name of choice.arguments) {
+      if (name === PATHS) {
+        const chosen = await choosePaths(question, choice);
+        if (chosen === undefined) {
+          return;
+        }
+        given.push(...chosen);
+        continue;
+      }
       const proposed = name === 'arguments' ? question.data?.toolArgs : undefined;
       const value = proposed === undefined ? '' : JSON.stringify(proposed);
       const text = await askLine(`${choice.title}: ${name}`, { prompt: question.title, value });
@@ -77,6 +86,19 @@ export class Questions extends ListView<Intervention> {
     }
     await this.server.call('intervention.answer', { id: question.id, choice: choice.id, ...said(choice, given) });
   }
+}
+
+/** Return the files that the person leaves marked, none when there are none; undefined is a change of mind. */
+async function choosePaths(question: Intervention, choice: Choice): Promise<string[] | undefined> {
+  const items = (question.data?.files ?? []).map(({ path, change, userEdited }) => ({
+    label: path,
+    description: userEdited ? `${change}; edited by a person` : change,
+    picked: true,
+  }));
+  const options = { title: choice.title, placeHolder: question.title, canPickMany: true, ignoreFocusOut: true } as const;
+  const chosen = items.length === 0 ? [] : await vscode.window.showQuickPick(items, options);
+  // Without any path the server would take all of them.
+  return items.length > 0 && chosen?.length === 0 ? undefined : chosen?.map((item) => item.label);
 }
 
 /** A choice that takes at most a reason is a button. */

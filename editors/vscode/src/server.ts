@@ -5,6 +5,8 @@ import type { ClientCapabilities, FeatureState, StaticFeature } from 'vscode-lan
 import type { LanguageClientOptions } from 'vscode-languageclient/node';
 import { serverCommand, settings } from './settings';
 
+/** What the server writes to be looked at, and the settings files. */
+const OUR_FILES = ['**/.descartes/views/**', '**/descartes.toml', '**/.descartes/config.toml'];
 const NOT_TRUSTED = 'workspace_not_trusted';
 const MANAGE_TRUST = 'Manage Workspace Trust';
 
@@ -42,9 +44,7 @@ export function makeClient(output: vscode.OutputChannel, execute: Execute): Lang
         { language, scheme: 'file' },
         { language, scheme: 'untitled' },
       ]),
-      // The settings: of a workspace, and of the person.
-      { scheme: 'file', pattern: '**/descartes.toml' },
-      { scheme: 'file', pattern: '**/.descartes/config.toml' },
+      ...OUR_FILES.map((pattern) => ({ scheme: 'file', pattern })),
     ],
     outputChannel: output,
     initializationOptions: () => ({ trusted: vscode.workspace.isTrusted, settings: settings() }),

@@ -38,7 +38,7 @@ class DocumentParams(Params, frozen=True, kw_only=True):
 
 
 class HistoryDocument(Shape, frozen=True, kw_only=True):
-    """A read-only file that shows a history around the event AT, whose heading is at RANGE.
+    """A read-only file that shows a history around AT; the heading of its EVENT, an id, is at RANGE.
 
     PREVIOUS and NEXT are the numbers of the entries beside it, None at an end.
     """
@@ -47,6 +47,7 @@ class HistoryDocument(Shape, frozen=True, kw_only=True):
     path: str
     text: str
     at: int
+    event: str | None
     level: str
     range: Range
     previous: int | None
@@ -102,6 +103,7 @@ async def write(context: Context, page: Page, name: str) -> HistoryDocument:
         path=str(path),
         text=text,
         at=page.at,
+        event=None if shown is None else shown.event,
         level=page.level,
         range=Range(start=start, end=start),
         previous=beside[0],

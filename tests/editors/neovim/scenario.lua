@@ -263,6 +263,42 @@ local function agent()
     return text_of(0):find('lease.stolen', 1, true)
   end)
   assert(run.agent == 'scribe')
+  vim.cmd.close()
+end
+
+--- What the run did is walked through, the files are put back as they were before it, and that is undone.
+local function history()
+  test.choose('Say what the numbers are for')
+  vim.cmd('Descartes run-history')
+  see('the history of the run', function()
+    return text_of(0):find('Say what the numbers are for', 1, true) and vim.b.changedtick and vim.fn.maparg('p', 'n') ~= ''
+  end)
+  local first = vim.api.nvim_win_get_cursor(0)[1]
+  press('p')
+  see('the entry before', function()
+    return vim.api.nvim_win_get_cursor(0)[1] ~= first
+  end)
+  press('-')
+  see('less of it', function()
+    return text_of(0):find('[turns]', 1, true) or lenses():find('[turns]', 1, true)
+  end)
+  local seen
+  repeat
+    seen = vim.api.nvim_win_get_cursor(0)[1]
+    press('p')
+    vim.wait(300, function()
+      return vim.api.nvim_win_get_cursor(0)[1] ~= seen
+    end)
+  until vim.api.nvim_win_get_cursor(0)[1] == seen
+  test.choose('Go back')
+  test.answer_prompts('')
+  press('R')
+  see('the file to go', function()
+    return vim.fn.filereadable(workspace .. '/notes.lisp') == 0
+  end)
+  vim.cmd('Descartes undo-restore')
+  test.see_message('the restore is undone')
+  assert(vim.fn.readfile(workspace .. '/notes.lisp')[1] == ';; Halves.', 'what was there is there again')
 end
 
 test.run(function()
@@ -276,6 +312,7 @@ test.run(function()
   read_a_line()
   dofile(folder .. '/views.lua')(test, put_cursor, workspace)
   agent()
+  history()
   for _, message in ipairs(test.shown) do
     assert(not message:find('deprecated', 1, true), message)
   end

@@ -95,6 +95,33 @@ async function answerRun({ page, folder, shot }) {
   say('the run went on when its step was accepted');
 }
 
+async function goBack({ page, shot }) {
+  await row(page, 'Reword the report').hover();
+  await row(page, 'Reword the report').locator('.action-label[aria-label^="Show History"]').click();
+  await lens(page, 'restore here').waitFor();
+  await shot('history');
+  const present = (text) => page.locator('.view-line', { hasText: text });
+  while ((await present(/▶.*asked: edit/).count()) === 0) {
+    const [before] = /▶\s\d+/.exec((await present(/▶\s\d+/).innerText()).replaceAll('\u00a0', ' '));
+    await lens(page, '◀ previous').click();
+    await present(before).waitFor({ state: 'detached' });
+    await present(/▶\s\d+/).waitFor();
+  }
+  say('what the run did is walked through');
+  await lens(page, 'restore here').click();
+  const toast = page.locator('.notification-toast', { hasText: 'Go back to' });
+  await toast.locator('.monaco-button', { hasText: 'More…' }).click();
+  await page.locator('.quick-input-list .monaco-list-row', { hasText: 'Go back' }).click();
+  await page.locator('.quick-input-list .monaco-list-row', { hasText: 'ratio.lisp' }).waitFor();
+  await shot('restore');
+  await page.keyboard.press('Enter');
+  await page.locator('.tab', { hasText: 'ratio.lisp' }).click();
+  await page.locator('.view-line', { hasText: 'another value' }).waitFor();
+  await choose(page, 'Descartes: Undo Last Restore');
+  await page.locator('.view-line', { hasText: 'a better value' }).waitFor();
+  say('the files were put back as they were before the run, and that was undone');
+}
+
 await drive('', async (window) => {
   await window.open();
   await openFile(window.page, 'ratio.lisp');
@@ -104,4 +131,5 @@ await drive('', async (window) => {
   await leaveByView(window);
   await stopElsewhere(window);
   await answerRun(window);
+  await goBack(window);
 });

@@ -174,6 +174,21 @@ local commands = {
   ['history'] = function()
     require('descartes.runs').history()
   end,
+  ['run-history'] = function(run)
+    require('descartes.timeline').run(run ~= '' and run or nil)
+  end,
+  ['file-history'] = function()
+    require('descartes.timeline').file(file().uri)
+  end,
+  ['picture'] = function(run)
+    require('descartes.timeline').picture(run ~= '' and run or nil)
+  end,
+  ['undo-restore'] = function()
+    require('descartes.timeline').turn('undo')
+  end,
+  ['redo-restore'] = function()
+    require('descartes.timeline').turn('redo')
+  end,
   ['notes'] = function(words)
     require('descartes.notes').pick(words)
   end,

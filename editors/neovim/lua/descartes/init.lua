@@ -93,6 +93,12 @@ local function on_exit(code, signal)
   end)
 end
 
+local function root_of(buffer)
+  local file = vim.api.nvim_buf_get_name(buffer)
+  local root = vim.fs.root(buffer, { 'descartes.toml', '.git', '.descartes' })
+  return root or vim.fs.dirname(file ~= '' and file or vim.fs.joinpath(vim.uv.cwd(), 'x'))
+end
+
 --- Start the server for BUFFER, or attach it to the one that serves its workspace.
 ---@param buffer integer
 function M.attach(buffer)
@@ -108,12 +114,10 @@ function M.attach(buffer)
     )
     return
   end
-  local file = vim.api.nvim_buf_get_name(buffer)
-  local root = vim.fs.root(buffer, { 'descartes.toml', '.git', '.descartes' })
   starting = vim.lsp.start({
     name = 'descartes',
     cmd = options.cmd,
-    root_dir = root or vim.fs.dirname(file ~= '' and file or vim.fs.joinpath(vim.uv.cwd(), 'x')),
+    root_dir = root_of(buffer),
     capabilities = capabilities(),
     handlers = handlers(),
     commands = require('descartes.actions').commands(),
@@ -129,6 +133,17 @@ function M.attach(buffer)
   }, { bufnr = buffer })
   if options.keymaps then
     keymaps(buffer)
+  end
+end
+
+--- Attach BUFFER, no Lisp, to the server of its workspace when one runs.
+---@param buffer integer
+function M.attach_if_running(buffer)
+  local root = root_of(buffer)
+  for _, client in ipairs(vim.lsp.get_clients({ name = 'descartes' })) do
+    if client.config.root_dir == root then
+      vim.lsp.buf_attach_client(buffer, client.id)
+    end
   end
 end
 

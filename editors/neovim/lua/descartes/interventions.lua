@@ -5,11 +5,18 @@ M.open = {} ---@type table[] the questions that are open now
 
 local asking = require('descartes.asking')
 local announced = {}
+local awaited ---@type string? a question that the person brought about and answers as soon as it is there
+local answer
 
 function M.changed(params)
   M.open = params.interventions
   for _, question in ipairs(M.open) do
-    if not announced[question.id] and question.kind ~= 'restart' then
+    if question.id == awaited then
+      awaited, announced[question.id] = nil, true
+      vim.schedule(function()
+        answer(question)
+      end)
+    elseif not announced[question.id] and question.kind ~= 'restart' then
       announced[question.id] = true
       vim.notify(('Descartes asks: %s  (:Descartes interventions)'):format(question.title))
     end
@@ -60,7 +67,7 @@ local function send(question, choice, texts)
   require('descartes').call('intervention.answer', params)
 end
 
-local function answer(question)
+function answer(question)
   local close = show_detail(question.title, question.detail or '')
   vim.ui.select(question.choices, {
     prompt = question.title,
@@ -73,13 +80,23 @@ local function answer(question)
       return close()
     end
     local fields = vim.tbl_map(function(name)
-      return { name = name, optional = name == 'reason' }
+      return { name = name, optional = name == 'reason' or name == 'paths', many = name == 'paths' }
     end, choice.arguments or {})
     asking.texts(fields, function(texts)
       send(question, choice, texts)
     end)
     close()
   end)
+end
+
+--- Have the person answer the question ID, now or as soon as the server has told of it.
+function M.ask(id)
+  for _, question in ipairs(M.open) do
+    if question.id == id then
+      return answer(question)
+    end
+  end
+  awaited = id
 end
 
 --- Let the person pick a question, and answer it.

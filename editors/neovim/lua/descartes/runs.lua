@@ -95,11 +95,14 @@ end
 
 function M.list()
   call('run.list', vim.empty_dict(), function(result)
-    list('Runs   <CR> output  p pause  r resume  s stop  q close', result.runs, function(run)
+    list('Runs   <CR> output  h history  p pause  r resume  s stop  q close', result.runs, function(run)
       return { run.id:sub(5, 12), run.status, run.agent, (run.task:gsub('\n.*', '')) }
     end, {
       ['<CR>'] = function(run)
         call('run.output', { run = run.id, show = true })
+      end,
+      h = function(run)
+        require('descartes.timeline').run(run.id)
       end,
       p = on_run('pause'),
       r = on_run('resume'),
