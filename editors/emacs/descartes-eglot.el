@@ -128,11 +128,31 @@ The connection does not wait for it: it answers nothing yet."
                       (lambda (title) (funcall answer (and (member title titles) (list :title title)))))))))
 
 (cl-defmethod eglot-handle-request
-  ((_server descartes-eglot-server) (_method (eql window/showDocument)) &key uri takeFocus &allow-other-keys)
-  "Show URI, and select it if TAKEFOCUS is t."
-  (let ((buffer (find-file-noselect (descartes-eglot--path uri))))
-    (if (eq takeFocus t) (pop-to-buffer buffer) (display-buffer buffer)))
+  ((_server descartes-eglot-server) (_method (eql window/showDocument))
+   &key uri takeFocus selection &allow-other-keys)
+  "Show URI, and select it if TAKEFOCUS is t.
+Point goes to the line where SELECTION begins, if there is one."
+  (let* ((buffer (descartes-eglot--visit (descartes-eglot--path uri)))
+         (window (if (eq takeFocus t)
+                     (progn (pop-to-buffer buffer) (selected-window))
+                   (display-buffer buffer)))
+         (line (plist-get (plist-get selection :start) :line)))
+    (when line
+      (with-current-buffer buffer
+        (save-restriction
+          (widen)
+          (goto-char (point-min))
+          (forward-line line)
+          (when window (set-window-point window (point)))))))
   '(:success t))
+
+(defun descartes-eglot--visit (file)
+  "Return a buffer with FILE as it is now.
+No question is asked where nothing of the person's is lost."
+  (let ((buffer (find-buffer-visiting file)))
+    (when (and buffer (not (buffer-modified-p buffer)) (not (verify-visited-file-modtime buffer)))
+      (with-current-buffer buffer (revert-buffer t t t)))
+    (or buffer (find-file-noselect file))))
 
 ;;; Commands of code actions
 
@@ -148,10 +168,28 @@ The connection does not wait for it: it answers nothing yet."
             ((and command (null (plist-get action :edit))) (descartes-run-command command))
             (t (cl-call-next-method))))))
 
+;;; History documents
+
+(define-derived-mode descartes-history-mode text-mode "History"
+  "A document that shows a history around a moment; its lenses lead through it."
+  (setq-local font-lock-defaults '((("^# .*$" . font-lock-keyword-face)
+                                    ("^## ▶.*$" . font-lock-warning-face)
+                                    ("^## .*$" . font-lock-function-name-face)
+                                    ("^\\+.*$" . font-lock-string-face)
+                                    ("^<!--.*-->$" . font-lock-comment-face))
+                                   t))
+  (setq-local outline-regexp "##? ")
+  (setq buffer-read-only t)
+  (descartes-eglot--ensure))
+
+(add-to-list 'auto-mode-alist '("/views/history-[^/]*\\.md\\'" . descartes-history-mode))
+
 ;;; Starting
 
 (defun descartes-eglot--managed ()
   "Turn `descartes-mode' on or off with eglot's management of this buffer."
+  (when (derived-mode-p 'descartes-history-mode)
+    (descartes-lens-mode (if (eglot-managed-p) 1 -1)))
   (when (derived-mode-p 'lisp-mode)
     (let ((on (and (eglot-managed-p) (cl-typep (eglot-current-server) 'descartes-eglot-server))))
       ;; By default only the signature would show inside a call, and not who holds the file.
@@ -171,7 +209,8 @@ The connection does not wait for it: it answers nothing yet."
       (message "Descartes: %s is not installed; pip install descartes-lsp" (car descartes-command)))))
 
 (add-to-list 'eglot-server-programs
-             (cons 'lisp-mode (lambda (&rest _) (cons 'descartes-eglot-server descartes-command))))
+             (cons '(lisp-mode descartes-history-mode)
+                   (lambda (&rest _) (cons 'descartes-eglot-server descartes-command))))
 (add-hook 'eglot-managed-mode-hook #'descartes-eglot--managed)
 (add-hook 'lisp-mode-hook #'descartes-eglot--ensure)
 

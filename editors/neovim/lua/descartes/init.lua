@@ -31,6 +31,14 @@ local function handlers()
     require('descartes.lenses').refresh_all(context.client_id)
     return vim.NIL
   end
+  -- A history document is written anew at each step, and read again before it is shown.
+  found['window/showDocument'] = function(err, params, context)
+    local buffer = params.uri:match('/views/history%-[^/]*%.md$') and vim.uri_to_bufnr(params.uri)
+    if buffer and vim.api.nvim_buf_is_loaded(buffer) then
+      vim.cmd.checktime(buffer)
+    end
+    return vim.lsp.handlers['window/showDocument'](err, params, context)
+  end
   if vim.fn.has('nvim-0.11') == 0 then
     found['workspace/inlayHint/refresh'] = function(_, _, context)
       refresh_hints(context.client_id)
