@@ -505,3 +505,12 @@ def test_values_that_will_not_do_are_not_quoted(vault: Vault, master: Master, va
     with pytest.raises(DescartesError, match="expected a value") as problem:
         vault.set(master, "one", value, ANN)
     assert len(str(problem.value)) < 120
+
+
+def test_a_home_that_cannot_be_written(isolated_environment: Path) -> None:
+    file = isolated_environment / "a-file"
+    file.touch()
+    nowhere = Vault(file / "home" / "vault.db", kdf=QUICK)
+    with pytest.raises(StoreUnavailable, match="cannot be opened: Not a directory"):
+        nowhere.create(Opener(PASSWORD), owner="ann")
+    assert nowhere.describe() is None

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from descartes_core.errors import PolicyDenied
+from descartes_core.errors import NotFound, PolicyDenied
 from descartes_server.hub.client import HubClient
 from descartes_server.operations.workspace import Workspace, vault
 
@@ -41,22 +41,27 @@ async def test_a_secret_from_a_terminal(descartes: Descartes, here: Workspace) -
     assert (got.status, got.out, got.err) == (0, f"{VALUE}\n", "")
     rotated = await descartes("secret", "rotate", "API_KEY", "--json", stdin="another-value", **OPEN)
     assert json.loads(rotated.out)["version"] == 2
-    assert (await descartes("secret", "get", "API_KEY", "--version", "1", **OPEN)).out == f"{VALUE}\n"
-    granted = await descartes("secret", "grant", "API_KEY", "agent:deploy", "--ttl-seconds", "60", **OPEN)
-    assert granted.out.startswith("API_KEY\tagent:deploy\tread\t20")
     listed = json.loads((await descartes("secret", "list", "--json")).out)["secrets"]
-    assert [(each["name"], each["version"], len(each["grants"])) for each in listed] == [("API_KEY", 2, 1)]
-    assert (await descartes("secret", "revoke", "API_KEY", "--version", "1", **OPEN)).status == 0
-    gone = await descartes("secret", "get", "API_KEY", "--version", "1", **OPEN)
-    assert gone.status == 1 and "revoked" in gone.err
-    assert (await descartes("secret", "rm", "API_KEY", **OPEN)).status == 0
-    assert json.loads((await descartes("secret", "list", "--json")).out) == {"secrets": []}
+    assert [(each["name"], each["version"]) for each in listed] == [("API_KEY", 2)]
     assert oct(vault().stat().st_mode & 0o777) == "0o600"
     for folder in (here.state, vault().parent):
         assert VALUE.encode() not in everything_in(folder) and PASSWORD.encode() not in everything_in(folder)
 
 
-async def test_what_goes_wrong_is_one_sentence(descartes: Descartes, isolated_environment: Path) -> None:
+async def test_versions_and_grants_from_a_terminal(descartes: Descartes) -> None:
+    for value in (VALUE, "another-value"):
+        await descartes("secret", "set", "API_KEY", stdin=value, **OPEN)
+    assert (await descartes("secret", "get", "API_KEY", "--version", "1", **OPEN)).out == f"{VALUE}\n"
+    granted = await descartes("secret", "grant", "API_KEY", "agent:deploy", "--ttl-seconds", "600", **OPEN)
+    assert granted.out.startswith("API_KEY\tagent:deploy\tread\t20")
+    assert (await descartes("secret", "revoke", "API_KEY", "--version", "1", **OPEN)).status == 0
+    gone = await descartes("secret", "get", "API_KEY", "--version", "1", **OPEN)
+    assert gone.status == 1 and "revoked" in gone.err
+    assert (await descartes("secret", "rm", "API_KEY", **OPEN)).status == 0
+    assert json.loads((await descartes("secret", "list", "--json")).out) == {"secrets": []}
+
+
+async def test_what_is_wrong_with_a_password_is_one_sentence(descartes: Descartes) -> None:
     none = await descartes("secret", "get", "API_KEY")
     assert (none.status, none.out) == (2, "") and "no vault yet" in none.err
     short = await descartes("secret", "set", "A", stdin=VALUE, DESCARTES_VAULT_PASSWORD="too short")
@@ -69,7 +74,10 @@ async def test_what_goes_wrong_is_one_sentence(descartes: Descartes, isolated_en
     await descartes("secret", "lock")
     locked = await descartes("secret", "get", "A")
     assert locked.status == 1 and "is locked" in locked.err
-    assert json.loads((await descartes("secret", "status", "--json")).out)["state"] == "locked"
+
+
+async def test_what_is_wrong_with_a_name_a_value_or_the_file_is_one_sentence(descartes: Descartes) -> None:
+    assert (await descartes("secret", "set", "A", stdin=VALUE, **OPEN)).status == 0
     unknown = await descartes("secret", "get", "B", **OPEN)
     assert unknown.status == 2 and "There is no secret 'B'" in unknown.err
     bad = await descartes("secret", "set", "no good", stdin=VALUE, **OPEN)
@@ -79,10 +87,6 @@ async def test_what_goes_wrong_is_one_sentence(descartes: Descartes, isolated_en
     vault().write_bytes(b"garbage " * 512)
     damaged = await descartes("secret", "get", "A", **OPEN)
     assert damaged.status == 1 and "damaged or changed" in damaged.err and "Traceback" not in damaged.err
-    file = isolated_environment / "a-file"
-    file.touch()
-    nowhere = await descartes("secret", "set", "A", stdin=VALUE, DESCARTES_HOME=str(file / "home"), **OPEN)
-    assert nowhere.status == 1 and "Traceback" not in nowhere.err
 
 
 @pytest.mark.ledger("D-68")
@@ -92,8 +96,6 @@ async def test_another_password_and_an_export(descartes: Descartes, isolated_env
     export = {"DESCARTES_EXPORT_PASSWORD": "password of the export"}
     assert (await descartes("secret", "export", backup, **OPEN, **export)).status == 0
     assert VALUE not in Path(backup).read_text() and Path(backup).stat().st_mode & 0o777 == 0o600
-    again = await descartes("secret", "export", backup, **OPEN, **export)
-    assert again.status == 1 and "File exists" in again.err
     changed = await descartes("secret", "change-password", stdin="another long password\n", **OPEN)
     assert changed.status == 0
     old = await descartes("secret", "get", "A", **OPEN)
@@ -108,12 +110,17 @@ async def test_another_password_and_an_export(descartes: Descartes, isolated_env
 
 
 @pytest.mark.ledger("D-67")
-async def test_every_access_and_every_refusal_is_in_the_log(descartes: Descartes) -> None:
-    await descartes("secret", "set", "A", stdin=VALUE, **OPEN)
-    await descartes("secret", "get", "A", **OPEN)
-    await descartes("secret", "get", "A", DESCARTES_VAULT_PASSWORD="another long password")
-    await descartes("secret", "get", "B", **OPEN)
-    found = json.loads((await descartes("secret", "audit", "--json")).out)["entries"]
+async def test_every_access_and_every_refusal_is_in_the_log(
+    client: Callable[..., HubClient], descartes: Descartes
+) -> None:
+    ann = client(user="ann")
+    await ann.call("secret.set", {"name": "A", "value": VALUE, "password": PASSWORD})
+    await ann.call("secret.get", {"name": "A"})
+    with pytest.raises(PolicyDenied):
+        await ann.call("secret.get", {"name": "A", "password": "another long password"})
+    with pytest.raises(NotFound):
+        await ann.call("secret.get", {"name": "B"})
+    found = (await ann.call("secret.audit"))["entries"]
     assert [(each["action"], each["secretName"], each["success"]) for each in found] == [
         ("read", "B", False),
         ("read", "A", False),
@@ -121,7 +128,7 @@ async def test_every_access_and_every_refusal_is_in_the_log(descartes: Descartes
         ("set", "A", True),
         ("init", None, True),
     ]
-    assert {(each["principalId"], each["source"]) for each in found} == {("ann", "the command line")}
+    assert {(each["principalId"], each["source"]) for each in found} == {("ann", "Emacs")}
     assert all(each["timestamp"].endswith("Z") and each["sourceIp"] is None for each in found)
     failed = await descartes("secret", "audit", "A", "--failed")
     assert failed.out.count("\n") == 1 and "does not open the vault" in failed.out
@@ -165,23 +172,16 @@ async def test_the_password_is_passed_on_to_nobody(descartes: Descartes) -> None
     assert printed.status == 0 and PASSWORD not in printed.out and "DESCARTES_RUN=" in printed.out
 
 
-async def test_many_at_once_with_two_workspaces(descartes: Descartes, isolated_environment: Path) -> None:
+async def test_two_workspaces_at_once(descartes: Descartes, isolated_environment: Path) -> None:
     second = isolated_environment / "second"
     second.mkdir()
     await descartes("secret", "set", "FIRST", stdin=VALUE, **OPEN)
     outcomes = await asyncio.gather(
-        *(
-            descartes(
-                "secret", "set", f"N{number}", stdin=f"value-{number}", **OPEN,
-                cwd=second if number % 2 else isolated_environment / "workspace",
-            )
-            for number in range(6)
-        )
-    )  # fmt: skip
-    assert [each.status for each in outcomes] == [0] * 6
-    names = [
-        each["name"] for each in json.loads((await descartes("secret", "list", "--json")).out)["secrets"]
-    ]
-    assert names == ["FIRST", "N0", "N1", "N2", "N3", "N4", "N5"]
+        descartes("secret", "set", "SECOND", stdin=VALUE, cwd=second, **OPEN),
+        descartes("secret", "set", "THIRD", stdin=VALUE, **OPEN),
+    )
+    assert [each.status for each in outcomes] == [0, 0]
+    listed = json.loads((await descartes("secret", "list", "--json")).out)["secrets"]
+    assert [each["name"] for each in listed] == ["FIRST", "SECOND", "THIRD"]
     with sqlite3.connect(vault()) as file:
         assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)

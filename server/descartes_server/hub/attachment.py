@@ -216,7 +216,8 @@ class Attachment:
             shown = result if _is_confidential(name) else masks.data(result)
             return messages.OperationResponse(request_id=key, success=True, result=shown)
         if isinstance(error, DescartesError):
-            return _failure(key, from_json(masks.data(error.as_json())))
+            shown = masks.data(error.as_json())
+            return messages.OperationResponse(request_id=key, success=False, error=shown)
         log.error("%s failed", name, exc_info=error)
         place = str(self._hub.services.workspace.log / "hub.log")
         return _failure(
