@@ -56,7 +56,7 @@ def tail(preview: Mapping[str, Any]) -> Iterator[str]:
     count = preview["eventsAfter"]
     yield f"{count} event{'s' * (count != 1)} of the run came after that; none is removed."
     brain = preview["brain"]
-    if brain is not None:
+    if brain is not None and brain["messages"]:
         yield f"A new session begins with the conversation as it was: {brain['messages']} messages."
     image = preview["image"]
     if image is not None:
