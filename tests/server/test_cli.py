@@ -238,7 +238,7 @@ async def test_reading_is_quick(descartes: Descartes) -> None:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     # The time of the processor, which other programs on the machine do not change much.
-    assert min(times) < 0.25
+    assert min(times) < 0.4
 
 
 async def test_a_reader_that_goes_away_is_no_failure(descartes: Descartes, here: Workspace) -> None:
