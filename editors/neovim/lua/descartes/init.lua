@@ -8,8 +8,8 @@ local METHODS = require('descartes.protocol')
 local warned = false
 local starting ---@type integer? the client that was started last
 
---- Ask for the hints of every buffer of CLIENT_ID again. Neovim 0.10 goes on to show the old ones on lines
---- whose text has not changed, unless its hints are begun anew.
+--- Ask for the hints of every buffer of CLIENT_ID again, and forget those that there are: Neovim 0.10 goes on to
+--- show them on lines whose text is the same, and 0.11 does when it draws before the answer comes.
 local function refresh_hints(client_id)
   for _, buffer in ipairs(vim.lsp.get_buffers_by_client_id(client_id)) do
     if vim.lsp.inlay_hint.is_enabled({ bufnr = buffer }) then
@@ -39,7 +39,7 @@ local function handlers()
     end
     return vim.lsp.handlers['window/showDocument'](err, params, context)
   end
-  if vim.fn.has('nvim-0.11') == 0 then
+  if vim.fn.has('nvim-0.12') == 0 then
     found['workspace/inlayHint/refresh'] = function(_, _, context)
       refresh_hints(context.client_id)
       return vim.NIL
