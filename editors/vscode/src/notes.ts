@@ -52,9 +52,10 @@ export class Notes extends ListView<Note> {
     const title = await askLine('New Note', { placeHolder: 'its title' });
     const note = title ? await this.server.call<Note>('thought.create', { title }) : undefined;
     if (note !== undefined) {
-      const editor = await vscode.window.showTextDocument(vscode.Uri.parse(note.uri));
-      const end = editor.document.lineAt(editor.document.lineCount - 1).range.end;
-      editor.selection = new vscode.Selection(end, end);
+      const document = await vscode.workspace.openTextDocument(vscode.Uri.parse(note.uri));
+      const end = document.lineAt(document.lineCount - 1).range.end;
+      // Shown with the cursor below the head: what is typed at once must not go before it.
+      await vscode.window.showTextDocument(document, { selection: new vscode.Range(end, end) });
       await this.refresh();
     }
   }

@@ -35,7 +35,9 @@ export async function notes({ page, shot }) {
   await choose(page, 'Descartes: New Note…');
   await answer(page, 'New Note', 'Why shares are ratios');
   await page.locator('.tab', { hasText: 'why-shares-are-ratios.md' }).waitFor();
+  await page.locator('.view-line', { hasText: 'title: Why shares are ratios' }).waitFor();
   await page.keyboard.type('Because halves are exact.');
+  await page.locator('.view-line', { hasText: /^Because\shalves\sare\sexact\.$/ }).waitFor();
   await page.keyboard.press('Control+s');
   await choose(page, 'Descartes: Search Notes…');
   await answer(page, 'Search Notes', 'halves');
