@@ -101,7 +101,7 @@ async function goBack({ page, shot }) {
   await lens(page, 'restore here').waitFor();
   await shot('history');
   const present = (text) => page.locator('.view-line', { hasText: text });
-  while ((await present(/▶.*asked: edit/).count()) === 0) {
+  while ((await present(/▶\s\d+.*began\sthe\srun/).count()) === 0) {
     const [before] = /▶\s\d+/.exec((await present(/▶\s\d+/).innerText()).replaceAll('\u00a0', ' '));
     await lens(page, '◀ previous').click();
     await present(before).waitFor({ state: 'detached' });
