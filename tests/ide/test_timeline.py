@@ -99,7 +99,7 @@ def test_the_lenses_lead_to_what_is_beside() -> None:
     ways = {each.command.title: each.command.arguments for each in lenses if each.command.title != "look"}
     assert ways["◀ previous"]["at"] == "5"
     assert ways["next ▶"] == {"run": "run_1", "at": "10", "level": "steps", "show": True}
-    assert ways["restore here"] == {"run": "run_1", "to": "evt_7", "ask": True, "show": True}
+    assert ways["restore here"] == {"run": "run_1", "to": "evt_7", "ask": True}
     assert ways["turns"]["at"] == "9" and ways["turns"]["level"] == "turns"
     assert "[steps]" in ways
     first = timeline_document.lenses(timeline_document.document(page(0)))

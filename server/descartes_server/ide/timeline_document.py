@@ -265,7 +265,7 @@ def _at_present(shown: Shown) -> Iterator[Lens]:
         commands.append(_goes_to(shown, "next ▶", shown.headings[index + 1].seq))
     run = shown.about.get("run")
     if run is not None:
-        where = {"run": run, "to": shown.event, "ask": True, "show": True}
+        where = {"run": run, "to": shown.event, "ask": True}
         commands.append(Command("restore here", "descartes.restore.preview", where))
         at = {"run": run, "at": shown.event, "show": True}
         commands.append(Command("fork here", "descartes.session.fork", at))

@@ -27,7 +27,7 @@ async def ask(context: Context, preview: RestorePreview) -> Intervention:
     asked_by = context.caller.principal
     return await context.services.interventions.open(
         "restore",
-        title=f"Go back to {preview.to.at} of run {preview.run[4:12]}?",
+        title=f"Go back to {_moment(preview)} of run {preview.run[4:12]}?",
         detail=_detail(preview),
         choices=CHOICES,
         default=CANCEL,
@@ -57,6 +57,11 @@ async def follow_answer(
     request = msgspec.convert({**answered.data["request"], "paths": paths}, RestoreRequest)
     by = context.caller.principal
     await context.services.restores.apply(request, answered.data["confirm"], by, parts(context))
+
+
+def _moment(preview: RestorePreview) -> str:
+    """Return when it was, without the fractions of a second: "2026-01-02 10:00:00 UTC"."""
+    return f"{preview.to.at[:19].replace('T', ' ')} UTC"
 
 
 def _detail(preview: RestorePreview) -> str:
