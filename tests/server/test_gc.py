@@ -40,9 +40,11 @@ async def test_gc_says_what_would_go_and_then_does_it(descartes: Descartes, here
     (here.root / "descartes.toml").write_text("[history]\nkeepDays = 0\n")
     planned = json.loads((await descartes("gc", "--json")).out)
     assert not planned["applied"] and planned["events"]["events"] >= 2 and planned["events"]["bytes"] > 5000
+    assert planned["snapshots"] >= 1
 
     done = json.loads((await descartes("gc", "--apply", "--json")).out)
     assert done["applied"] and done["events"] == planned["events"]
+    assert done["snapshots"] == planned["snapshots"]
     assert not any(path.exists() for path in [*old, fresh])
     assert (await descartes("history", "verify")).status == 0
     listed = json.loads((await descartes("history", run, "--json")).out)["events"]

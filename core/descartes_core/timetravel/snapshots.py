@@ -6,7 +6,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,14 +40,6 @@ class Snapshot:
     manifest: Manifest
     fresh: bool
     repositories: tuple[str, ...] = ("",)
-
-
-@dataclass(frozen=True)
-class Collected:
-    """What was dropped by `collect`: REFS, and how many are KEPT."""
-
-    refs: tuple[str, ...]
-    kept: int
 
 
 class Snapshots:
@@ -187,16 +179,23 @@ class Snapshots:
             beside.replace(place)
 
 
-def collect(snapshots: Snapshots, keep: Sequence[str]) -> Collected:
-    """Drop the snapshots of every run that is none of KEEP, ids of runs; return what was dropped.
+def kept_of(snapshots: Snapshots, runs: Iterable[str]) -> list[str]:
+    """Return the refs that keep snapshots of RUNS, by id; makes nothing where no snapshot was ever taken.
 
-    What a restore needs that can still be undone is always kept. Git collects the files when it likes.
+    What a restore needs that can still be undone is under refs of its own.
     """
-    wanted = {each.removeprefix("run_") for each in keep} | {"undo"}
-    refs = snapshots.repository.refs()
-    dropped = [name for name in refs if name.split("/")[0] not in wanted]
-    snapshots.repository.drop_refs(dropped)
-    return Collected(tuple(dropped), len(refs) - len(dropped))
+    if not (snapshots.state / "body").exists():
+        return []
+    wanted = {each.removeprefix("run_") for each in runs}
+    return [name for name in snapshots.repository.refs() if name.split("/")[0] in wanted]
+
+
+def collect(snapshots: Snapshots, runs: Iterable[str]) -> list[str]:
+    """Drop the snapshots of RUNS and return their refs. Git collects the files when it likes."""
+    dropped = kept_of(snapshots, runs)
+    if dropped:
+        snapshots.repository.drop_refs(dropped)
+    return dropped
 
 
 def _changed(before: Manifest, after: Manifest) -> dict[str, bool]:

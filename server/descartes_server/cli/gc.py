@@ -31,7 +31,7 @@ def gc(as_json: bool, workspace: str | None, apply: bool) -> int:
 def _show(found: dict[str, Any]) -> None:
     went = "went" if found["applied"] else "would go"
     events = found["events"]
-    if not found["bytes"] and not events["events"]:
+    if not (found["bytes"] or events["events"] or found["snapshots"]):
         click.echo(f"Nothing is older than {found['keepDays']:g} days and not needed.")
         return
     if events["events"]:
@@ -40,6 +40,8 @@ def _show(found: dict[str, Any]) -> None:
     for part in found["files"]:
         files = "1 file" if part["items"] == 1 else f"{part['items']:,} files"
         click.echo(f"{files} in .descartes/{part['what']}\t{_size(part['bytes'])}")
+    if found["snapshots"]:
+        click.echo(f"{found['snapshots']:,} snapshots of the files around the steps of old runs")
     click.echo(f"in all {went}\t{_size(found['bytes'])}")
     if not found["applied"]:
         output.say("descartes gc --apply does it.")

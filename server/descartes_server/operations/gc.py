@@ -13,6 +13,9 @@ from descartes_core.runs.queries import RunView
 from descartes_core.store import Reader, retention
 from descartes_core.store.query import LAST
 from descartes_core.store.retention import Candidate, Collectable, Keep
+from descartes_core.store.times import iso
+from descartes_core.timetravel.snapshots import Snapshots, kept_of
+from descartes_core.timetravel.snapshots import collect as collect_snapshots
 from descartes_server.operations import collecting
 from descartes_server.operations.collecting import OldFile, Part
 from descartes_server.operations.context import Context
@@ -28,12 +31,16 @@ _ASKED = (
 
 
 class Garbage(Shape, frozen=True, kw_only=True):
-    """What goes, or went when APPLIED: the data of old events, and files that are old or not needed."""
+    """What goes, or went when APPLIED: the data of old events, and files that are old or not needed.
+
+    SNAPSHOTS of the work tree, of old runs, go too; git frees their BYTES when it collects its own garbage.
+    """
 
     applied: bool
     keep_days: float
     events: Collectable
     files: list[Part]
+    snapshots: int
     bytes: int
 
 
@@ -43,7 +50,8 @@ async def plan(context: Context, params: NoParams) -> Garbage:
     keep = _keep(context)
     chosen = await _chosen(context, keep)
     files = await _files(context, keep, {each.seq for each in chosen})
-    return _garbage(retention.told(chosen), files, keep, applied=False)
+    snapshots = await asyncio.to_thread(kept_of, _snapshots(context), await _ended(context, keep))
+    return _garbage(retention.told(chosen), files, snapshots, keep, applied=False)
 
 
 @operation("gc.collect", kind="effect", people_only=True)
@@ -56,9 +64,10 @@ async def collect(context: Context, params: NoParams) -> Garbage:
     files = await _files(context, keep, set())
     state = context.services.workspace.state
     await asyncio.to_thread(collecting.remove, state, files)
+    snapshots = await asyncio.to_thread(collect_snapshots, _snapshots(context), await _ended(context, keep))
     if gone.events:
         await asyncio.to_thread(_compact, context.services.workspace.database)
-    return _garbage(gone, files, keep, applied=True)
+    return _garbage(gone, files, snapshots, keep, applied=True)
 
 
 def _keep(context: Context) -> Keep:
@@ -90,15 +99,35 @@ async def _files(context: Context, keep: Keep, going: set[int]) -> list[OldFile]
     )
 
 
+def _snapshots(context: Context) -> Snapshots:
+    return Snapshots(context.services.workspace.root, context.services.workspace.state)
+
+
+async def _ended(context: Context, keep: Keep) -> list[str]:
+    """Return the runs that ended so long ago that nobody goes back into them."""
+    before = iso(context.services.clock.now_ms() - round(keep.days * retention.DAY_MS))
+    rows = await context.services.reader.rows("SELECT id FROM run WHERE ended_at < ?", (before,))
+    return [row["id"] for row in rows]
+
+
 async def _needed(reader: Reader, going: set[int]) -> set[str]:
     rows = await reader.rows(_ASKED)
     return collecting.digests_in(row["asked"] for row in rows if row["seq"] not in going)
 
 
-def _garbage(events: Collectable, files: list[OldFile], keep: Keep, *, applied: bool) -> Garbage:
+def _garbage(
+    events: Collectable, files: list[OldFile], snapshots: list[str], keep: Keep, *, applied: bool
+) -> Garbage:
     parts = collecting.parts(files)
     total = events.bytes + sum(part.bytes for part in parts)
-    return Garbage(applied=applied, keep_days=keep.days, events=events, files=parts, bytes=total)
+    return Garbage(
+        applied=applied,
+        keep_days=keep.days,
+        events=events,
+        files=parts,
+        snapshots=len(snapshots),
+        bytes=total,
+    )
 
 
 def _compact(database: Path) -> None:
