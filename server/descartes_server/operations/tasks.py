@@ -60,15 +60,22 @@ def _read(context: Context, template: str) -> str:
     places.append(workspace.home() / TEMPLATES / f"{template}{SUFFIX}")
     for place in places:
         within = workspace.home() / TEMPLATES if place is places[-1] else root
-        if place.resolve().is_relative_to(within.resolve()) and place.is_file():
+        if _is_file_within(place, within):
             try:
                 return place.read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError) as error:
                 raise InvalidParams(f"expected a template in {str(place)!r}: {error}") from None
     raise NotFound(
-        f"there is no template {template!r}; it is a file in the workspace, or {TEMPLATES}/NAME{SUFFIX} there"
+        f"there is no template {template[:200]!r}; it is a file in the workspace, or {TEMPLATES}/NAME{SUFFIX} there"
         f" or in {str(workspace.home())!r}"
     )
+
+
+def _is_file_within(place: Path, folder: Path) -> bool:
+    try:
+        return place.resolve().is_relative_to(folder.resolve()) and place.is_file()
+    except (OSError, ValueError):
+        return False  # no path at all, for this system
 
 
 def _git(root: Path) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from descartes_core.errors import InvalidParams
 from descartes_core.memory.shapes import Thought, ThoughtKind
 from descartes_core.memory.thoughts import LISTED, Changes, NewThought
 from descartes_core.model import Shape
@@ -135,11 +136,26 @@ async def archive(context: Context, params: ArchiveParams) -> Thought:
 async def link(context: Context, params: LinkParams) -> Linked:
     """Make `thoughts` in a project lead to your notes, or take that link away."""
     notes = remembering.notebook(context)
-    project = context.services.workspace.root / Path(params.path or ".")
+    project = await asyncio.to_thread(_project, context.services.workspace.root, params.path or ".")
     by = await remembering.author(context)
     form = "removed"
-    if params.remove:
-        await notes.unlink(project, by)
-    else:
-        form = await notes.link(project, by)
+    try:
+        if params.remove:
+            await notes.unlink(project, by)
+        else:
+            form = await notes.link(project, by)
+    except OSError as error:
+        raise InvalidParams(
+            f"expected to write in {str(project)!r}, got: {error.strerror}; look at its permissions"
+        ) from None
     return Linked(link=str(project / "thoughts"), folder=str(notes.thoughts.folder), form=form)
+
+
+def _project(root: Path, path: str) -> Path:
+    """Return the folder PATH, taken from ROOT. Errors: `InvalidParams` when there is no such folder."""
+    try:
+        if (project := root / path).is_dir():
+            return project
+    except (OSError, ValueError):
+        pass  # no path at all, for this system
+    raise InvalidParams(f"expected the folder of a project, got {path[:200]!r}; without it this one is meant")
