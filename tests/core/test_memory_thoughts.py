@@ -287,16 +287,15 @@ def test_two_who_write_one_note_do_not_lose_a_text(notes: Thoughts, monkeypatch:
 
 def test_many_who_write_at_once_get_a_file_each_and_find_all(isolated_environment: Path) -> None:
     def write(number: int) -> str:
-        notes = Thoughts(isolated_environment / "home")
-        made = make(notes, "Same title", f"word{number:02}x")
-        assert titles(notes.search(f"word{number:02}x")) == ["Same title"]
-        return made.path
+        return make(Thoughts(isolated_environment / "home"), "Same title", f"word{number:02}x").path
 
     with ThreadPoolExecutor(8) as pool:
         paths = list(pool.map(write, range(24)))
     assert len(set(paths)) == 24
     notes = Thoughts(isolated_environment / "home")
     assert {each.path for each in notes.list()} == set(paths)
+    for number, path in enumerate(paths):
+        assert [each.path for each in notes.search(f"word{number:02}x")] == [path]
 
 
 def test_a_disk_that_is_full_leaves_no_half_note(isolated_environment: Path) -> None:

@@ -28,7 +28,7 @@ VALUES: list[Any] = [
     None, [], [[]], {}, {"line": -1, "column": {}}, True, -1, 0, 1.5, 2**63, 2**64 - 1,
     "", "x", "\0", "../..", "file:///", "no uri:", "*", "é😀€\ud800", HUGE, "[" * 10_000,
 ]  # fmt: skip
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 ENDS_WHAT_IS_TESTED = ("hub.stop", "lisp.restart", "lisp.stop")
 """Not asked for with what they take."""
 
@@ -114,6 +114,7 @@ async def test_wrong_parameters_from_an_editor(workspace: Path) -> None:
             message = await client.message(
                 lambda m, wanted=request: m.get("id") == wanted and "method" not in m,
                 f"{name} {params!r:.200}",
+                seconds=500,  # thousands are asked at once
             )
             error = message.get("error")
             if error is not None and not is_clear(error["data"]["code"], error["message"]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -9,6 +10,7 @@ from urllib.parse import unquote
 import pytest
 
 from support.faults import descartes, editor
+from support.framed import SECONDS
 from support.lsp_client import LspClient
 
 ODD = '(in-package :cl-user)\r\n(defun é😀€ (x)\r\n\t(list "€😀" x oops-é😀))\r\n(defun second-é () :b)\r\n'
@@ -20,8 +22,11 @@ def path_of(uri: str) -> Path:
 
 
 async def hover_names(client: LspClient, uri: str, line: int, character: int, name: str) -> None:
-    hover = await client.at("hover", uri, line, character)
-    assert name in hover["contents"]["value"]
+    """Wait until the hover names NAME: what has just changed may be known a moment later."""
+    async with asyncio.timeout(SECONDS):
+        hover = None
+        while hover is None or name not in hover["contents"]["value"]:
+            hover = await client.at("hover", uri, line, character)
 
 
 @pytest.mark.ledger("D-72")
@@ -67,7 +72,7 @@ async def test_forms_of_an_odd_file_are_evaluated_compiled_and_found(workspace: 
         assert [each["name"] for each in await client.of("documentSymbol", uri)] == ["é😀€", "second-é"]
         lease = await client.execute("lease.acquire", {"uri": uri, "reason": "é"})
         assert (lease["path"], path_of(lease["uri"])) == (name, file)
-        assert "you" in (await client.at("hover", uri, 0, 0))["contents"]["value"]
+        await hover_names(client, uri, 0, 0, "you")
         # What is marked in an open file is marked under the name that its editor has for it.
         client.change(uri, 3, {"text": text.replace("x 2", "x unknown")})
         await client.execute("lisp.compileForm", {"uri": uri, "position": {"line": 2, "character": 3}})

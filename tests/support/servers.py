@@ -55,12 +55,14 @@ def redis_server() -> Iterator[str]:
             "--dir",
             str(folder),
         ]
-        with _server(command):
+        with _server(command, ended_by=signal.SIGKILL):
             yield f"redis+unix://{socket}"
 
 
 @contextmanager
-def _server(command: list[str], **options: Any) -> Iterator[None]:
+def _server(
+    command: list[str], *, ended_by: signal.Signals = signal.SIGQUIT, **options: Any
+) -> Iterator[None]:
     """Run COMMAND once it has said that it takes connections; ends it afterwards."""
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
     assert server.stdout is not None
@@ -77,7 +79,7 @@ def _server(command: list[str], **options: Any) -> Iterator[None]:
         yield
     finally:
         # To PostgreSQL this says: end at once, with everything that was started.
-        server.send_signal(signal.SIGQUIT)
+        server.send_signal(ended_by)
         server.wait(SECONDS)
 
 

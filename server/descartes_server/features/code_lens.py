@@ -6,7 +6,7 @@ from __future__ import annotations
 from lsprotocol import types
 
 from descartes_server.dispatch import on_snapshot
-from descartes_server.ide import lenses, notes_document, timeline_document
+from descartes_server.ide import lenses, notes_document
 from descartes_server.lsp import ext, to_proto
 from descartes_server.state import ServerState, Snapshot
 
@@ -19,6 +19,8 @@ def register(state: ServerState) -> None:
 async def _code_lens(snapshot: Snapshot, params: types.CodeLensParams) -> list[types.CodeLens]:
     document = await snapshot.document(params.text_document.uri)
     if document.is_history:
+        from descartes_server.ide import timeline_document  # few look at one; a start need not wait for it
+
         found = timeline_document.lenses(document.text)
         return [
             to_proto.lens(each, document.positions) for each in found if each.command.name in ext.COMMANDS

@@ -16,7 +16,6 @@ from typing import Any
 
 from descartes_core.errors import Cancelled, DescartesError, InvalidParams, Unsupported
 from descartes_server.lsp import ext
-from descartes_server.operations import principals
 from descartes_server.state import ServerState
 
 RESOURCE = "secret."
@@ -59,6 +58,8 @@ class SecretCalls:
         self._check(name, given)
         attachment = await self._state.attached()
         params = dict(given)
+        from descartes_server.operations import principals  # a start need not wait for it
+
         own = os.environ.get(principals.PASSWORD_VARIABLE)
         if own and name in ext.TAKES_PASSWORD:
             params["password"] = own

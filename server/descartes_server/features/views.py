@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from descartes_server.ide import debugger_document, inspecting, moment, notes_document
+from descartes_server.ide import debugger_document, inspecting, notes_document
 from descartes_server.lsp import uris
 from descartes_server.state import ServerState
 
@@ -25,6 +25,8 @@ async def show(state: ServerState, name: str, result: Mapping[str, Any]) -> None
         await state.client.open_document(result["uri"], focus=True, at=result.get("range"))
         return
     if name == "history.state":
+        from descartes_server.ide import moment  # a start need not wait for it
+
         text = "\n".join(moment.lines(result, _WIDTH))
         await _open(state, f"state-{result['run'][4:12]}.txt", f"{text}\n")
         return
