@@ -66,8 +66,8 @@ def _read(context: Context, template: str) -> str:
             except (OSError, UnicodeDecodeError) as error:
                 raise InvalidParams(f"expected a template in {str(place)!r}: {error}") from None
     raise NotFound(
-        f"there is no template {template[:200]!r}; it is a file in the workspace, or {TEMPLATES}/NAME{SUFFIX} there"
-        f" or in {str(workspace.home())!r}"
+        f"there is no template {template[:200]!r}; it is a file in the workspace,"
+        f" or {TEMPLATES}/NAME{SUFFIX} there or in {str(workspace.home())!r}"
     )
 
 
