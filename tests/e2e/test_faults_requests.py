@@ -28,7 +28,7 @@ VALUES: list[Any] = [
     None, [], [[]], {}, {"line": -1, "column": {}}, True, -1, 0, 1.5, 2**63, 2**64 - 1,
     "", "x", "\0", "../..", "file:///", "no uri:", "*", "é😀€\ud800", HUGE, "[" * 10_000,
 ]  # fmt: skip
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ENDS_WHAT_IS_TESTED = ("hub.stop", "lisp.restart", "lisp.stop")
 """Not asked for with what they take."""
 

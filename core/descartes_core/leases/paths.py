@@ -26,6 +26,15 @@ _TOKENS = re.compile(r"\*|\?|\[!?\]?[^\]]*\]|.", re.DOTALL)
 _ANY_DEPTH = ("**",)
 
 
+def leased_form(path: str, uri: str) -> str | None:
+    """Return the form that the lease of PATH is about, None when it is about files; URI is the file's.
+
+    Example: leased_form("a.lisp#FOO", "file:///w/a.lisp") -> "FOO"; leased_form("x/#1.lisp", …) -> None
+    """
+    found = _FORM.fullmatch(path)
+    return None if found is None or unquote(uri).endswith(path) else found[2]
+
+
 @dataclass(frozen=True)
 class LeasePath:
     """A thing that can be leased. TEXT is its one name: `src/a.lisp`, `src/*.lisp`, `src/a.lisp#FOO`."""

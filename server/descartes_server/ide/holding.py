@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from descartes_core.leases.paths import leased_form
 from descartes_core.model import Lease, Principal
 
 
@@ -21,7 +22,7 @@ def is_foreign(lease: Lease, me: Principal | None) -> bool:
 
 def form_of(lease: Lease) -> str | None:
     """Return the name of the form that LEASE is about, None when it is about files."""
-    return lease.path.partition("#")[2] or None
+    return leased_form(lease.path, lease.uri)
 
 
 def is_typing(lease: Lease, me: Principal | None) -> bool:

@@ -20,7 +20,7 @@ import msgspec
 from descartes_core.errors import DescartesError, InvalidParams
 from descartes_core.leases import standing
 from descartes_core.leases.held import Held
-from descartes_core.leases.paths import LeasePath, Paths
+from descartes_core.leases.paths import LeasePath, Paths, leased_form
 from descartes_core.leases.standing import Change
 from descartes_core.leases.words import described
 from descartes_core.model import Lease, Principal
@@ -194,7 +194,7 @@ def _updates() -> str:
 
 
 def _of_form(lease: Lease) -> str:
-    _, _, form = lease.path.partition("#")
+    form = leased_form(lease.path, lease.uri)
     return f", the form {form}" if form else ""
 
 
