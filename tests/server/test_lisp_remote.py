@@ -105,6 +105,12 @@ class TestReconnecting:
         await state(desk, "lost")
         await until(lambda: len(image.debuggers.all()) == 1 and image.status().state == "ready", "it is back")
         assert (await desk.call("lisp.status"))["pid"] == started["pid"]
+
+        def is_known() -> bool:
+            record = image.evaluations.get(stopped["id"])
+            return record is not None and record.live is not None and record.live.state == "stopped"
+
+        await until(is_known, "the evaluation is taken up again")
         left = await desk.call("debugger.abort", **stopped["debugger"])
         assert left["evaluation"]["state"] == "aborted"
 
