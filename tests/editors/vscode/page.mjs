@@ -26,6 +26,15 @@ export async function openView(page, name, open = true) {
   }
 }
 
+/** Close every view but NAME: lines that are out of sight are not in the page. */
+export async function onlyView(page, name) {
+  await openView(page, name);
+  const others = page.locator('.pane-header[aria-expanded="true"]').filter({ visible: true, hasNotText: name });
+  while ((await others.count()) > 0) {
+    await others.first().click();
+  }
+}
+
 /** What opens the views of Descartes. */
 export const viewIcon = (page) =>
   page.locator('.activitybar .action-item', { has: page.locator('[aria-label^="Descartes"]') });

@@ -1,7 +1,7 @@
 // VS Code's own test explorer.
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { act, choose, openView, row, say, status, viewIcon } from './page.mjs';
+import { act, choose, onlyView, row, say, status, viewIcon } from './page.mjs';
 
 const item = (page, text) => page.locator('.test-explorer .monaco-list-row', { hasText: text }).first();
 const passed = (page, text) => item(page, text).locator('.codicon-testing-passed-icon');
@@ -11,10 +11,7 @@ async function debug(page) {
   await act(page, item(page, 'thirds'), 'Debug Test');
   await status(page, '1 stopped thread').waitFor();
   await viewIcon(page).click();
-  // Lines that are out of sight are not in the page: the restarts need the room of the others.
-  for (const view of ['Inspector', 'Trace', 'Threads']) {
-    await openView(page, view, false);
-  }
+  await onlyView(page, 'Stopped Threads');
   await row(page, 'NEXT-TEST').click();
   await status(page, '1 stopped thread').waitFor({ state: 'detached' });
   await choose(page, 'Testing: Focus on Test Explorer View');
