@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 LOCK := .ci/requirements.lock
 STAMP := $(VENV)/.installed
 TEST_ENV := CI=$${CI:-} PYTHONDONTWRITEBYTECODE=1
+# A file's tests stay together, in one process; files are shared out in their order.
+PARALLEL := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-slow check bench docs ledger editors editors-slow lock clean
@@ -31,7 +33,7 @@ check: setup ## ruff, mypy, pyright, import contracts, architecture, generated d
 	$(BIN)/python .ci/documents.py --check
 
 test: check editors ## everything a change must pass: check, all tests, one real run in each editor
-	$(TEST_ENV) $(BIN)/python -m pytest -m "not slow"
+	$(TEST_ENV) $(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 	$(BIN)/descartes demo --quiet
 
 test-slow: setup editors-slow ## soaks, long fault injection, the remaining editors
