@@ -71,7 +71,8 @@ async def test_an_editor_with_views_chooses_files_and_is_told_why_it_cannot_be(w
         uri = client.open(workspace / "a.lisp", "(x)\n")
         client.change(uri, 2, {"text": "(not saved)\n"})
         await client.of("documentSymbol", uri)
-        preview = await client.execute("restore.preview", {**request, "ask": True})
+        both = {**request, "bodies": ["body", "brain"], "ask": True}
+        preview = await client.execute("restore.preview", both)
         question = next(
             each
             for each in (await client.execute("intervention.list"))["interventions"]
@@ -79,8 +80,15 @@ async def test_an_editor_with_views_chooses_files_and_is_told_why_it_cannot_be(w
         )
         assert (question["kind"], question["default"]) == ("restore", "cancel")
         assert [each["path"] for each in question["data"]["files"]] == ["a.lisp", "b.lisp"]
-        answer = {"id": question["id"], "choice": "apply", "arguments": ["b.lisp"]}
+        assert [each["body"] for each in question["data"]["bodies"]] == ["body", "brain"]
+        assert "The conversation: there was none yet" in question["detail"]
+        answer = {"id": question["id"], "choice": "apply", "arguments": ["b.lisp"], "bodies": ["body"]}
+        for bodies in ([], ["image"], ["soul"], "body"):
+            refused = await client.refused("intervention.answer", {**answer, "bodies": bodies})
+            assert refused.data["code"] == "invalid_params", bodies
         await client.execute("intervention.answer", answer)
+        (applied,) = (await client.execute("history.list", {"type": "restore.applied"}))["events"]
+        assert applied["data"]["bodies"] == ["body"]
         assert (workspace / "b.lisp").read_text() == "(b)\n" and (workspace / "a.lisp").read_text() == "(x)\n"
         again = await client.execute("restore.preview", request)
         (workspace / "a.lisp").write_text("(mine)\n")

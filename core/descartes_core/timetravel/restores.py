@@ -105,7 +105,9 @@ class Restores:
     async def apply(
         self, request: RestoreRequest, confirm: str, by: Principal, parts: Mapping[str, Part] = NOTHING
     ) -> Restored:
-        """Do what the preview CONFIRM showed, or what REQUEST chooses of it by paths; return what was done.
+        """Do what the preview CONFIRM showed, or what REQUEST chooses of it; return what was done.
+
+        REQUEST may name fewer paths and fewer bodies than the preview; without bodies it means all of them.
 
         Errors: `RestoreConflict` when something has changed since; `LeaseHeld`; then nothing was done.
         """
@@ -192,11 +194,12 @@ class Restores:
         seen = msgspec.convert(event.data, Previewed)
         run = await self._store.reader.resolve("run", request.run)
         to = await points.event_at(self._store.reader, run, request.to)
-        if (run, to.id, sorted(request.bodies)) != (seen.run, seen.to, sorted(seen.bodies)):
+        if (run, to.id) != (seen.run, seen.to) or not set(request.bodies) <= set(seen.bodies):
             raise RestoreConflict("The preview was of another restore than this; ask for a preview again")
         if self._store.clock.now_ms() > seen.expires_ms:
             raise RestoreConflict("The preview is older than ten minutes; ask for it again")
-        return seen, event
+        chosen = [each for each in seen.bodies if each in (request.bodies or seen.bodies)]
+        return msgspec.structs.replace(seen, bodies=chosen), event
 
     async def _manifest(self, commit: str) -> Manifest:
         return await asyncio.to_thread(self._body.snapshots.manifest, commit)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from descartes_core.model import Intervention, Shape
-from descartes_core.policy.interventions import list_interventions
+from descartes_core.policy.interventions import list_interventions, show
+from descartes_core.timetravel.shapes import BodyName
 from descartes_server.operations import lease_requests
 from descartes_server.operations.context import Context
 from descartes_server.operations.registry import Params, operation
@@ -18,12 +19,16 @@ class ListParams(Params, frozen=True, kw_only=True):
 
 
 class AnswerParams(Params, frozen=True, kw_only=True):
-    """The CHOICE for the intervention ID, with what it takes: ARGUMENTS, or the REASON of a rejection."""
+    """The CHOICE for the intervention ID, with what it takes: ARGUMENTS, or the REASON of a rejection.
+
+    BODIES is for a restore: those that go back, of the question's `data.bodies`; all of them when left out.
+    """
 
     id: str
     choice: str
     arguments: list[str] = []
     reason: str | None = None
+    bodies: list[BodyName] | None = None
 
 
 class Interventions(Shape, frozen=True, kw_only=True):
@@ -42,13 +47,17 @@ async def list_(context: Context, params: ListParams) -> Interventions:
 @operation("intervention.answer", kind="effect", people_only=True, positional=("id", "choice"))
 async def answer(context: Context, params: AnswerParams) -> Intervention:
     """Answer a question with one of its choices."""
+    # Imported here: whoever only lists questions needs none of it.
+    from descartes_server.operations import restore_questions
+
+    if params.bodies is not None:
+        restore_questions.check_bodies(await show(context.services.reader, params.id), params.bodies)
     answered = await context.services.interventions.answer(
         params.id, params.choice, params.arguments, params.reason, by=context.caller.principal
     )
     await lease_requests.follow_answer(context.services, answered, params.choice)
     if answered.kind == "restore":
-        # Imported here: whoever only lists questions needs none of it.
-        from descartes_server.operations import restore_questions
-
-        await restore_questions.follow_answer(context, answered, params.choice, params.arguments)
+        await restore_questions.follow_answer(
+            context, answered, params.choice, params.arguments, params.bodies
+        )
     return answered

@@ -30,12 +30,15 @@ class PreviewParams(Params, frozen=True, kw_only=True):
 
 
 class ApplyParams(Params, frozen=True, kw_only=True):
-    """As for the preview whose id is CONFIRM; PATHS may choose fewer files."""
+    """As for the preview whose id is CONFIRM; PATHS may choose fewer files, BODIES fewer than it showed.
+
+    Left out, all go back that the preview showed.
+    """
 
     run: str
     to: str
     confirm: str
-    bodies: list[BodyName] = msgspec.field(default_factory=lambda: ["body", "brain"])
+    bodies: list[BodyName] | None = None
     paths: list[str] | None = None
 
 
@@ -75,7 +78,8 @@ async def preview(context: Context, params: PreviewParams) -> RestorePreview:
 @operation("restore.apply", kind="effect", needs_trust=True, people_only=True, positional=("run",))
 async def apply(context: Context, params: ApplyParams) -> Restored:
     """Go back to a moment as its preview showed; all of it is done, or nothing."""
-    request = RestoreRequest(run=params.run, to=params.to, bodies=_bodies(params.bodies), paths=params.paths)
+    bodies = [] if params.bodies is None else _bodies(params.bodies)
+    request = RestoreRequest(run=params.run, to=params.to, bodies=bodies, paths=params.paths)
     by = context.caller.principal
     return await context.services.restores.apply(request, params.confirm, by, parts(context))
 
