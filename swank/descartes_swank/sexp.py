@@ -12,9 +12,9 @@ Short texts go to the general reader directly, longer ones to the fast reader, w
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
 from . import fast_reader, general_reader
 from .forms import Char, Cons, Form, Problem, Symbol, Tagged, Unreadable, Value, Vector, plist
@@ -50,13 +50,6 @@ _CHARACTER_TO_NAME: Final = {
 }
 
 
-class _Verbatim(str):
-    __slots__ = ()
-
-
-_SPACE, _END = _Verbatim(" "), _Verbatim(")")
-
-
 def write(form: Form) -> str:
     """Return FORM as Lisp reads it: None and False as nil, True as t, a `Symbol` verbatim, a str as a string.
 
@@ -65,33 +58,39 @@ def write(form: Form) -> str:
     Example: write([Symbol("swank:load-file"), 'a"b', 1.5, None]) -> '(swank:load-file "a\\"b" 1.5d0 nil)'
     """
     pieces: list[str] = []
-    todo: list[Form] = [form]
-    while todo:
-        value = todo.pop()
-        if isinstance(value, _Verbatim):
-            pieces.append(value)
-        elif isinstance(value, Cons):
-            todo += _reversed("(", [*value.items, _Verbatim("."), value.tail])
-        elif isinstance(value, Vector):
-            todo += _reversed("#(", value)
-        elif isinstance(value, (list, tuple)):
-            todo += _reversed("(", value) if value else [None]
-        elif isinstance(value, Tagged):
-            todo += [value.value, _Verbatim(value.tag)]
+    open_lists: list[tuple[Iterator[Form], str]] = [(iter((form,)), "")]
+    gap = ""
+    while open_lists:
+        values, closing = open_lists[-1]
+        for value in values:
+            pieces.append(gap)
+            write_atom = _ATOMS.get(type(value))
+            if write_atom is None:
+                opening, parts, ending = _opened(value)
+                pieces.append(opening)
+                open_lists.append((iter(parts), ending))
+                gap = ""
+                break
+            pieces.append(write_atom(value))
+            gap = " "
         else:
-            pieces.append(_atom(value))
+            open_lists.pop()
+            pieces.append(closing)
+            gap = " "
     return "".join(pieces)
 
 
-def _reversed(opening: str, values: Sequence[Form]) -> list[Form]:
-    """Return what a list with VALUES is made of, last part first, ready for a stack."""
-    parts: list[Form] = [_END]
-    for value in reversed(values):
-        parts += (value, _SPACE)
-    if values:
-        parts.pop()
-    parts.append(_Verbatim(opening))
-    return parts
+def _opened(value: Form) -> tuple[str, Iterable[Form], str]:
+    """Return what VALUE begins with, the forms inside it, and what it ends with."""
+    if isinstance(value, Cons):
+        return "(", [*value.items, _DOT, value.tail], ")"
+    if isinstance(value, Vector):
+        return "#(", value, ")"
+    if isinstance(value, (list, tuple)):
+        return ("(", value, ")") if value else ("nil", (), "")
+    if isinstance(value, Tagged):
+        return value.tag, (value.value,), ""
+    return _atom(value), (), ""
 
 
 def _atom(value: Form) -> str:
@@ -104,7 +103,7 @@ def _atom(value: Form) -> str:
     if isinstance(value, Char):
         return "#\\" + _CHARACTER_TO_NAME.get(value, value)
     if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return _string(value)
     if isinstance(value, (int, Fraction)):
         return _rational(value)
     if isinstance(value, float):
@@ -112,6 +111,10 @@ def _atom(value: Form) -> str:
     raise TypeError(
         f"No Lisp form stands for a {type(value).__name__}; send a number, string, symbol or list"
     )
+
+
+def _string(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _rational(value: int | Fraction) -> str:
@@ -128,3 +131,14 @@ def _float(value: float) -> str:
         return f"#.sb-ext:double-float-{'positive' if value > 0 else 'negative'}-infinity"
     text = repr(value)
     return text.replace("e", "d") if "e" in text else f"{text}d0"
+
+
+_DOT: Final = Symbol(".")
+_ATOMS: Final[Mapping[type, Callable[[Any], str]]] = {
+    str: _string,
+    Symbol: str,
+    int: _rational,
+    bool: lambda value: "t" if value else "nil",
+    type(None): lambda value: "nil",
+}
+"""How values of the types that nearly all are of are written, found without asking for each type in turn."""
