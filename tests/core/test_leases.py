@@ -297,44 +297,34 @@ async def test_leases_of_a_living_run_are_renewed_in_time_and_not_all_the_time(
 
 
 @pytest.mark.ledger("D-52")
-async def test_leases_of_a_run_that_ended_are_released_after_a_grace(
-    leases: Leases, store: Store, clock: FakeClock
-) -> None:
-    await leases.acquire("a", FIXER, run="run_f1")
-    await leases.acquire("b", FIXER, run="run_f1")
-    await leases.release_all(run="run_f1", grace_seconds=10)
-    assert len(await leases.list()) == 2
-    clock.advance(11)
-    assert len(await leases.expire_due()) == 2
-    await leases.acquire("a", FIXER, run="run_f1")
-    assert [each.path for each in await leases.release_all(run="run_f1")] == ["a"]
-    assert (await names(store))[-1] == "released"
+async def test_leases_of_a_run_that_ended_are_released(leases: Leases, store: Store) -> None:
+    for path in ("a", "b"):
+        await leases.acquire(path, FIXER, run="run_f1")
+    await leases.acquire("c", TESTER, run="run_t1")
+    assert [each.path for each in await leases.release_all(run="run_f1")] == ["a", "b"]
+    assert [each.path for each in await leases.list()] == ["c"]
+    assert (await names(store))[-2:] == ["released", "released"]
 
 
 async def test_a_lease_of_a_person_lives_while_one_of_the_editors_stays(
-    leases: Leases, clock: FakeClock
+    leases: Leases, store: Store, clock: FakeClock
 ) -> None:
     await leases.acquire("a", PERSON, client="emacs-1")
     await leases.acquire("a", PERSON, client="code-2")
-    await leases.release_all(client="emacs-1", grace_seconds=30)
+    await leases.release_all(client="emacs-1")
     clock.advance(200)
     assert [each.path for each in await leases.renew_all(client="code-2")] == ["a"]
-    await leases.release_all(client="code-2", grace_seconds=30)
-    clock.advance(20)
-    # The editor came back within the grace.
-    assert [each.path for each in await leases.renew_all(client="code-2")] == ["a"]
-    clock.advance(20)
-    assert len(await leases.list()) == 1
-    await leases.release_all(client="code-2", grace_seconds=30)
-    clock.advance(31)
-    assert await leases.list() == []
+    assert await leases.renew_all(client="emacs-1") == []
+    await leases.release_all(client="code-2")
+    assert await leases.list() == [] and (await names(store))[-1] == "released"
 
 
 @pytest.mark.ledger("D-56")
-async def test_leases_follow_a_renamed_file_and_folder(leases: Leases, workspace: Path) -> None:
+async def test_leases_follow_a_renamed_file_and_folder(leases: Leases, store: Store, workspace: Path) -> None:
     file = await leases.acquire("src/a.lisp", FIXER, reason="r", run="run_f1")
     form = await leases.acquire("src/b.lisp#FOO", PERSON)
-    moved = await leases.rename("src", "lib")
+    (workspace / "lib").mkdir()
+    moved = await leases.rename("src", "lib", by=PERSON)
     assert {each.path: each.token for each in moved} == {
         "lib/a.lisp": file.token,
         "lib/b.lisp#FOO": form.token,
@@ -343,6 +333,27 @@ async def test_leases_follow_a_renamed_file_and_folder(leases: Leases, workspace
     assert await leases.check("lib/a.lisp", FIXER, file.token)
     assert moved[0].uri.endswith("/lib/a.lisp")
     assert (moved[0].expires_at, moved[0].reason, moved[0].run) == (file.expires_at, "r", "run_f1")
+    assert [each.actor for each in (await log_of(store))[-2:]] == [PERSON, PERSON]
+
+
+@pytest.mark.ledger("D-56")
+async def test_leases_of_others_follow_a_file_that_was_renamed_and_nothing_else(
+    leases: Leases, workspace: Path
+) -> None:
+    (workspace / "person.lisp").touch()
+    await leases.acquire("person.lisp", PERSON)
+    await leases.acquire("a/own", FIXER)
+    await leases.acquire("a/theirs", PERSON)
+    for old, new in [("person.lisp", "zzz"), ("person.lisp", "a"), ("a", "b"), ("./a", "b")]:
+        with pytest.raises(PolicyDenied, match="Ada"):
+            await leases.rename(old, new, by=FIXER)
+    (workspace / "person.lisp").rename(workspace / "moved.lisp")
+    with pytest.raises(PolicyDenied, match="its own only"):
+        await leases.rename("person.lisp", "moved.lisp", by=FIXER, only_own=True)
+    assert [each.path for each in await leases.list(holder=PERSON)] == ["a/theirs", "person.lisp"]
+    await leases.rename("person.lisp", "moved.lisp", by=FIXER)
+    await leases.rename("a/own", "c", by=FIXER, only_own=True)
+    assert {each.path for each in await leases.list()} == {"a/theirs", "c", "moved.lisp"}
 
 
 @pytest.mark.ledger("D-56")
@@ -350,7 +361,7 @@ async def test_a_rename_onto_somebody_else_s_file_changes_nothing(leases: Leases
     await leases.acquire("a", FIXER)
     await leases.acquire("b", TESTER)
     with pytest.raises(LeaseHeld, match="tester"):
-        await leases.rename("a", "b")
+        await leases.rename("a", "b", by=FIXER)
     assert {(each.path, each.holder.name) for each in await leases.list()} == {
         ("a", "fixer"),
         ("b", "tester"),
@@ -394,7 +405,7 @@ async def test_the_table_is_a_fold_of_the_log(leases: Leases, store: Store, cloc
     await leases.expire_due()
     clock.advance(280)
     await leases.expire_due()
-    await leases.rename("a", "z")
+    await leases.rename("a", "z", by=PERSON)
     everything = "SELECT * FROM lease ORDER BY path, holder_kind, holder_id"
     kept = await store.reader.rows(everything)
     assert len(kept) > 4

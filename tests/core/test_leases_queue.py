@@ -325,6 +325,23 @@ async def test_a_release_in_another_process_is_noticed(leases: Leases, store: St
         await other.kill()
 
 
+async def test_a_release_elsewhere_is_noticed_whichever_connection_reads(
+    leases: Leases, store: Store, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("descartes_core.leases.waiters.REFRESH_SECONDS", 3600)
+    store.reader.connections = 0  # none is kept, so each look is through another
+    other = await Store.open(store.path)
+    elsewhere = Leases(other, workspace)
+    await elsewhere.acquire("a", PERSON)
+    task = asyncio.create_task(leases.acquire("a", FIXER, wait_ms=600_000))
+    await queued(store, 1)
+    await elsewhere.release("a", PERSON)
+    async with asyncio.timeout(60):
+        assert (await task).token == 2
+    await elsewhere.close()
+    await other.close()
+
+
 async def test_the_order_holds_between_processes(leases: Leases, store: Store, workspace: Path) -> None:
     await leases.acquire("a", PERSON)
     (first,) = await waiting(leases, store, FIXER)

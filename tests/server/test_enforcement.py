@@ -61,26 +61,27 @@ def told(status: int, said: str) -> str:
     return "warned" if status == 0 else "refused"
 
 
-async def own_tool(folder: Path) -> str:
-    bench = await Bench.open(folder)
-    try:
-        run = await bench.spawn(
-            call("write", path=FILE, content="x"), {"text": "Done."}, tool_level="trusted"
-        )
-        asked = bench.until(lambda: bench.questions.list(run=run.id))
-        done, pending = await asyncio.wait(
-            [asyncio.ensure_future(asked), asyncio.ensure_future(bench.ended(run.id))],
-            return_when=asyncio.FIRST_COMPLETED,
-        )
-        for each in pending:
-            each.cancel()
-        if not (await bench.runs.show(run.id)).ended_at:
-            assert done
-            return "asked"
-        failed = await bench.events(run.id, "tool.failed")
-        return "refused" if failed and "Bob" in failed[0].data["error"]["message"] else "passed"
-    finally:
-        await bench.close()
+def own_tool(tool: str, **arguments: str) -> Point:
+    async def point(folder: Path) -> str:
+        bench = await Bench.open(folder)
+        try:
+            run = await bench.spawn(call(tool, **arguments), {"text": "Done."}, tool_level="trusted")
+            asked = bench.until(lambda: bench.questions.list(run=run.id))
+            done, pending = await asyncio.wait(
+                [asyncio.ensure_future(asked), asyncio.ensure_future(bench.ended(run.id))],
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            for each in pending:
+                each.cancel()
+            if not (await bench.runs.show(run.id)).ended_at:
+                assert done
+                return "asked"
+            failed = await bench.events(run.id, "tool.failed")
+            return "refused" if failed and "Bob" in failed[0].data["error"]["message"] else "passed"
+        finally:
+            await bench.close()
+
+    return point
 
 
 async def settings(folder: Path) -> str:
@@ -129,7 +130,14 @@ async def editor(folder: Path) -> str:
 
 ALL: tuple[LeaseMode, ...] = ("exclusive", "intent", "shared")
 POINTS: dict[str, tuple[Point, dict[LeaseMode, str]]] = {
-    "a tool of a run": (own_tool, {"exclusive": "refused", "intent": "asked", "shared": "refused"}),
+    "a tool of a run": (
+        own_tool("write", path=FILE, content="x"),
+        {"exclusive": "refused", "intent": "asked", "shared": "refused"},
+    ),
+    "a command of a run": (
+        own_tool("shell", command=f"sed -i s/2/3/ {FILE}"),
+        {"exclusive": "refused", "intent": "asked", "shared": "refused"},
+    ),
     "the settings": (settings, dict.fromkeys(ALL, "refused")),
     "a commit": (in_git("block", push=False), dict.fromkeys(ALL, "refused")),
     "a commit, warned of": (in_git("warn", push=False), dict.fromkeys(ALL[:2], "warned")),
@@ -160,7 +168,7 @@ async def test_who_is_stopped_where(repository: Path, point: str, mode: LeaseMod
     before = (repository / FILE).read_text()
     outcome = await attempt(repository)
     assert outcome == expected[mode]
-    if outcome in ("refused", "asked") and attempt in (own_tool, settings):
+    if outcome in ("refused", "asked") and ("of a run" in point or attempt is settings):
         assert (repository / FILE).read_text() == before
     assert os.getenv("DESCARTES_GUARD") is None
 

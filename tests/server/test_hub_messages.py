@@ -104,10 +104,20 @@ async def test_a_question_about_a_lease_that_ends_is_closed(client: Attach) -> N
     await ann.attach(start=True)
     heard = Heard(bob)
     await bob.attach()
-    await ann.call("lease.acquire", {"path": "a.lisp"})
+    for mode, holder in [("shared", None), ("shared", "agent:reader")]:
+        await ann.call("lease.acquire", {"path": "a.lisp", "mode": mode, "holder": holder})
     await bob.call("lease.request", {"path": "a.lisp"})
     await heard.until("descartes/intervention/changed", lambda params: len(params["interventions"]) == 1)
-    await ann.call("lease.release", {"path": "a.lisp"})
+    (question,) = (await bob.call("intervention.list"))["interventions"]
+    asked = question["data"]["holder"]["kind"]
+    of = {"human": None, "agent": "agent:reader"}
+    other = next(holder for kind, holder in of.items() if kind != asked)
+    await ann.call("lease.release", {"path": "a.lisp", "holder": other})
+    await heard.until("descartes/lease/changed", lambda params: params["change"] == "released")
+    await bob.call("lease.acquire", {"path": "later.lisp"})
+    await heard.until("descartes/lease/changed", lambda params: params["lease"]["path"] == "later.lisp")
+    assert (await bob.call("intervention.list"))["interventions"] == [question]
+    await ann.call("lease.release", {"path": "a.lisp", "holder": of[asked]})
     await heard.until("descartes/intervention/changed", lambda params: not params["interventions"])
 
 
@@ -313,6 +323,32 @@ async def test_a_child_of_a_run_is_that_runs_agent_whatever_it_says(hub: HubClie
         await service.call("intervention.answer", {"id": "int_0", "choice": "accept"})
     with pytest.raises(PolicyDenied):
         await service.call("lease.steal", {"path": "a.lisp", "holder": "human:ann"})
+
+
+@pytest.mark.ledger("D-52")
+@pytest.mark.ledger("D-53")
+async def test_what_is_a_persons_is_moved_and_ended_by_people(hub: HubClient, client: Attach) -> None:
+    agent = client(principal=Principal(kind="agent", id="fixer", name="fixer"))
+    await hub.call("lease.acquire", {"path": "a.lisp"})
+    with pytest.raises(PolicyDenied, match="follows a file that was renamed"):
+        await agent.call("lease.move", {"path": "a.lisp", "newPath": "zzz"})
+    with pytest.raises(PolicyDenied, match="by force is for a person"):
+        await agent.call("lease.release", {"path": "a.lisp", "force": True})
+    await hub.call("lease.move", {"path": "a.lisp", "newPath": "b.lisp"})
+    (lease,) = (await hub.call("lease.list"))["leases"]
+    assert (lease["path"], lease["holder"]["id"]) == ("b.lisp", "ann")
+
+    with pytest.raises(InvalidParams, match="maxRenewals"):
+        await agent.call("lease.acquire", {"path": "c.lisp", "maxRenewals": -1})
+    await agent.call("lease.acquire", {"path": "c.lisp", "maxRenewals": 1})
+    await agent.call("lease.renew", {"path": "c.lisp"})
+    with pytest.raises(PolicyDenied, match="may be renewed 1 times and was"):
+        await agent.call("lease.renew", {"path": "c.lisp"})
+    with pytest.raises(LeaseHeld, match="fixer"):
+        await hub.call("lease.release", {"path": "c.lisp"})
+    ended = await hub.call("lease.release", {"path": "c.lisp", "force": True})
+    assert ended["holder"]["id"] == "fixer"
+    assert [each["path"] for each in (await hub.call("lease.list"))["leases"]] == ["b.lisp"]
 
 
 async def test_unsaved_documents_are_known_by_editor(here: Workspace) -> None:

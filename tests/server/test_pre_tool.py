@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from descartes_core.leases import Leases
+from descartes_core.leases.shell_writes import written
 from descartes_core.model import Event, LeaseMode, Principal
 from descartes_core.store import EventQuery, Reader, Store
 from descartes_server.operations import pre_tool
-from descartes_server.operations.shell_writes import written
 
 Descartes = Callable[..., Awaitable[Any]]
 FIXER = Principal(kind="agent", id="fixer", name="fixer")

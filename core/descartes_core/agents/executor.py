@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,11 +22,12 @@ from descartes_core.agents.journal import Journal
 from descartes_core.agents.masked import check_unmasked
 from descartes_core.agents.questions import Questions, Reply
 from descartes_core.agents.step_secrets import StepSecrets
-from descartes_core.agents.tools import WRITING
+from descartes_core.agents.tools import COMMANDS, WRITING
 from descartes_core.agents.tools.files import planned
 from descartes_core.agents.tools.paths import writable
 from descartes_core.agents.tools.tool import Tool, ToolContext
 from descartes_core.errors import Cancelled, DescartesError, InvalidParams, LeaseLost, PolicyDenied
+from descartes_core.leases.shell_writes import written
 from descartes_core.memory.memory import Memory, RunMemory
 from descartes_core.memory.notebook import Author
 from descartes_core.model import Lease, NewEvent
@@ -117,23 +118,26 @@ class ToolExecutor:
     async def _prepare(self, step: Step) -> Ready | Reply:
         ready = self._parse(step.call)
         await check_unmasked(self._workspace, step.call)
-        decision = self._with_unsaved(self._decide(step.call), ready.call)
+        files = await self._written_by(ready.call)
+        decision = self._with_unsaved(self._decide(step.call), ready.call, files)
         decision = await self._with_secrets(decision, ready.call)
-        typed = await self._lease(ready, step)
+        typed = await self._lease(ready, step, files)
         if typed is not None and isinstance(decision, Allow):
-            decision = _below(typed)
+            decision = _below(typed, ready.call)
         if isinstance(decision, Allow):
             return ready
         answer = await self._questions.approve(step, decision.reason)
         if isinstance(answer, Reply):
             return answer
         if answer == step.call:
+            if step.call.name in COMMANDS and files:
+                await self._hands.meet(files)  # the answer may have taken long, and nothing is held
             return replace(ready, allowed=True)
         # What a person wrote needs no second question, but no person's edit gets around a denial.
         edited = replace(self._parse(answer), allowed=True)
         await check_unmasked(self._workspace, answer)
         self._decide(answer)
-        await self._lease(edited, step)
+        await self._lease(edited, step, await self._written_by(answer))
         return edited
 
     def _parse(self, call: ToolCall) -> Ready:
@@ -148,15 +152,13 @@ class ToolExecutor:
             raise PolicyDenied(decision.reason)
         return decision
 
-    def _with_unsaved(self, decision: Allow | Ask, call: ToolCall) -> Allow | Ask:
-        """Return DECISION, or a question where CALL would write below what a person is typing."""
-        path = self._written_by(call)
-        editor = None if path is None else self._unsaved_in(path)
-        if editor is None:
-            return decision
-        return Ask(
-            f"{call.arguments['path']} has unsaved changes in {editor}, which this write would not have"
-        )
+    def _with_unsaved(self, decision: Allow | Ask, call: ToolCall, files: Sequence[Path]) -> Allow | Ask:
+        """Return DECISION, or a question where CALL would write FILES below what a person is typing."""
+        for path in files:
+            if (editor := self._unsaved_in(path)) is not None:
+                shown = path.relative_to(self._workspace) if path.is_relative_to(self._workspace) else path
+                return Ask(f"{shown} has unsaved changes in {editor}, which {_this(call)} would not have")
+        return decision
 
     async def _with_secrets(self, decision: Allow | Ask, call: ToolCall) -> Allow | Ask:
         """Return DECISION, or a question where CALL names secrets that the run may not have by itself."""
@@ -168,15 +170,20 @@ class ToolExecutor:
             return Ask(f"{call.name} is given {_secrets(lacking)}, and nobody has granted that to this agent")
         return decision
 
-    def _written_by(self, call: ToolCall) -> Path | None:
-        """Return the real path of the file that CALL writes."""
-        return writable(self._workspace, call.arguments["path"]) if call.name in WRITING else None
+    async def _written_by(self, call: ToolCall) -> Sequence[Path]:
+        """Return the files that CALL writes by their real paths; those that a command plainly changes."""
+        if call.name in WRITING:
+            return [writable(self._workspace, call.arguments["path"])]
+        if call.name in COMMANDS:
+            return await asyncio.to_thread(written, call.arguments["command"], self._workspace)
+        return []
 
-    async def _lease(self, ready: Ready, step: Step) -> Lease | None:
+    async def _lease(self, ready: Ready, step: Step, files: Sequence[Path]) -> Lease | None:
         """Take what the call needs; returns the lease of a person whose unsaved text is in the way."""
-        path, call = self._written_by(ready.call), ready.call
-        if path is None:
-            return None
+        call = ready.call
+        if call.name not in WRITING:
+            return await self._hands.meet(files) if files else None
+        (path,) = files
         return await self._hands.lease(path, step.asked_by, lambda: planned(call.name, path, call.arguments))
 
     async def _run(self, step: Step, ready: Ready) -> None:
@@ -257,11 +264,15 @@ class ToolExecutor:
         return [failed, self._journal.event("error", "error", error, parent=failed.id)]
 
 
-def _below(typed: Lease) -> Ask:
+def _below(typed: Lease, call: ToolCall) -> Ask:
     where = f" in {typed.holder.via}" if typed.holder.via else ""
     return Ask(
-        f"{typed.path} has unsaved changes of {typed.holder.name}{where}, which this write would not have"
+        f"{typed.path} has unsaved changes of {typed.holder.name}{where}, which {_this(call)} would not have"
     )
+
+
+def _this(call: ToolCall) -> str:
+    return "this command" if call.name in COMMANDS else "this write"
 
 
 def _secrets(names: list[str]) -> str:

@@ -58,6 +58,10 @@ class Hands:
         """Take what the run needs to write PATH, because of the event PARENT; see `RunLeases.take`."""
         return await self._leases.take(path, parent, plan)
 
+    async def meet(self, files: Sequence[Path]) -> Lease | None:
+        """Look who has one of FILES, which a command is about to change; see `RunLeases.meet`."""
+        return await self._leases.meet(files)
+
     def of(self, call: str, started: str, *, allowed: bool = False) -> CallHands:
         """Return the hands for the tool call CALL, whose execution began with the event STARTED.
 

@@ -59,7 +59,7 @@ class RunLeases:
             await self._take(path.as_uri(), parent)
         except LeaseHeld as held:
             lease = msgspec.convert(held.data["lease"], Lease)
-            if lease.mode == "intent" and lease.holder.kind == "human":
+            if _is_typed(lease):
                 await self._take(path.as_uri(), parent, "intent")
                 return lease
             names = await self._confined(await asyncio.to_thread(plan))
@@ -67,6 +67,21 @@ class RunLeases:
                 raise
             await self._take_forms(path, names, parent)
         return None
+
+    async def meet(self, files: Sequence[Path]) -> Lease | None:
+        """Look who has one of FILES, which a command is about to change; nothing is taken.
+
+        Returns the lease of a person whose unsaved text is in the way, and who is to be asked.
+        Errors: `LeaseHeld` for any other lease that stops the run.
+        """
+        met = await self._leases.in_the_way(files, self._journal.principal)
+        asked: Lease | None = None
+        for leases in met.values():
+            for lease in leases:
+                if not _is_typed(lease):
+                    raise lease_held(lease, self._journal.store.clock.now_ms())
+                asked = asked or lease
+        return asked
 
     async def needed(self, change: Change) -> frozenset[str]:
         """Return the forms that must be held while CHANGE is written, `WHOLE` when the run has the file.
@@ -181,6 +196,10 @@ async def take_lease(
         parent=parent,
         mode=mode,
     )
+
+
+def _is_typed(lease: Lease) -> bool:
+    return lease.mode == "intent" and lease.holder.kind == "human"
 
 
 def _bounds(leases: Leases, files: Sequence[str]) -> dict[str, frozenset[str]]:

@@ -135,6 +135,25 @@ def end(tx: Transaction, own: Held, **metadata: Any) -> Lease:
     return record(tx, "released", lease, own.terms, **metadata)
 
 
+def kept_by(tx: Transaction, run: str | None, client: str | None) -> list[Held]:
+    """Return the live leases of RUN, or those that CLIENT keeps for its person."""
+    return [
+        each
+        for each in open_leases(tx)
+        if (run is not None and each.lease.run == run)
+        or (client is not None and client in each.terms.clients)
+    ]
+
+
+def let_go(tx: Transaction, own: Held, client: str | None) -> Lease:
+    """End the live lease OWN, or only take CLIENT from it when others keep it; return it as it is then."""
+    rest = [other for other in own.terms.clients if other != client]
+    if client is None or not rest:
+        return end(tx, own)
+    terms = msgspec.structs.replace(own.terms, clients=rest)
+    return record(tx, "renewed", own.lease, terms, left_by=client)
+
+
 def own_lease(tx: Transaction, path: LeasePath, holder: Principal) -> Held | None:
     """Return the lease that HOLDER has or had on exactly PATH."""
     condition = "path = ? AND holder_kind = ? AND holder_id = ?"

@@ -10,11 +10,10 @@ from typing import TypeVar
 import msgspec
 
 from descartes_core.errors import InvalidParams, NotFound
-from descartes_core.leases import arbiter, queue
-from descartes_core.leases.arbiter import Granted, Request
+from descartes_core.leases import arbiter, queue, unsaved
+from descartes_core.leases.arbiter import Granted, Request, kept_by, let_go
 from descartes_core.leases.held import Held
 from descartes_core.leases.moves import move
-from descartes_core.leases.paths import LeasePath, Paths
 from descartes_core.leases.sweeper import Sweeper
 from descartes_core.leases.view import LeaseView
 from descartes_core.leases.waiters import Waiters, give_back
@@ -22,7 +21,6 @@ from descartes_core.leases.words import lease_held, lease_lost
 from descartes_core.model import Lease, LeaseMode, NewEvent, Principal
 from descartes_core.ports import Clock
 from descartes_core.store import Store, Transaction
-from descartes_core.store.times import iso
 
 T = TypeVar("T")
 
@@ -103,7 +101,7 @@ class Leases(LeaseView):
                 return arbiter.end(tx, own)
             others = arbiter.open_leases(tx, about)
             if others and force:
-                ended = [arbiter.end(tx, each, forced_by=holder.name) for each in others]
+                ended = [arbiter.end(tx, each, actor=holder) for each in others]
                 return ended[0]
             self._refuse_others(others, holder, tx)
             if own is None:
@@ -198,30 +196,15 @@ class Leases(LeaseView):
 
         Those on other files of that client end. Returns the leases of others that are in the way.
         """
-        wanted = {about.file: about for about in map(self.paths.of, files)}
-        ttl_ms = _ttl_ms(ttl_seconds)
+        wanted = [self.paths.of(file) for file in files]
+        asked = [unsaved.request(self.paths, about, holder, client, _ttl_ms(ttl_seconds)) for about in wanted]
+        return await self._change(lambda tx: unsaved.hold(tx, client, asked))
+
+    async def release_all(self, *, run: str | None = None, client: str | None = None) -> list[Lease]:
+        """End every lease of RUN, or those that only CLIENT keeps; return them."""
 
         def body(tx: Transaction) -> list[Lease]:
-            for each in _kept(tx, None, client):
-                if each.terms.unsaved and each.path.file not in wanted:
-                    _let_go(tx, each, client, 0)
-            asked = [unsaved_request(self.paths, about, holder, client, ttl_ms) for about in wanted.values()]
-            outcomes = [arbiter.grant(tx, each) for each in asked if not _is_kept(tx, each)]
-            return [each for each in outcomes if isinstance(each, Lease)]
-
-        return await self._change(body)
-
-    async def release_all(
-        self, *, run: str | None = None, client: str | None = None, grace_seconds: float = 0
-    ) -> list[Lease]:
-        """End every lease of RUN, or those that only CLIENT keeps, GRACE_SECONDS from now; return them.
-
-        Within the grace `renew_all` keeps them.
-        """
-        grace_ms = int(grace_seconds * 1000)
-
-        def body(tx: Transaction) -> list[Lease]:
-            return [_let_go(tx, each, client, grace_ms) for each in _kept(tx, run, client)]
+            return [let_go(tx, each, client) for each in kept_by(tx, run, client)]
 
         return await self._change(body)
 
@@ -232,7 +215,7 @@ class Leases(LeaseView):
         """
 
         def body(tx: Transaction) -> list[Lease]:
-            soon = [e for e in _kept(tx, run, client) if e.expires_ms - tx.now_ms < e.terms.ttl_ms / 2]
+            soon = [e for e in kept_by(tx, run, client) if e.expires_ms - tx.now_ms < e.terms.ttl_ms / 2]
             return [arbiter.extend(tx, each, None) for each in soon if arbiter.may_renew(each)]
 
         return await self._change(body)
@@ -241,13 +224,16 @@ class Leases(LeaseView):
         """Renew the leases of RUN; see `renew_all`."""
         return await self.renew_all(run=run)
 
-    async def rename(self, old: str | Path, new: str | Path) -> list[Lease]:
+    async def rename(
+        self, old: str | Path, new: str | Path, *, by: Principal, only_own: bool = False
+    ) -> list[Lease]:
         """Let the leases on OLD, and on what is in it, follow to NEW; return them as they are now.
 
-        Errors: `LeaseHeld` when somebody else holds NEW.
+        Errors: `LeaseHeld` when somebody else holds NEW; `PolicyDenied` for those of others than BY, unless
+        the file is at NEW now, and with ONLY_OWN always.
         """
         source, target = self.paths.of(old), self.paths.of(new)
-        return await self._change(lambda tx: move(tx, self.paths, source, target))
+        return await self._change(lambda tx: move(tx, self.paths, source, target, by, only_own=only_own))
 
     async def expire_due(self) -> list[Lease]:
         """Log the leases whose time is over, and warn of those within 30 s of it; return the former."""
@@ -315,50 +301,6 @@ class Leases(LeaseView):
         for each in others:
             if not each.lease.holder.same_as(holder):
                 raise lease_held(each.lease, tx.now_ms)
-
-
-def unsaved_request(paths: Paths, about: LeasePath, holder: Principal, client: str, ttl_ms: int) -> Request:
-    """Return the request for the intent of HOLDER, who types in ABOUT and has not saved it."""
-    return Request(
-        path=about,
-        uri=paths.uri(about),
-        holder=holder,
-        mode="intent",
-        ttl_ms=ttl_ms,
-        reason="unsaved changes",
-        client=client,
-        unsaved=True,
-    )
-
-
-def _is_kept(tx: Transaction, request: Request) -> bool:
-    """Return whether the holder has there already what REQUEST asks for, or more."""
-    own = arbiter.own_lease(tx, request.path, request.holder)
-    if own is None or arbiter.is_over(own, tx.now_ms) or own.lease.mode == "shared":
-        return False
-    return not own.terms.unsaved or request.client in own.terms.clients
-
-
-def _kept(tx: Transaction, run: str | None, client: str | None) -> list[Held]:
-    return [
-        each
-        for each in arbiter.open_leases(tx)
-        if (run is not None and each.lease.run == run)
-        or (client is not None and client in each.terms.clients)
-    ]
-
-
-def _let_go(tx: Transaction, each: Held, client: str | None, grace_ms: int) -> Lease:
-    """End EACH, or only take CLIENT from it when others keep it; with a grace, let it end by itself."""
-    rest = [other for other in each.terms.clients if other != client]
-    if client is not None and rest:
-        terms = msgspec.structs.replace(each.terms, clients=rest)
-        return arbiter.record(tx, "renewed", each.lease, terms, left_by=client)
-    if grace_ms <= 0:
-        return arbiter.end(tx, each)
-    expires_ms = min(each.expires_ms, tx.now_ms + grace_ms)
-    lease = msgspec.structs.replace(each.lease, expires_at=iso(expires_ms))
-    return arbiter.record(tx, "renewed", lease, each.terms, left_by=client)
 
 
 def _ttl_ms(seconds: float) -> int:

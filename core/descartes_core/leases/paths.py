@@ -79,6 +79,16 @@ class Paths:
         form = _FORM.fullmatch(text)
         return self._form(form[1], form[2]) if form else found
 
+    def covering(self, path: str | Path) -> LeasePath:
+        """Return what a change of the file or folder PATH can change, whatever characters its name has.
+
+        That is the whole workspace for a folder that contains it. Errors: as of `of`.
+        """
+        text = str(path)
+        _check(text)
+        real = os.path.realpath(Path(self.root, text))
+        return self._plain(self.root if self.root.startswith(real.rstrip("/") + "/") else text)
+
     def uri(self, path: LeasePath) -> str:
         """Return the `file:` URI of PATH; for a form that of its file."""
         return Path(self.root, path.file).as_uri()

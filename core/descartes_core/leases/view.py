@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from descartes_core.errors import LeaseLost
+from descartes_core.errors import InvalidParams, LeaseLost
 from descartes_core.leases import standing
 from descartes_core.leases.held import Held, held, select
 from descartes_core.leases.paths import LeasePath, Paths, overlap
@@ -65,6 +67,28 @@ class LeaseView:
                 " acquire it exclusively",
             )
         return writing[0] if writing else None
+
+    async def in_the_way(self, files: Iterable[str | Path], holder: Principal) -> dict[str, Sequence[Lease]]:
+        """Return the leases for which HOLDER may not write FILES, by file as it was given.
+
+        FILES are paths, from the workspace where they are relative; no name is taken for a glob or a form,
+        and one that no lease can have is left out. They are all judged by one look at the leases.
+        """
+        found = await self._open(None)
+        if all(each.lease.holder.same_as(holder) for each in found):
+            return {}
+        # The names of many files are many calls of the system.
+        return await asyncio.to_thread(self._stopping, files, holder, found)
+
+    def _stopping(
+        self, files: Iterable[str | Path], holder: Principal, found: Sequence[Held]
+    ) -> dict[str, Sequence[Lease]]:
+        met: dict[str, Sequence[Lease]] = {}
+        for file in files:
+            with suppress(InvalidParams):
+                if leases := standing.stopping(self.paths.covering(file), holder, found):
+                    met[str(file)] = leases
+        return met
 
     async def next_expiry_ms(self) -> int | None:
         """Return when the next lease ends that nobody renews, in milliseconds UTC."""

@@ -6,6 +6,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -119,18 +120,18 @@ class Waiters:
                     waiter.set_exception(error)
 
     async def _attend_until_empty(self) -> None:
-        version, refreshed = await self._data_version(), time.monotonic()
+        known, refreshed = await self._seen(), time.monotonic()
         while self._waiting:
             due_ms = await self._next_due_ms()
             left = (due_ms - self._store.clock.now_ms()) / 1000
             await asyncio.sleep(max(0.0, min(TICK_SECONDS, left)))
-            seen, now = await self._data_version(), time.monotonic()
-            if seen != version or due_ms <= self._store.clock.now_ms() or now - refreshed >= REFRESH_SECONDS:
+            seen, now = await self._seen(), time.monotonic()
+            if seen != known or due_ms <= self._store.clock.now_ms() or now - refreshed >= REFRESH_SECONDS:
                 for refused in await self._store.transact(self._serve):
                     self._refuse(refused)
                 # Those still here wait behind another process; the regular refresh looks after them.
                 self._forget_due()
-                version, refreshed = seen, now
+                known, refreshed = seen, now
 
     def _serve(self, tx: Transaction) -> list[queue.Refused]:
         lapse(tx)
@@ -152,9 +153,12 @@ class Waiters:
         moments = [*self._deadline_ms.values(), LAST if expiry_ms is None else expiry_ms]
         return min(moments)
 
-    async def _data_version(self) -> int:
-        found = await self._store.reader.rows("PRAGMA data_version")
-        return int(found[0]["data_version"]) if found else 0
+    async def _seen(self) -> list[dict[str, Any]]:
+        """Return what differs whenever a lease or a place changed, whoever did it and whichever reads it."""
+        # `PRAGMA data_version` would not do: it counts for one connection, and readers have several.
+        return await self._store.reader.rows(
+            "SELECT seq, (SELECT group_concat(place) FROM lease_queue) AS places FROM head"
+        )
 
 
 def _ending() -> Cancelled:

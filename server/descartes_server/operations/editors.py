@@ -22,6 +22,10 @@ class Editors:
         self._unsaved.pop(client_id, None)
 
     def unsaved_in(self, path: Path) -> str | None:
-        """Return the name of an editor that has unsaved changes in PATH, or None."""
+        """Return the name of an editor that has unsaved changes in PATH, or in the folder PATH, or None."""
         real = os.path.realpath(path)
-        return next((name or "an editor" for name, paths in self._unsaved.values() if real in paths), None)
+        inside = real.rstrip("/") + "/"
+        for name, paths in self._unsaved.values():
+            if real in paths or any(each.startswith(inside) for each in paths):
+                return name or "an editor"
+        return None

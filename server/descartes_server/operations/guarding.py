@@ -106,7 +106,7 @@ class Watch:
         paths = Paths(self.workspace.root)
         for file in files:
             try:
-                yield file, paths.of(file.as_uri())
+                yield file, paths.covering(file)
             except InvalidParams:
                 continue  # no lease can have such a name
 

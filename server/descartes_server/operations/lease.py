@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import msgspec
+
 from descartes_core.errors import InvalidParams, PolicyDenied
 from descartes_core.leases import LeaseView
 from descartes_core.model import Intervention, Lease, LeaseMode, Principal, Shape
@@ -28,23 +32,33 @@ class PathParams(Params, frozen=True, kw_only=True):
 
 
 class AcquireParams(PathParams, frozen=True, kw_only=True):
-    """The lease wanted. TTL_SECONDS: by default the setting `leases.ttlSeconds`; WAIT_MS in the queue."""
+    """The lease wanted. TTL_SECONDS: by default the setting `leases.ttlSeconds`; WAIT_MS in the queue.
+
+    MAX_RENEWALS: how often it may be renewed; without it, without end.
+    """
 
     ttl_seconds: float | None = None
     mode: LeaseMode = "exclusive"
     reason: str | None = None
     wait_ms: int = 0
+    max_renewals: Annotated[int, msgspec.Meta(ge=0)] | None = None
     holder: Holder | None = None
 
 
-class ReleaseParams(PathParams, frozen=True, kw_only=True):
+class HeldParams(PathParams, frozen=True, kw_only=True):
     """The lease of HOLDER, by default the caller's. With TOKEN only if it is still that one."""
 
     token: int | None = None
     holder: Holder | None = None
 
 
-class RenewParams(ReleaseParams, frozen=True, kw_only=True):
+class ReleaseParams(HeldParams, frozen=True, kw_only=True):
+    """FORCE ends the leases of whoever has them; it is a person's."""
+
+    force: bool = False
+
+
+class RenewParams(HeldParams, frozen=True, kw_only=True):
     """TTL_SECONDS from now; by default as long as the last time."""
 
     ttl_seconds: float | None = None
@@ -100,14 +114,17 @@ async def acquire(context: Context, params: AcquireParams) -> Lease:
         wait_ms=params.wait_ms,
         run=context.caller.run,
         client=context.caller.keeps_leases_as,
+        max_renewals=params.max_renewals,
     )
 
 
 @operation("lease.release", kind="effect", for_agents=True, positional=("path",))
 async def release(context: Context, params: ReleaseParams) -> Lease:
     """Give a lease back."""
+    if params.force:
+        context.caller.require_person("ending a lease by force")
     holder = _holder(context, params.holder, "releasing a lease")
-    return await context.services.leases.release(params.about, holder, token=params.token)
+    return await context.services.leases.release(params.about, holder, token=params.token, force=params.force)
 
 
 @operation("lease.renew", kind="effect", for_agents=True, positional=("path",))
@@ -135,7 +152,11 @@ async def steal(context: Context, params: StealParams) -> Lease:
 @operation("lease.move", kind="effect", for_agents=True, positional=("path", "newPath"))
 async def move(context: Context, params: MoveParams) -> Leases:
     """Let the leases on a file or folder that was renamed follow it."""
-    return Leases(leases=await context.services.leases.rename(params.about, params.new_path))
+    caller = context.caller
+    moved = await context.services.leases.rename(
+        params.about, params.new_path, by=caller.principal, only_own=caller.run is not None
+    )
+    return Leases(leases=moved)
 
 
 @operation("lease.request", kind="effect", for_agents=True, positional=("path", "message"))

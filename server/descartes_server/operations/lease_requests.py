@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 import msgspec
@@ -14,7 +14,7 @@ from descartes_server.operations.context import Services
 
 RELEASE = "release"
 CHOICES = [Choice(id=RELEASE, title="Let go of it"), Choice(id="keep", title="Keep it")]
-ENDINGS = frozenset({"lease.released", "lease.expired", "lease.stolen"})
+ENDINGS = frozenset({"lease.released", "lease.expired", "lease.stolen", "lease.moved"})
 HUB = Principal(kind="service", id="hub", name="the hub")
 
 
@@ -49,11 +49,25 @@ async def follow_answer(services: Services, answered: Intervention, choice: str)
 
 async def close_settled(services: Services, events: Iterable[Event]) -> None:
     """Close the questions about leases that EVENTS ended: there is nothing left to ask."""
-    ended = {event.data["path"]: event.name.partition(".")[2] for event in events if event.name in ENDINGS}
+    ended = {key: how for event in events for key, how in _ended_by(event)}
     if not ended:
         return
     for question in await list_interventions(services.reader):
-        if question.kind == "lease" and (how := ended.get(question.data["path"])):
+        if question.kind != "lease":
+            continue
+        holder = question.data["holder"]
+        if how := ended.get((question.data["path"], holder["kind"], holder["id"])):
             # Somebody may answer at this moment.
             with suppress(InterventionClosed):
                 await services.interventions.close(question.id, f"the lease was {how}", by=HUB)
+
+
+def _ended_by(event: Event) -> Iterator[tuple[tuple[str, str, str], str]]:
+    """Yield each lease that EVENT ended by path and holder, since a path may have several, and how."""
+    how = event.name.partition(".")[2]
+    if event.name == "lease.stolen":
+        for each in event.metadata.get("previous", ()):
+            yield (each["path"], each["kind"], each["id"]), how
+    elif event.name in ENDINGS:
+        holder = event.data["holder"]
+        yield (event.data.get("from", event.data["path"]), holder["kind"], holder["id"]), how

@@ -17,10 +17,10 @@ from typing import Any
 import msgspec
 
 from descartes_core.errors import DescartesError, InvalidParams
-from descartes_core.leases import standing
+from descartes_core.leases import shell_writes, standing
 from descartes_core.leases.standing import Change
 from descartes_core.model import Principal
-from descartes_server.operations import guarding, shell_writes, workspace
+from descartes_server.operations import guarding, workspace
 from descartes_server.operations.guarding import GUARD_VARIABLE, OFF, Refusals, Watch
 
 LARGEST_BYTES = 64 * 1024 * 1024

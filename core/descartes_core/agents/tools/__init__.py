@@ -32,3 +32,6 @@ TOOLS: dict[str, Tool] = {
 
 WRITING = frozenset({"write", "edit"})
 """Tools whose `path` is leased before they are asked about."""
+
+COMMANDS = frozenset({"shell"})
+"""Tools whose `command` is looked through for the files that it plainly changes."""
