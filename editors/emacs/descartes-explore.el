@@ -4,19 +4,25 @@
 
 ;;; Commentary:
 
-;; Expansions, descriptions, machine code, who calls what, threads, traces as
-;; trees of calls, profiles, and what differs between the files and the image.
-;;
-;; The keys are those of `descartes-mode'; the other commands are called by name:
-;; `descartes-threads', `descartes-profile', `descartes-drift', `descartes-replay',
-;; `descartes-load-system', `descartes-reload-system'.
+;; Expansions, descriptions, machine code, who calls what, threads, and traces as
+;; trees of calls.  The keys are those of `descartes-mode'; `descartes-threads'
+;; and some others are called by name.
 
 ;;; Code:
 
 (require 'descartes)
+(require 'pulse)
 (require 'tabulated-list)
 
-(declare-function descartes-debugger--go-to "descartes-debugger")
+(defun descartes--go-to (location)
+  "Show LOCATION in another window."
+  (unless location
+    (user-error "No source is known here"))
+  (pcase-let* ((`(,buffer . ,place) (descartes-visit (descartes-connection) location))
+               (window (display-buffer buffer '(nil (inhibit-same-window . t)))))
+    (with-selected-window window
+      (goto-char place)
+      (pulse-momentary-highlight-one-line place))))
 
 (defun descartes--symbol-here ()
   "Return the symbol at point, or nil."
@@ -207,7 +213,7 @@ pressed; AGAIN fetches them anew."
     (if (null entries)
         (message "Descartes: none is known")
       (descartes--show-table title '(("File" 30 :file) ("Line" 8 :line) ("Definition" 40 :name))
-                             entries #'descartes-debugger--go-to))))
+                             entries #'descartes--go-to))))
 
 (defun descartes-who (kind symbol)
   "Show the places that stand in the relation KIND to SYMBOL."
@@ -296,18 +302,6 @@ Every argument and value can be inspected."
                       (goto-char (point-min))
                       (display-buffer (current-buffer))))))
 
-;;; Profiles
-
-(defun descartes-profile (code)
-  "Evaluate CODE under the profiler and show what it spent its time in.
-The flame graph opens in the browser."
-  (interactive "sProfile: ")
-  (descartes-call "lisp.profile" (list :code code)
-                  (lambda (answer)
-                    (descartes--show-table "profile" '(("Self" 8 :self) ("Total" 8 :total) ("Function" 60 :name))
-                                           (plist-get answer :flat) nil)
-                    (browse-url-of-file (expand-file-name (plist-get answer :svg))))))
-
 ;;; Definitions that go
 
 (defun descartes-undefine (symbol)
@@ -324,57 +318,6 @@ The flame graph opens in the browser."
                   (lambda (answer) (message "%s is out of %s" (plist-get answer :name)
                                             (plist-get answer :package)))))
 
-;;; What differs between the files and the image
-
-(defun descartes-drift ()
-  "Show the definitions of this file that the image has not, or has otherwise."
-  (interactive)
-  (descartes-call "lisp.drift" (descartes--file)
-                  (lambda (answer)
-                    (let ((forms (seq-remove (lambda (each) (equal (plist-get each :state) "loaded"))
-                                             (plist-get answer :forms))))
-                      (if forms
-                          (descartes--show-table "drift" '(("State" 10 :state) ("Definition" 50 :name))
-                                                 (append forms nil) #'descartes-debugger--go-to)
-                        (message "The image has everything as it stands in this file"))))))
-
-(defun descartes-load-changed ()
-  "Compile and load the definitions of this file that have changed, in order."
-  (interactive)
-  (descartes-call "lisp.loadChanged" (descartes--file)
-                  (lambda (compilation)
-                    (message "⇒ %s" (if (eq (plist-get compilation :success) t) "loaded what had changed" "failed")))))
-
-(defun descartes-replay ()
-  "Repeat in a fresh image what was evaluated and loaded, and go on there."
-  (interactive)
-  (descartes-call "lisp.replay" nil
-                  (lambda (answer)
-                    (message "Repeated %d, skipped %d" (plist-get answer :repeated)
-                             (length (plist-get answer :skipped))))))
-
-;;; Systems
-
-(defun descartes--read-system (prompt)
-  "Ask for a system with PROMPT."
-  (let ((systems (plist-get (descartes-await "lisp.systems" nil 5) :systems)))
-    (list (completing-read prompt (mapcar (lambda (each) (plist-get each :name)) systems)))))
-
-(defun descartes--system (operation name)
-  "Ask for OPERATION on the system NAME."
-  (message "Descartes: %s …" name)
-  (descartes-call operation (list :system name) #'descartes--show-compilation))
-
-(defun descartes-load-system (name)
-  "Load the system NAME and what it needs."
-  (interactive (descartes--read-system "Load the system: "))
-  (descartes--system "lisp.loadSystem" name))
-
-(defun descartes-reload-system (name)
-  "Load again what has changed of the system NAME."
-  (interactive (descartes--read-system "Reload the system: "))
-  (descartes--system "lisp.reloadSystem" name))
-
 (let ((map descartes-mode-map))
   (define-key map (kbd "C-c RET") #'descartes-expand-once)
   (define-key map (kbd "C-c M-m") #'descartes-expand-all)
@@ -385,7 +328,6 @@ The flame graph opens in the browser."
   (define-key map (kbd "C-c C-a") #'descartes-apropos)
   (define-key map (kbd "C-c <") #'descartes-who-calls)
   (define-key map (kbd "C-c W") #'descartes-who)
-  (define-key map (kbd "C-c C-y") #'descartes-load-changed)
   (define-key map (kbd "C-c C-u") #'descartes-undefine))
 
 (defun descartes-who-calls (symbol)

@@ -33,8 +33,8 @@
    (append notes nil) #'descartes-notes--row
    '(("RET" descartes-notes--open)
      ("a" descartes-notes--archive)
-     ("c" (lambda (_) (call-interactively #'descartes-note)))
-     ("s" (lambda (_) (descartes-notes (read-string "Notes that have the words: ")))))))
+     ("c" (lambda (_) (call-interactively #'descartes-note)) t)
+     ("s" (lambda (_) (descartes-notes (read-string "Notes that have the words: "))) t))))
 
 (defun descartes-notes--open (note)
   "Open the file of NOTE."

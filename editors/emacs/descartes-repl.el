@@ -34,8 +34,11 @@
   "After this time an evaluation is known by its id.
 From then on its output is shown as it comes.")
 
-(defvar-local descartes-repl-name "main" "The name of this REPL.")
+(defvar-local descartes-repl-name nil "The name of this REPL; nil for a console in a frame.")
 (defvar-local descartes-repl-package "COMMON-LISP-USER" "The package that this REPL is in.")
+(defvar-local descartes-repl--asks nil
+  "The operation that evaluates what is typed, and its parameters.")
+(defvar-local descartes-repl--prompt-text nil "The prompt, where it is not the package.")
 (defvar-local descartes-repl--running nil "Non-nil while the prompt is away; the evaluation's id, once known.")
 (defvar-local descartes-repl--shown nil "Evaluations that have not ended and the characters shown of each.")
 (defvar-local descartes-repl--origin nil "The buffer from which this REPL was opened.")
@@ -79,17 +82,29 @@ From then on its output is shown as it comes.")
   "Return the name of the buffer of the REPL NAME."
   (if (equal name "main") "*descartes-repl*" (format "*descartes-repl: %s*" name)))
 
-(defun descartes-repl--make (name origin)
-  "Return a new REPL called NAME, opened from the buffer ORIGIN."
-  (with-current-buffer (get-buffer-create (descartes-repl--buffer-name name))
+(defun descartes-repl--make (buffer-name asks origin &optional prompt)
+  "Return a new REPL in the buffer BUFFER-NAME, opened from the buffer ORIGIN.
+ASKS is the operation that evaluates what is typed, and its parameters;
+PROMPT stands there instead of the package."
+  (with-current-buffer (get-buffer-create buffer-name)
     (descartes-repl-mode)
-    (setq descartes-repl-name name
+    (setq descartes-repl--asks asks
+          descartes-repl--prompt-text prompt
           descartes-repl--origin origin
           default-directory (buffer-local-value 'default-directory origin))
     ;; comint wants a process; nothing is ever written to this one.
     (let ((process (make-pipe-process :name "descartes-repl" :buffer (current-buffer) :noquery t)))
       (set-marker (process-mark process) (point-max)))
     (descartes-repl--prompt)
+    (current-buffer)))
+
+(defun descartes-repl--open (name origin)
+  "Return a new REPL called NAME, opened from the buffer ORIGIN."
+  (with-current-buffer (descartes-repl--make (descartes-repl--buffer-name name)
+                                             (list "lisp.eval" :repl name
+                                                   :timeoutMs descartes-repl-known-after-ms)
+                                             origin)
+    (setq descartes-repl-name name)
     (descartes-call "lisp.replHistory" (list :repl name :limit 200) #'descartes-repl--remember #'ignore)
     (current-buffer)))
 
@@ -107,7 +122,7 @@ From then on its output is shown as it comes.")
          (origin (current-buffer))
          (buffer (get-buffer (descartes-repl--buffer-name name))))
     (unless (and buffer (get-buffer-process buffer))
-      (setq buffer (descartes-repl--make name origin)))
+      (setq buffer (descartes-repl--open name origin)))
     (with-current-buffer buffer
       (unless (eq origin buffer) (setq descartes-repl--origin origin)))
     (pop-to-buffer buffer)
@@ -175,7 +190,11 @@ From then on its output is shown as it comes.")
   "Show the prompt."
   (descartes-repl--fresh-line)
   (setq descartes-repl--running nil)
-  (comint-output-filter (get-buffer-process (current-buffer)) (concat (if (equal descartes-repl-package "COMMON-LISP-USER") "CL-USER" descartes-repl-package) "> "))
+  (comint-output-filter (get-buffer-process (current-buffer))
+                        (concat (cond (descartes-repl--prompt-text)
+                                      ((equal descartes-repl-package "COMMON-LISP-USER") "CL-USER")
+                                      (t descartes-repl-package))
+                                "> "))
   (force-mode-line-update))
 
 (defun descartes-repl--insert-value (evaluation text index)
@@ -243,8 +262,7 @@ On a value, inspect it."
   (setq descartes-repl--running t)
   (if (string-blank-p input)
       (descartes-repl--prompt)
-    (descartes-call "lisp.eval"
-                    (list :code input :repl descartes-repl-name :timeoutMs descartes-repl-known-after-ms)
+    (descartes-call (car descartes-repl--asks) (append (list :code input) (cdr descartes-repl--asks))
                     #'descartes-repl--paused #'descartes-repl--failed)))
 
 (defun descartes-repl--failed (text data)
@@ -365,7 +383,10 @@ On a value, inspect it."
 (defun descartes-repl--candidates (text)
   "Return what completes TEXT at its end, as (START . LABELS)."
   (when-let ((found (descartes-await "lisp.complete"
-                                     (list :text text :offset (length text) :repl descartes-repl-name))))
+                                     (append (list :text text :offset (length text))
+                                             (if descartes-repl-name
+                                                 (list :repl descartes-repl-name)
+                                               (list :package descartes-repl-package))))))
     (cons (plist-get found :start)
           (mapcar (lambda (item)
                     (propertize (plist-get item :label) 'descartes-detail (plist-get item :detail)))

@@ -124,7 +124,7 @@
 (defun descartes-tests-visit ()
   "Go to the test at point."
   (interactive)
-  (descartes-debugger--go-to (plist-get (descartes-tests--result) :location)))
+  (descartes--go-to (plist-get (descartes-tests--result) :location)))
 
 (defun descartes-tests-again ()
   "Run all of them again."

@@ -74,18 +74,16 @@ Otherwise the server asks once for each."
 (defvar descartes--shown nil
   "The id of the evaluation whose outcome was shown last.")
 
-(defvar descartes--asked nil
-  "Questions that wait for an answer: lists of prompt, kind and a function.")
-
 (defvar descartes-debuggers)
 (defvar descartes-questions)
 (declare-function descartes-debugger-update "descartes-debugger")
 (declare-function descartes-debugger-show "descartes-debugger")
-(declare-function descartes-debugger-invoke-with "descartes-debugger")
-(declare-function descartes-questions-update "descartes-runs")
+(declare-function descartes-debugger-invoke-with "descartes-stops")
+(declare-function descartes-reply "descartes-asking")
+(declare-function descartes-questions-update "descartes-questions")
 (declare-function descartes-runs-changed "descartes-runs")
 (declare-function descartes-lease-changed "descartes-runs")
-(declare-function descartes-answer "descartes-runs")
+(declare-function descartes-answer "descartes-questions")
 (declare-function descartes-lens-run-here "descartes-lens")
 (declare-function descartes-tests-progress "descartes-tests")
 
@@ -229,53 +227,6 @@ One that returns non-nil has shown it.")
   "Announce the questions of PARAMS."
   (descartes-questions-update (append (plist-get params :interventions) nil)))
 
-(defun descartes-ask (prompt kind answer)
-  "Ask a question of the server with PROMPT; ANSWER gets the text, or nil.
-KIND is \"line\", \"yesOrNo\" or a list of choices.  It is asked at once when
-the last command was one of ours, else when the person says so: nobody's
-typing may end up as an answer."
-  (setq descartes--asked (append descartes--asked (list (list prompt kind answer))))
-  (if (and (zerop (minibuffer-depth)) (symbolp last-command)
-           (string-prefix-p "descartes-" (symbol-name last-command)))
-      (run-at-time 0 nil #'descartes-reply)
-    (message "Descartes: %s  (C-c C-i)" prompt)))
-
-(defun descartes-reply ()
-  "Answer the oldest question of the image or the server."
-  (interactive)
-  (pcase-let ((`(,prompt ,kind ,answer) (or (pop descartes--asked)
-                                            (user-error "Nothing is asked now"))))
-    (funcall answer
-             (condition-case nil
-                 (pcase kind
-                   ("yesOrNo" (if (yes-or-no-p prompt) "yes" "no"))
-                   ((pred listp) (completing-read (concat prompt " ") kind nil t))
-                   (_ (read-string prompt)))
-               (quit nil)))))
-
-(defun descartes-input-wanted (params answer)
-  "Ask for the input that PARAMS describe; ANSWER gets the text."
-  (let ((prompt (or (plist-get params :prompt) "")))
-    (descartes-ask (if (string-blank-p prompt) "Lisp reads: " prompt)
-                   (or (plist-get params :kind) "line") answer)))
-
-(defun descartes-secret-wanted (params answer)
-  "Ask for the secret that PARAMS describe and write it to their pipe.
-ANSWER is told whether it was given; the secret itself is in no
-message, so that no log has it."
-  (run-with-timer
-   0 nil
-   (lambda ()
-     (let ((text (condition-case nil
-                     (read-passwd (concat (plist-get params :prompt) ": "))
-                   (quit ""))))
-       (unless (string-empty-p text)
-         (let ((coding-system-for-write 'utf-8-unix)
-               (write-region-inhibit-fsync t))
-           (write-region text nil (plist-get params :pipe) nil 'silent)))
-       (funcall answer (list :given (if (string-empty-p text) :json-false t)))
-       (clear-string text)))))
-
 ;;; Commands
 
 (defun descartes--outcome (evaluation)
@@ -408,13 +359,21 @@ One that has not ended is shown when it has."
 
 (provide 'descartes)
 
+(require 'descartes-asking)
 (require 'descartes-debugger)
+(require 'descartes-frames)
+(require 'descartes-breakpoints)
+(require 'descartes-questions)
 (require 'descartes-runs)
 (require 'descartes-repl)
+(require 'descartes-frame-console)
 (require 'descartes-inspector)
 (require 'descartes-explore)
+(require 'descartes-image)
+(require 'descartes-profile)
 (require 'descartes-tests)
 (require 'descartes-notes)
+(require 'descartes-memory)
 (require 'descartes-timeline)
 (unless (featurep 'descartes-lsp-mode)
   (require 'descartes-eglot))

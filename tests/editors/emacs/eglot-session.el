@@ -3,6 +3,7 @@
 ;;; Code:
 
 (require 'harness)
+(require 'stops)
 
 (setq eglot-sync-connect 20 eglot-confirm-server-initiated-edits nil)
 
@@ -76,6 +77,7 @@
   (test-restart-by-lens)
   (test-restart-by-code-action)
   (test-read-a-line)
+  (test-two-stops)
   (test-retry-with-fix)
   (test-inspector)
   (test-explore)

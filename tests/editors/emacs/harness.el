@@ -89,6 +89,14 @@ Where something is chosen, an answer is the beginning of a choice."
   (funcall test-connect)
   (test-see (concat "the server for " name) descartes-mode))
 
+(defun test-stop-in-background (name)
+  "Have a background thread stop with NAME in its message."
+  (descartes-eval (format "(flet ((inner () (restart-case (error %S) (%s () :report \"Leave it\" nil))))
+  (declare (notinline inner))
+  (sb-thread:make-thread (lambda () (list (inner))))
+  nil)" (concat name " is in the way") name))
+  (test-see name (string-match-p (concat name " is in the way") (test-debugger-text))))
+
 ;;; The session
 
 (defun test-start ()
@@ -364,10 +372,15 @@ buffer; TAKE-OVER takes the file over."
   (setq test-messages nil)
   (descartes-eval "(average '())")
   (test-see "the stop" (string-match-p "USE-VALUE" (test-debugger-text)))
+  (test-stop-in-background "DELTA")
   (delete-region (point) (progn (forward-sexp) (point)))
   (insert "(max 1 (length numbers))")
+  ;; The stop with a frame in this form, though it is not the newest.
   (descartes-retry-with-fix)
   (test-see-message "⇒ 0")
+  (should (equal '("DELTA is in the way")
+                 (mapcar (lambda (each) (plist-get (plist-get each :condition) :message)) descartes-debuggers)))
+  (test-in-debugger (goto-char (point-min)) (descartes-debugger-abort))
   (test-see "the debugger to close" (string-empty-p (test-debugger-text)))
   (descartes-break "shapes::average")
   (test-see-message "Stops at calls of")

@@ -1,0 +1,64 @@
+;;; stops.el --- Steps of a session that are about stopped threads -*- lexical-binding: t -*-
+
+;;; Code:
+
+(require 'harness)
+
+(defun test-press (keys)
+  "Press KEYS in the debugger's window, at point."
+  (with-current-buffer descartes-debugger-buffer
+    (let ((command (key-binding (kbd keys))))
+      (setq this-command command)
+      (call-interactively command)
+      (run-hooks 'post-command-hook))))
+
+(defun test-stop-here ()
+  "Return the condition of the stop at point in the debugger."
+  (plist-get (plist-get (get-text-property (point) 'descartes-debugger) :condition) :message))
+
+(defun test-two-stops ()
+  "Point stays at its stop whatever else stops or goes on, and keys act on that stop alone."
+  (test-stop-in-background "ALPHA")
+  (test-in-debugger
+    (test-go-to "ALPHA" 3)
+    (let* ((line (buffer-substring (line-beginning-position) (line-end-position)))
+           (column (current-column)))
+      (test-stop-in-background "BETA")
+      (should (equal line (buffer-substring (line-beginning-position) (line-end-position))))
+      (should (= column (current-column)))
+      (should (= (point) (window-point))))
+    (test-go-to "Leave it")
+    (goto-char (point-min))
+    (should (equal (test-stop-here) "BETA is in the way"))
+    ;; From the second frame of the older one.
+    (test-press "N")
+    (should (equal (test-stop-here) "ALPHA is in the way"))
+    (test-press "n")
+    (test-press "n")
+    (should (looking-at-p " *1 "))
+    (test-press "t")
+    (test-see "its variables" (get-text-property (1+ (line-end-position)) 'descartes-frame))
+    (should (looking-at-p " *1 "))
+    ;; A third one goes on by itself while point is in the older one, then that one too.
+    (test-stop-in-background "GAMMA")
+    (should (looking-at-p " *1 "))
+    (should (equal (test-stop-here) "ALPHA is in the way"))
+    (let ((alpha (descartes-stops-at-point)))
+      (test-press "a")
+      (test-see "ALPHA to go on" (not (string-match-p "ALPHA" (test-debugger-text))))
+      (should (= 2 (length descartes-debuggers)))
+      (should (looking-at-p (format "Thread %s is not stopped any more" (plist-get alpha :thread)))))
+    ;; The key that was meant for it acts on nobody else.
+    (should-error (test-press "a") :type 'user-error)
+    (should (= 2 (length descartes-debuggers)))
+    (test-press "N")
+    (should-not (string-match-p "is not stopped" (with-current-buffer (descartes-debugger--render) (buffer-string))))
+    (test-answering ("GAMMA") (test-press "I"))
+    (test-see "GAMMA to go on" (not (string-match-p "GAMMA" (test-debugger-text))))
+    (test-press "N")
+    (should (equal (test-stop-here) "BETA is in the way"))
+    (test-press "a")
+    (test-see "the debugger to close" (string-empty-p (test-debugger-text)))))
+
+(provide 'stops)
+;;; stops.el ends here
