@@ -2,6 +2,7 @@
 local M = {}
 
 M.shown = {} ---@type string[] every message
+M.first = 1 -- the first of those that are looked at
 M.deadline = 45000
 
 local notify = vim.notify
@@ -34,12 +35,17 @@ function M.see(what, holds)
   return found
 end
 
+--- Look only at messages that come from now on.
+function M.forget()
+  M.first = #M.shown + 1
+end
+
 --- Wait for a message that contains TEXT, plain.
 function M.see_message(text)
   return M.see('the message ' .. text, function()
-    for _, each in ipairs(M.shown) do
-      if each:find(text, 1, true) then
-        return each
+    for index = M.first, #M.shown do
+      if M.shown[index]:find(text, 1, true) then
+        return M.shown[index]
       end
     end
   end)
@@ -50,11 +56,15 @@ function M.press(keys)
   vim.api.nvim_feedkeys(vim.api.nvim_replace_termcodes(keys, true, false, true), 'xt', false)
 end
 
---- Let the person answer prompts with TEXTS, in this order.
+M.prompts = {} ---@type {prompt: string, default: string?}[] every question for a text, the newest last
+
+--- Let the person answer prompts with TEXTS, in this order; `true` is what is proposed.
 function M.answer_prompts(...)
   local texts = { ... }
-  vim.ui.input = function(_, done)
-    done(table.remove(texts, 1))
+  vim.ui.input = function(options, done)
+    M.prompts[#M.prompts + 1] = options
+    local text = table.remove(texts, 1)
+    done(text == true and options.default or text)
   end
 end
 

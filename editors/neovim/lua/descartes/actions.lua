@@ -4,7 +4,7 @@ local M = {}
 
 local own = {
   ['debugger.restart'] = function(params)
-    require('descartes.debugger').invoke_with(params)
+    require('descartes.stop_actions').invoke_with(params)
   end,
   ['debugger.list'] = function()
     require('descartes.debugger').show()

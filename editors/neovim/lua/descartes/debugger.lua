@@ -2,39 +2,60 @@
 --- It opens without taking the focus, and nothing but a key pressed in it invokes a restart.
 local M = {}
 
-local asking = require('descartes.asking')
 local config = require('descartes.config')
+local stops = require('descartes.stops')
 local view = require('descartes.debugger_view')
 
 M.debuggers = {} ---@type table[] the stops there are now
 M.buffer = nil ---@type integer?
 
-local KEYS = '<CR> choose  a abort  c continue  e eval  sxo step  g? help'
-local MORE_FRAMES = 50
+local KEYS = '<CR> choose  a abort  c continue  E console  sxo step  g? help'
 local namespace = vim.api.nvim_create_namespace('descartes-debugger')
 local lines = {} ---@type descartes.Line[]
 local locals = {} ---@type table<string, table[]>
+local visited ---@type table? the newest stop when the person last asked for the debugger
 
-local function call(operation, arguments, done)
-  require('descartes').call(operation, arguments, done)
-end
-
-local function show_value(result)
-  if result and result.evaluation then
-    require('descartes.image').show(result.evaluation)
+--- Return the row where a cursor goes that was on ENTRY; IN_USE: the person is in that window.
+---
+--- It stays with its line. Where that is gone it goes to what the same thread says now, else to the first line,
+--- where a key does nothing: it never comes to stand on another thread's by itself while keys are typed there.
+local function row_for(entry, in_use)
+  local row = view.row_of(lines, entry)
+  if row or not entry then
+    return row or (in_use and 1 or 3)
   end
-end
-
-local function of(about, more)
-  local stop = { thread = about.debugger.thread, level = about.debugger.level }
-  return vim.tbl_extend('force', stop, more or {})
-end
-
-local function render()
-  if not (M.buffer and vim.api.nvim_buf_is_valid(M.buffer)) then
-    return
+  local frame = entry.frame and ('frame %d'):format(entry.frame.index) or 'condition'
+  row = view.row_of(lines, vim.tbl_extend('force', entry, { line = frame }))
+  for _, now in ipairs(row and {} or stops.innermost(M.debuggers)) do
+    if now.thread == entry.debugger.thread then
+      row = view.row_of(lines, { debugger = now, line = 'condition' })
+    end
   end
-  lines = view.lines(M.debuggers, locals)
+  return row or (in_use and 1 or 3)
+end
+
+local function windows()
+  return M.buffer and vim.api.nvim_buf_is_valid(M.buffer) and vim.fn.win_findbuf(M.buffer) or {}
+end
+
+--- Return what is needed to have the cursor of WINDOW follow what it is on.
+local function place_in(window)
+  local seen = vim.api.nvim_win_call(window, vim.fn.winsaveview)
+  return { window = window, seen = seen, entry = lines[seen.lnum] and lines[seen.lnum].entry }
+end
+
+--- Put the cursor of BEFORE, a place, to where the same is now; in a window in use it stays where it is seen.
+local function follow(before)
+  local in_use = before.window == vim.api.nvim_get_current_win()
+  local now, seen = math.min(row_for(before.entry, in_use), #lines), before.seen
+  seen.topline = in_use and math.max(seen.topline + now - seen.lnum, 1) or seen.topline
+  seen.lnum = now
+  vim.api.nvim_win_call(before.window, function()
+    vim.fn.winrestview(seen)
+  end)
+end
+
+local function write()
   local texts = vim.tbl_map(function(line)
     return line.text
   end, lines)
@@ -49,231 +70,43 @@ local function render()
   end
 end
 
---- Return what the line under the cursor is about, or the nearest line above that is about something.
----@return descartes.Entry?
-local function entry()
-  for row = vim.api.nvim_win_get_cursor(0)[1], 1, -1 do
-    if lines[row] and lines[row].entry then
-      return lines[row].entry
-    end
-  end
-end
-
---- Invoke RESTART of DEBUGGER, after asking for its arguments.
-function M.invoke(debugger, restart)
-  asking.texts(asking.of_restart(restart), function(texts)
-    local params = of({ debugger = debugger }, { index = restart.index, name = restart.name })
-    params.arguments = #texts > 0 and texts or nil
-    call('debugger.restart', params, show_value)
-  end)
-end
-
---- Invoke what PARAMS of `debugger.restart` name; the arguments that it needs and PARAMS lack are asked for.
-function M.invoke_with(params)
-  for _, debugger in ipairs(M.debuggers) do
-    if debugger.thread == params.thread and debugger.level == params.level and not params.arguments then
-      for _, restart in ipairs(debugger.restarts) do
-        if restart.index == params.index then
-          return M.invoke(debugger, restart)
-        end
-      end
-    end
-  end
-  call('debugger.restart', params, show_value)
-end
-
-local function fetch_locals(about)
-  call('debugger.frame', of(about, { frame = about.frame.index }), function(detail)
-    locals[view.key(about.debugger, about.frame)] = detail
-    render()
-  end)
-end
-
-local function toggle_locals(about)
-  local key = view.key(about.debugger, about.frame)
-  if locals[key] then
-    locals[key] = nil
-    render()
-  else
-    fetch_locals(about)
-  end
-end
-
-local function more_frames(about)
-  local from = #about.debugger.frames
-  local range = { start = from, ['end'] = math.min(from + MORE_FRAMES, about.debugger.frameCount) }
-  call('debugger.frames', of(about, range), function(result)
-    vim.list_extend(about.debugger.frames, result.frames)
-    render()
-  end)
-end
-
-local function inspect(about, more)
-  require('descartes.inspector').open(of(about, vim.tbl_extend('force', { frame = about.frame.index }, more)))
-end
-
-local function act()
-  local about = entry()
-  if about and about.restart then
-    M.invoke(about.debugger, about.restart)
-  elseif about and about.variable then
-    inspect(about, { ['local'] = about.variable.name })
-  elseif about and about.frame then
-    toggle_locals(about)
-  elseif about and about.more then
-    more_frames(about)
-  end
-end
-
-local function leave(operation)
-  return function()
-    local about = entry()
-    if about then
-      call('debugger.' .. operation, of(about), show_value)
-    end
-  end
-end
-
---- Return a function that does DO with the frame under the cursor, after asking for a form with PROMPT if there is one.
-local function with_frame(prompt, do_it)
-  return function()
-    local about = entry()
-    if not (about and about.frame) then
-      return vim.notify('Descartes: put the cursor on a frame')
-    end
-    asking.texts(prompt and { { name = prompt } } or {}, function(texts)
-      do_it(about, of(about, { frame = about.frame.index, code = texts[1] }))
-    end)
-  end
-end
-
-local eval_in_frame = with_frame('evaluate in frame', function(about, params)
-  call('debugger.evalInFrame', params, function(evaluation)
-    require('descartes.image').show(evaluation)
-    if evaluation.state == 'done' and locals[view.key(about.debugger, about.frame)] then
-      fetch_locals(about)
-    end
-  end)
-end)
-
-local return_from_frame = with_frame('return from frame', function(_, params)
-  call('debugger.returnFromFrame', params, show_value)
-end)
-
-local restart_frame = with_frame(nil, function(_, params)
-  call('debugger.restartFrame', params, show_value)
-end)
-
-local inspect_in_frame = with_frame('inspect in frame', function(about, params)
-  inspect(about, { expression = params.code })
-end)
-
---- Return the forms that TEXT has one after the other.
-local function forms(text)
-  local found, start, depth, quoted = {}, nil, 0, false
-  for at = 1, #text + 1 do
-    local char = at <= #text and text:sub(at, at) or ' '
-    if quoted then
-      quoted = char ~= '"' or text:sub(at - 1, at - 1) == '\\'
-    elseif char == '"' then
-      quoted, start = true, start or at
-    elseif char:match('%s') and depth == 0 then
-      if start then
-        found[#found + 1] = text:sub(start, at - 1)
-      end
-      start = nil
-    else
-      start = start or at
-      depth = depth + (char == '(' and 1 or char == ')' and -1 or 0)
-    end
-  end
-  return found
-end
-
---- Call the frame's function again with arguments that are edited first.
-local call_again = with_frame(nil, function(about, params)
-  local name, before = about.frame.description:match('^%((%S+)%s*(.*)%)$')
-  vim.ui.input({ prompt = ('Arguments of %s: '):format(name or 'the call'), default = before }, function(text)
-    if text then
-      call('debugger.restartFrame', vim.tbl_extend('force', params, { arguments = forms(text) }), show_value)
-    end
-  end)
-end)
-
-local recompile = with_frame(nil, function(_, params)
-  call('debugger.recompile', params, function(compilation)
-    vim.notify('Descartes: ' .. (compilation.success and 'compiled with full debug' or 'it did not compile'))
-  end)
-end)
-
-local function step(kind)
-  return function()
-    local about = entry()
-    if about then
-      call('debugger.step', of(about, { kind = kind }), show_value)
-    end
-  end
-end
-
---- Compile the form at AT as it is now and call its stopped frame again; when it does not compile, stay stopped.
-function M.retry(at)
-  local debugger = M.debuggers[#M.debuggers]
-  if not debugger then
-    return vim.notify('Descartes: no thread is stopped')
-  end
-  call('debugger.retryWithFix', of({ debugger = debugger }, at), show_value)
-end
-
---- Return a window of this tab that shows code, or make one.
-local function code_window()
-  for _, window in ipairs(vim.api.nvim_tabpage_list_wins(0)) do
-    local buffer = vim.api.nvim_win_get_buf(window)
-    if vim.api.nvim_win_get_config(window).relative == '' and vim.bo[buffer].buftype == '' then
-      return window
-    end
-  end
-  return vim.api.nvim_open_win(vim.api.nvim_create_buf(true, false), false, { split = 'left', win = 0 })
-end
-
-function M.go_to(location)
-  if not (location and location.uri) then
-    return vim.notify('Descartes: no source is known here')
-  end
-  local client = require('descartes').client()
-  vim.api.nvim_set_current_win(code_window())
-  vim.lsp.util.show_document(location, client and client.offset_encoding or 'utf-16', { focus = true })
-end
-
-local function show_source()
-  local about = entry()
-  if not about then
+--- Draw the stops anew; each cursor stays with what it is on.
+function M.render()
+  if not (M.buffer and vim.api.nvim_buf_is_valid(M.buffer)) then
     return
   end
-  local frame = about.frame
-  if frame and not frame.location then
-    return call('debugger.frame', of(about, { frame = frame.index }), function(detail)
-      M.go_to(detail.location)
-    end)
-  end
-  M.go_to(frame and frame.location or about.debugger.location)
+  local before = vim.tbl_map(place_in, windows())
+  lines = view.lines(M.debuggers, locals)
+  write()
+  vim.iter(before):each(follow)
 end
 
-local function restart_numbered(number)
-  return function()
-    local about = entry()
-    for _, restart in ipairs(about and about.debugger.restarts or {}) do
-      if restart.index == number then
-        return M.invoke(about.debugger, restart)
-      end
-    end
-    vim.notify(('Descartes: there is no restart %d'):format(number))
-  end
+--- Return what the line under the cursor is about.
+---@return descartes.Entry?
+function M.entry()
+  local line = lines[vim.api.nvim_win_get_cursor(0)[1]]
+  return line and line.entry
 end
 
---- Show the manual; a plugin manager makes the tags that `:help` needs.
-local function show_help()
-  if not pcall(vim.cmd.help, 'descartes-debugger') then
-    vim.cmd('botright sview +/\\*descartes-debugger\\* ' .. vim.api.nvim_get_runtime_file('doc/descartes.txt', false)[1])
+--- Show DETAIL, or nothing, below FRAME of DEBUGGER.
+function M.set_detail(debugger, frame, detail)
+  locals[view.key(debugger, frame)] = detail
+  M.render()
+end
+
+--- Return whether the details of FRAME of DEBUGGER are shown.
+function M.has_detail(debugger, frame)
+  return locals[view.key(debugger, frame)] ~= nil
+end
+
+--- Put the cursor on the next stop, STEP 1, or the one before, STEP -1.
+local function to_stop(step)
+  local row = vim.api.nvim_win_get_cursor(0)[1] + step
+  while lines[row] and not (lines[row].entry and lines[row].entry.line == 'message 1') do
+    row = row + step
+  end
+  if lines[row] then
+    vim.api.nvim_win_set_cursor(0, { row, 0 })
   end
 end
 
@@ -281,28 +114,14 @@ local function make_buffer()
   M.buffer = vim.api.nvim_create_buf(false, true)
   vim.api.nvim_buf_set_name(M.buffer, 'descartes://debugger')
   vim.bo[M.buffer].bufhidden, vim.bo[M.buffer].filetype = 'hide', 'descartes-debugger'
-  local maps = {
-    ['<CR>'] = act,
-    a = leave('abort'),
-    c = leave('continue'),
-    q = leave('toplevel'),
-    e = eval_in_frame,
-    R = return_from_frame,
-    r = restart_frame,
-    C = call_again,
-    i = inspect_in_frame,
-    D = recompile,
-    s = step('into'),
-    x = step('next'),
-    o = step('out'),
-    v = show_source,
-    ['g?'] = show_help,
-  }
+  local maps = require('descartes.stop_actions').keys()
+  for lhs, step in pairs({ [']]'] = 1, ['[['] = -1 }) do
+    maps[lhs] = function()
+      to_stop(step)
+    end
+  end
   for lhs, action in pairs(maps) do
     vim.keymap.set('n', lhs, action, { buffer = M.buffer, nowait = true, silent = true })
-  end
-  for number = 0, 9 do
-    vim.keymap.set('n', tostring(number), restart_numbered(number), { buffer = M.buffer, nowait = true })
   end
 end
 
@@ -315,16 +134,16 @@ local function place()
   return { split = 'below', win = -1, height = math.floor(vim.o.lines * 0.4) }
 end
 
-local function window_of_debugger()
-  return M.buffer and vim.fn.win_findbuf(M.buffer)[1]
+local function to_newest(window)
+  vim.api.nvim_win_set_cursor(window, { math.min(3, #lines), 0 })
 end
 
 local function open(enter)
   if not (M.buffer and vim.api.nvim_buf_is_valid(M.buffer)) then
     make_buffer()
   end
-  render()
-  local window = window_of_debugger()
+  M.render()
+  local window = windows()[1]
   if window then
     return enter and vim.api.nvim_set_current_win(window)
   end
@@ -334,40 +153,60 @@ local function open(enter)
   for name, value in pairs(vim.tbl_extend('force', options, more)) do
     vim.wo[window][0][name] = value
   end
+  to_newest(window)
 end
 
 local function close(window)
   -- The editor's last window cannot be closed; it then says that nothing is stopped.
   if #vim.api.nvim_list_wins() == 1 or not pcall(vim.api.nvim_win_close, window, true) then
-    render()
+    M.render()
   end
+end
+
+--- Take what is shown of stops that are still there over from BEFORE: further frames, and variables.
+local function keep_shown(before)
+  local kept = {}
+  for _, old in ipairs(before) do
+    for _, now in ipairs(M.debuggers) do
+      if stops.same(old, now) then
+        now.frames = #old.frames > #now.frames and old.frames or now.frames
+        for _, frame in ipairs(now.frames) do
+          kept[view.key(now, frame)] = locals[view.key(now, frame)]
+        end
+      end
+    end
+  end
+  locals = kept
 end
 
 --- Take in the stops there are; the window follows, the focus stays.
 function M.changed(params)
-  local n_before = #M.debuggers
+  local before = M.debuggers
   M.debuggers = params.debuggers
-  local window = window_of_debugger()
-  if #M.debuggers == 0 then
-    locals = {}
-    if window then
-      close(window)
-    end
+  keep_shown(before)
+  local window = windows()[1]
+  if #M.debuggers == 0 and window then
+    close(window)
   elseif window then
-    render()
-    if #M.debuggers ~= n_before then
-      vim.api.nvim_win_set_cursor(window, { 1, 0 })
-    end
-  elseif n_before == 0 and config.get().panel then
+    M.render()
+  elseif #before == 0 and #M.debuggers > 0 and config.get().panel then
     open(false)
   end
+  require('descartes.console').stops_changed(M.debuggers)
   vim.cmd.redrawstatus()
   vim.api.nvim_exec_autocmds('User', { pattern = 'DescartesDebugger', data = params })
 end
 
---- Show the debugger and go there.
+--- Show the debugger and go there: to the newest stop when that is new, else to where the cursor was.
 function M.show()
+  local newest = stops.newest_first(M.debuggers)[1]
+  local is_new = newest and not (visited and stops.same(newest, visited))
+  local was_here = M.buffer == vim.api.nvim_get_current_buf()
   open(true)
+  if is_new and not was_here then
+    to_newest(vim.api.nvim_get_current_win())
+  end
+  visited = newest
 end
 
 return M

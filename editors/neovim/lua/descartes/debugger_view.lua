@@ -2,9 +2,12 @@
 local M = {}
 
 local asking = require('descartes.asking')
+local stops = require('descartes.stops')
 
 ---@class descartes.Entry what a line is about
 ---@field debugger table
+---@field line string which of the stop's lines it is: the same in every drawing of that stop
+---@field condition? boolean the line is the condition's
 ---@field restart? table
 ---@field frame? table
 ---@field variable? table of that frame
@@ -24,7 +27,7 @@ end
 local function parameters(restart)
   local names = {}
   for _, field in ipairs(asking.of_restart(restart)) do
-    names[#names + 1] = field.name:lower() .. (field.many and ' …' or '')
+    names[#names + 1] = field.name:lower() .. (field.many and ' …' or field.optional and '?' or '')
   end
   return #names > 0 and (' (%s)'):format(table.concat(names, ' ')) or ''
 end
@@ -47,17 +50,18 @@ end
 local ORIGINS = { agent = ' · an agent', background = ' · in the background' }
 
 local function put_condition(lines, debugger)
-  for _, part in ipairs(vim.split(debugger.condition.message, '\n', { plain = true })) do
-    put(lines, { { part, 'DiagnosticError' } }, { debugger = debugger })
+  for number, part in ipairs(vim.split(debugger.condition.message, '\n', { plain = true })) do
+    put(lines, { { part, 'DiagnosticError' } }, { debugger = debugger, line = 'message ' .. number, condition = true })
   end
   local origin = debugger.origin or {}
-  local who = origin.name and (' · ' .. origin.name) or ORIGINS[origin.kind] or ''
+  local who = type(origin.name) == 'string' and (' · ' .. origin.name) or ORIGINS[origin.kind] or ''
   local where = ('  thread %d · level %d%s'):format(debugger.thread, debugger.level, who)
-  put(lines, { { debugger.condition.type, 'Type' }, { where, 'Comment' } }, { debugger = debugger })
+  local about = { debugger = debugger, line = 'condition', condition = true }
+  put(lines, { { debugger.condition.type, 'Type' }, { where, 'Comment' } }, about)
 end
 
 local function put_restarts(lines, debugger)
-  put(lines, { { 'Restarts', 'Title' } }, { debugger = debugger })
+  put(lines, { { 'Restarts', 'Title' } }, { debugger = debugger, line = 'restarts' })
   local width = 0
   for _, restart in ipairs(debugger.restarts) do
     width = math.max(width, vim.fn.strdisplaywidth(restart.name .. parameters(restart)))
@@ -70,34 +74,57 @@ local function put_restarts(lines, debugger)
       { restart.name, 'Function' },
       { arguments, 'Identifier' },
       { gap .. restart.description },
-    }, { debugger = debugger, restart = restart })
+    }, { debugger = debugger, line = 'restart ' .. restart.index, restart = restart })
+  end
+end
+
+--- Put what is SHOWN of FRAME below it: its variables and catch tags.
+local function put_details(lines, debugger, frame, shown)
+  local function about(line, more)
+    local entry = { debugger = debugger, frame = frame, line = ('frame %d %s'):format(frame.index, line) }
+    return vim.tbl_extend('force', entry, more or {})
+  end
+  for _, variable in ipairs(shown.locals) do
+    local parts = { { '      ' }, { variable.name:lower(), 'Identifier' }, { ' = ' .. variable.value } }
+    put(lines, parts, about('variable ' .. variable.id, { variable = variable }))
+  end
+  if #shown.locals == 0 then
+    put(lines, { { '      no variables', 'Comment' } }, about('empty'))
+  end
+  for _, tag in ipairs(shown.catchTags or {}) do
+    put(lines, { { '      catch ' .. tag, 'Comment' } }, about('catch ' .. tag))
   end
 end
 
 local function put_frames(lines, debugger, locals)
-  put(lines, { { 'Frames', 'Title' }, { (' %d'):format(debugger.frameCount), 'Comment' } }, { debugger = debugger })
+  local count = { (' %d'):format(debugger.frameCount), 'Comment' }
+  put(lines, { { 'Frames', 'Title' }, count }, { debugger = debugger, line = 'frames' })
   for _, frame in ipairs(debugger.frames) do
-    local entry = { debugger = debugger, frame = frame }
+    local known = frame.location and frame.location ~= vim.NIL
     put(lines, {
       { ('%3d '):format(frame.index), 'Number' },
-      { frame.description, not frame.location and 'Comment' or nil },
-    }, entry)
+      { frame.description, not known and 'Comment' or nil },
+    }, { debugger = debugger, frame = frame, line = 'frame ' .. frame.index })
     local shown = locals[M.key(debugger, frame)]
-    for _, variable in ipairs(shown and shown.locals or {}) do
-      local about = { debugger = debugger, frame = frame, variable = variable }
-      put(lines, { { '      ' }, { variable.name:lower(), 'Identifier' }, { ' = ' .. variable.value } }, about)
-    end
-    if shown and #shown.locals == 0 then
-      put(lines, { { '      no variables', 'Comment' } }, entry)
-    end
-    for _, tag in ipairs(shown and shown.catchTags or {}) do
-      put(lines, { { '      catch ' .. tag, 'Comment' } }, entry)
+    if shown then
+      put_details(lines, debugger, frame, shown)
     end
   end
   local n_left = debugger.frameCount - #debugger.frames
   if n_left > 0 then
-    put(lines, { { ('    … %d more'):format(n_left), 'Comment' } }, { debugger = debugger, more = true })
+    local more = { debugger = debugger, line = 'more', more = true }
+    put(lines, { { ('    … %d more'):format(n_left), 'Comment' } }, more)
   end
+end
+
+--- Put the first line, which is about no stop: here a key does nothing to anybody's thread.
+local function put_head(lines, debuggers)
+  local n_threads = #stops.innermost(debuggers)
+  if n_threads == 0 then
+    return put(lines, { { 'No thread is stopped', 'Comment' } })
+  end
+  local text = n_threads == 1 and '1 thread is stopped' or ('%d threads are stopped, the newest first'):format(n_threads)
+  put(lines, { { text, 'Comment' } })
 end
 
 --- Return the lines for DEBUGGERS, the newest first; LOCALS are the details shown, by `key`.
@@ -106,21 +133,28 @@ end
 ---@return descartes.Line[]
 function M.lines(debuggers, locals)
   local lines = {}
-  if #debuggers == 0 then
-    put(lines, { { 'No thread is stopped', 'Comment' } })
-  end
-  for index = #debuggers, 1, -1 do
-    local debugger = debuggers[index]
-    if #lines > 0 then
-      put(lines, { { '' } })
-    end
+  put_head(lines, debuggers)
+  for _, debugger in ipairs(stops.newest_first(debuggers)) do
+    put(lines, { { '' } })
     put_condition(lines, debugger)
-    put(lines, { { '' } })
+    put(lines, { { '' } }, { debugger = debugger, line = 'before restarts' })
     put_restarts(lines, debugger)
-    put(lines, { { '' } })
+    put(lines, { { '' } }, { debugger = debugger, line = 'before frames' })
     put_frames(lines, debugger, locals)
   end
   return lines
+end
+
+--- Return the row, from 1, of the line of LINES that is about the same as ENTRY, or nil when that is gone.
+---@param lines descartes.Line[]
+---@param entry? descartes.Entry
+function M.row_of(lines, entry)
+  for row, line in ipairs(lines) do
+    local there = line.entry
+    if entry and there and there.line == entry.line and stops.same(there.debugger, entry.debugger) then
+      return row
+    end
+  end
 end
 
 return M

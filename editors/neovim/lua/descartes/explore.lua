@@ -1,4 +1,4 @@
---- Looking around in the image: expansions, descriptions, who calls what, threads, calls as a tree, what differs.
+--- Looking around in the image: expansions, descriptions, who calls what, threads, calls as a tree.
 local M = {}
 
 local views = require('descartes.views')
@@ -100,25 +100,15 @@ function M.apropos(text)
   end)
 end
 
---- Put LOCATIONS into the quickfix list, called TITLE, and open it.
-local function quickfix(title, locations, text)
-  if #locations == 0 then
-    return vim.notify('Descartes: none is known')
-  end
-  local client = require('descartes').client()
-  local items = vim.lsp.util.locations_to_items(locations, client and client.offset_encoding or 'utf-16')
-  for index, item in ipairs(items) do
-    item.text = text and text(locations[index], item) or item.text
-  end
-  vim.fn.setqflist({}, ' ', { title = title, items = items })
-  vim.cmd('botright copen')
-  vim.cmd.wincmd('p')
-end
-
 --- Show the places that stand in the relation KIND to the symbol of PARAMS.
 function M.xref(params, kind)
   call('lisp.xref', vim.tbl_extend('force', params, { kind = kind }), function(answer)
-    quickfix(('%s of %s'):format(kind, params.symbol), answer.locations)
+    views.places(('%s of %s'):format(kind, params.symbol), answer.locations, function(place)
+      return ('%s %s%s'):format(place.kind, place.name, place.source == 'text' and '  (in the text)' or '')
+    end)
+    if answer.more > 0 then
+      vim.notify(('Descartes: %d more are not shown'):format(answer.more))
+    end
   end)
 end
 
@@ -225,27 +215,6 @@ function M.trace_tree()
   end)
 end
 
---- Evaluate CODE under the profiler; the flame graph opens in the browser.
-function M.profile(code)
-  call('lisp.profile', { code = code }, function(answer)
-    local lines = { { { ('%7s %7s  %s'):format('self', 'total', 'function'), 'Title' } } }
-    for _, each in ipairs(answer.flat) do
-      lines[#lines + 1] = {
-        { ('%7s '):format(each.self), 'Number' },
-        { ('%7s  '):format(each.total), 'Number' },
-        { each.name },
-      }
-    end
-    local view = views.view('profile', {
-      o = function()
-        vim.ui.open(answer.svg)
-      end,
-    })
-    view:set(lines)
-    view:show('o open the flame graph  q close')
-  end)
-end
-
 function M.undefine(params)
   call('lisp.undefine', params, function(answer)
     vim.notify(('%s is no %s any more'):format(answer.name, type(answer.kind) == 'string' and answer.kind or 'definition'))
@@ -255,27 +224,6 @@ end
 function M.unintern(params)
   call('lisp.unintern', params, function(answer)
     vim.notify(('%s is out of %s'):format(answer.name, answer.package))
-  end)
-end
-
---- List the definitions of the file URI that the image has not, or has otherwise.
-function M.drift(uri)
-  call('lisp.drift', { uri = uri }, function(answer)
-    local found = vim.tbl_filter(function(form)
-      return form.state ~= 'loaded'
-    end, answer.forms)
-    if #found == 0 then
-      return vim.notify('The image has everything as it stands in this file')
-    end
-    quickfix('Not as in the image', found, function(form)
-      return ('%s: %s'):format(form.state, form.name)
-    end)
-  end)
-end
-
-function M.replay()
-  call('lisp.replay', {}, function(answer)
-    vim.notify(('Repeated %d, skipped %d'):format(answer.repeated, #answer.skipped))
   end)
 end
 

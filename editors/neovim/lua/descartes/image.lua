@@ -95,6 +95,7 @@ end
 
 function M.tested(params)
   require('descartes.tests').tested(params)
+  require('descartes.test_list').tested(params)
   vim.api.nvim_exec_autocmds('User', { pattern = 'DescartesTested', data = params })
 end
 

@@ -54,14 +54,68 @@ local function show_detail(title, text)
   end
 end
 
-local function send(question, choice, texts)
-  local params = { id = question.id, choice = choice.id }
-  for index, name in ipairs(choice.arguments or {}) do
-    if name == 'reason' then
-      params.reason = texts[index]
-    elseif texts[index] then
-      params.arguments = params.arguments or {}
-      table.insert(params.arguments, texts[index])
+--- Return how FILE, one that a restore would change, is shown: what happens to it, and whose work is in the way.
+local function file_line(file)
+  local notes = {}
+  if file.userEdited == true then
+    notes[#notes + 1] = 'edited by a person'
+  end
+  if type(file.leasedBy) == 'table' then
+    notes[#notes + 1] = 'held by ' .. file.leasedBy.name
+  end
+  if type(file.unsaved) == 'string' then
+    notes[#notes + 1] = 'unsaved in ' .. file.unsaved
+  end
+  local warn = #notes > 0
+  return { id = file.path, text = file.path, note = table.concat({ file.change, unpack(notes) }, ', '), warn = warn }
+end
+
+local BODIES = { brain = 'the conversation', body = 'the files', image = 'the Lisp image' }
+
+local function body_line(body)
+  return { id = body, text = BODIES[body] or body }
+end
+
+--- Return the lines to mark for the argument NAME of a choice of QUESTION, or nothing: then it is asked as a text.
+local function lines_for(question, name)
+  local data = type(question.data) == 'table' and question.data or {}
+  local request = type(data.request) == 'table' and data.request or {}
+  if name == 'bodies' and request.bodies then
+    return vim.tbl_map(body_line, request.bodies), 'What goes back?'
+  elseif name == 'paths' and data.files then
+    return vim.tbl_map(file_line, data.files), 'Which files?'
+  end
+end
+
+--- Ask for the arguments of CHOICE from the one at INDEX on, into GIVEN by name; then DO_IT with them.
+local function ask_arguments(question, choice, index, given, do_it)
+  local name = (choice.arguments or {})[index]
+  local function go_on(value)
+    given[name] = value
+    ask_arguments(question, choice, index + 1, given, do_it)
+  end
+  if not name then
+    return do_it(given)
+  end
+  local lines, title = lines_for(question, name)
+  local needless = name == 'paths' and given.bodies and not vim.tbl_contains(given.bodies, 'body')
+  if needless or (lines and #lines < (name == 'bodies' and 2 or 1)) then
+    return go_on(nil)
+  elseif lines then
+    return require('descartes.choosing').several(title, lines, go_on)
+  end
+  asking.texts({ { name = name, optional = name == 'reason' or name == 'paths' } }, function(texts)
+    go_on(texts[1])
+  end)
+end
+
+--- Answer QUESTION with CHOICE and what was GIVEN with it: reason, bodies and paths by name, the rest in order.
+local function send(question, choice, given)
+  local params = { id = question.id, choice = choice.id, reason = given.reason, bodies = given.bodies }
+  for _, name in ipairs(choice.arguments or {}) do
+    local value = given[name]
+    if name ~= 'reason' and name ~= 'bodies' and value then
+      params.arguments = vim.list_extend(params.arguments or {}, type(value) == 'table' and value or { value })
     end
   end
   require('descartes').call('intervention.answer', params)
@@ -76,16 +130,12 @@ function answer(question)
       return choice.title
     end,
   }, function(choice)
-    if not choice then
-      return close()
-    end
-    local fields = vim.tbl_map(function(name)
-      return { name = name, optional = name == 'reason' or name == 'paths', many = name == 'paths' }
-    end, choice.arguments or {})
-    asking.texts(fields, function(texts)
-      send(question, choice, texts)
-    end)
     close()
+    if choice then
+      ask_arguments(question, choice, 1, {}, function(given)
+        send(question, choice, given)
+      end)
+    end
   end)
 end
 

@@ -90,9 +90,14 @@ local function render(run)
   return view
 end
 
+--- Say in a line what came of RUN.
+function M.say(run)
+  vim.notify('Tests: ' .. state(run))
+end
+
 local function show(run)
   render(run):show(HELP)
-  vim.notify('Tests: ' .. state(run))
+  M.say(run)
 end
 
 --- Run the tests of SYSTEM; MORE are further parameters of `lisp.testSystem`.

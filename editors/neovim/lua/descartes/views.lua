@@ -76,6 +76,16 @@ function View:show(winbar, enter)
   vim.wo[window][0].winbar = winbar
 end
 
+--- Let each of KEYS, functions by key, do something with the view.
+---@param keys table<string, fun(view: descartes.View)>
+function View:map(keys)
+  for key, act in pairs(keys) do
+    vim.keymap.set('n', key, function()
+      act(self)
+    end, { buffer = self.buffer, nowait = true, silent = true })
+  end
+end
+
 --- Return the view NAME, made with KEYS, functions by key, when there is none; `q` closes its window.
 ---@param name string
 ---@param keys table<string, fun(view: descartes.View)>
@@ -89,19 +99,19 @@ function M.view(name, keys)
   open[name] = view
   vim.api.nvim_buf_set_name(view.buffer, 'descartes://' .. name)
   vim.bo[view.buffer].bufhidden = 'hide'
-  for key, act in pairs(vim.tbl_extend('keep', keys, { q = function()
-    vim.api.nvim_win_close(0, false)
-  end })) do
-    vim.keymap.set('n', key, function()
-      act(view)
-    end, { buffer = view.buffer, nowait = true, silent = true })
-  end
+  view:map({
+    q = function()
+      vim.api.nvim_win_close(0, false)
+    end,
+  })
+  view:map(keys)
   return view
 end
 
 --- Show TEXT as the view NAME; FILETYPE colours it.
 function M.text(name, text, filetype)
   local view = M.view(name, {})
+  view.entries = {}
   vim.bo[view.buffer].modifiable = true
   vim.api.nvim_buf_set_lines(view.buffer, 0, -1, false, vim.split(text, '\n', { plain = true }))
   vim.bo[view.buffer].modifiable = false
@@ -113,9 +123,51 @@ function M.text(name, text, filetype)
   return view
 end
 
+--- Put LOCATIONS, called TITLE, into the quickfix list and open it, each with the text that TEXT makes of it.
+--- What is in no file stands at the end.
+---@param locations table[]
+---@param text fun(location: table): string?
+function M.places(title, locations, text)
+  if #locations == 0 then
+    return vim.notify('Descartes: none is known')
+  end
+  local here = vim.tbl_filter(function(location)
+    return type(location.uri) == 'string' and type(location.range) == 'table'
+  end, locations)
+  local client = require('descartes').client()
+  local items = vim.lsp.util.locations_to_items(here, client and client.offset_encoding or 'utf-16')
+  for _, item in ipairs(items) do
+    item.text = text(item.user_data) or item.text
+  end
+  for _, location in ipairs(locations) do
+    if not vim.tbl_contains(here, location) then
+      items[#items + 1] = { text = text(location), valid = 0 }
+    end
+  end
+  vim.fn.setqflist({}, ' ', { title = title, items = items })
+  vim.cmd('botright copen')
+  vim.cmd.wincmd('p')
+end
+
+--- Return a window of this tab that shows code, or make one.
+local function code_window()
+  for _, window in ipairs(vim.api.nvim_tabpage_list_wins(0)) do
+    local buffer = vim.api.nvim_win_get_buf(window)
+    if vim.api.nvim_win_get_config(window).relative == '' and vim.bo[buffer].buftype == '' then
+      return window
+    end
+  end
+  return vim.api.nvim_open_win(vim.api.nvim_create_buf(true, false), false, { split = 'left', win = 0 })
+end
+
 --- Go to LOCATION in a window that shows code.
 function M.go_to(location)
-  require('descartes.debugger').go_to(location)
+  if type(location) ~= 'table' or not location.uri then
+    return vim.notify('Descartes: no source is known here')
+  end
+  local client = require('descartes').client()
+  vim.api.nvim_set_current_win(code_window())
+  vim.lsp.util.show_document(location, client and client.offset_encoding or 'utf-16', { focus = true })
 end
 
 return M
