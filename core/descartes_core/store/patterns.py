@@ -20,7 +20,7 @@ FORMATS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("sk-", _NO + r"sk-(?=[A-Za-z_-]{0,200}\d)[A-Za-z0-9_-]{16,300}"),
         ("k_live_", _NO + r"[srp]k_live_[A-Za-z0-9]{10,200}"),
         ("k_test_", _NO + r"[sr]k_test_[A-Za-z0-9]{10,200}"),
-        ("gh", _NO + r"(?:gh[pousr]_[A-Za-z0-9]{30,255})"),
+        *((f"gh{kind}_", _NO + rf"gh{kind}_[A-Za-z0-9]{{30,255}}") for kind in "pousr"),
         ("github_pat_", _NO + r"github_pat_[A-Za-z0-9_]{22,255}"),
         ("glpat-", _NO + r"glpat-[A-Za-z0-9_-]{16,100}"),
         ("akia", _NO + r"AKIA[0-9A-Z]{16}(?![0-9A-Za-z])"),
@@ -98,7 +98,8 @@ _PHONE_HINT = re.compile(r"\+[1-9]|\d{3}\)? ?[ .-]\d{3}[ .-]\d{4}")
 _PHONE_WORDS = ("tel", "phone", "mobile", "fon", "fax", "handy", "call", "sms", "whatsapp")
 _DIGITS = re.compile(r"\d[ ()/.-]{0,2}\d[ ()/.-]{0,2}\d[ ()/.-]{0,2}\d[ ()/.-]{0,2}\d[ ()/.-]{0,2}\d")
 
-NEEDLES = (*(needle for needle, _ in FORMATS), "-----begin", "://", "bearer", *NAME_NEEDLES)
+NEEDLES = (*(needle for needle, _ in FORMATS), "-----begin", "bearer", *NAME_NEEDLES)
+"""One of these, or `@` or digits, is in every text that has something to mask; `user:password@` has the `@`."""
 
 
 def suspicious(text: str) -> bool:

@@ -10,7 +10,7 @@ from descartes_core.errors import InvalidParams
 def iso(ms: int) -> str:
     """Return MS as ISO 8601 UTC with milliseconds: `1700000000123` -> `2023-11-14T22:13:20.123Z`."""
     seconds, rest = divmod(ms, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03}Z"
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{rest:03}Z"
 
 
 def milliseconds(text: str) -> int:
