@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -29,6 +31,7 @@ from descartes_core.checkpoints import (
 )
 from descartes_core.checkpoints.memory import MemoryCheckpointer
 from descartes_core.checkpoints.opening import GROUP, schemes
+from descartes_core.checkpoints.postgres import PostgresCheckpointer
 from descartes_core.checkpoints.redis import RedisCheckpointer
 from descartes_core.checkpoints.sqlite import SqliteCheckpointer
 from descartes_core.errors import InvalidParams, StoreUnavailable, Unsupported
@@ -167,7 +170,7 @@ async def in_postgres(folder: Path, request: pytest.FixtureRequest) -> Place:
 
 async def in_redis(folder: Path, request: pytest.FixtureRequest) -> Place:
     url, namespace = request.getfixturevalue("redis"), uuid.uuid4().hex
-    return Place(f"{url}?namespace={namespace}", RedisCheckpointer.open)
+    return Place(f"{url}?namespace={namespace}")
 
 
 KEPT = [in_memory, in_sqlite, in_postgres, in_redis]
@@ -370,6 +373,52 @@ async def test_a_server_that_comes_back_is_used_again(
         with pytest.raises(StoreUnavailable):
             await kept.save_state("t", STATE)
         assert await kept.save_state("t", STATE) == 2
+
+
+async def test_a_server_that_does_not_answer_is_not_waited_for(
+    workspace: Path, request: pytest.FixtureRequest
+) -> None:
+    place = await in_postgres(workspace, request)
+    async with (
+        PostgresCheckpointer(place.url, seconds=0.5) as kept,
+        await psycopg.AsyncConnection.connect(place.url) as other,
+        asyncio.timeout(60),
+    ):
+        async with await place.open() as made:
+            await made.save_state("t", STATE)
+        assert await kept.load_state("t") == STATE
+        # Somebody holds the table: the server gives up.
+        await other.execute("LOCK TABLE descartes_checkpoint")
+        with pytest.raises(StoreUnavailable, match="timeout"):
+            await kept.save_state("t", STATE)
+        await other.rollback()
+        assert await kept.save_state("t", STATE) == 2
+        # The server itself stands still on the connection that is open; the next one is a new one.
+        found = await other.execute(
+            "SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend'"
+        )
+        stopped = [row[0] for row in await found.fetchall()]
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(StoreUnavailable):
+                await kept.load_state("t")
+            assert await kept.load_state("t") == STATE
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+        assert await kept.load_state("t", 2) == STATE
+
+
+@pytest.mark.slow
+async def test_a_server_that_takes_connections_and_says_nothing(workspace: Path) -> None:
+    silent = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    async with asyncio.timeout(60):
+        with pytest.raises(StoreUnavailable):
+            await PostgresCheckpointer(f"postgresql://x@127.0.0.1:{port}/x", seconds=1).load_state("t")
+    silent.close()
 
 
 async def test_threads_in_redis_end_when_they_are_told_to(redis: str) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from descartes_core.memory.whiteboard import Whiteboard
 from descartes_core.memory.wisdom import WisdomBook
 from descartes_core.model import NewEvent
 from descartes_core.projections import standard
-from descartes_core.store import EventQuery, Store, Transaction, retention, verify
+from descartes_core.store import EventQuery, Store, Transaction, Verification, retention, verify
 from descartes_core.store.projections import ABOUT
 from descartes_core.store.query import LAST
 from descartes_core.store.retention import Collectable, Keep
@@ -83,6 +85,63 @@ async def test_the_data_of_an_ended_run_goes_and_everything_else_stays(bench: Be
     await is_a_fold(bench.store)
     assert (await collect(bench.store)).events == 0
     await History(bench.store.reader).statistics()
+
+
+@pytest.mark.ledger("D-11")
+async def test_only_what_was_collected_may_be_gone(bench: Bench) -> None:
+    for _ in range(2):
+        run = await bench.spawn(call("list"), {"text": "Done."})
+        await bench.ended(run.id)
+    events = await bench.events()
+    droppable = [each.seq for each in events if each.name in ("message", "tool.started")]
+    assert (await collect(bench.store, Keep(days=1))).events == 0
+    gone = (await collect(bench.store, EVERYTHING)).events
+    late = await bench.spawn({"text": "Later."})
+    await bench.ended(late.id)
+    assert gone >= len(droppable)
+    assert (await verify(bench.store.path)).ok
+
+    async def without(sql: str) -> Verification:
+        copy = bench.store.path.with_name("copy.db")
+        with closing(sqlite3.connect(bench.store.path)) as log, closing(sqlite3.connect(copy)) as other:
+            log.backup(other)
+            other.executescript(sql)
+        return await verify(copy)
+
+    spawned = next(each.seq for each in events if each.name == "run.spawned")
+    message = next(each.seq for each in await bench.events(late.id) if each.name == "message")
+    last = (await bench.events())[-1].seq
+    collected = next(each.seq for each in await bench.events(type="log.collected"))
+    for sql, wrong in (
+        (f"UPDATE event SET data = NULL, meta = NULL WHERE seq = {spawned}", spawned),
+        (f"UPDATE event SET data = NULL, meta = NULL WHERE seq = {message}", message),
+        (f"UPDATE event SET data = NULL WHERE seq = {collected}", collected),
+        # A log that was collected twice says it in full; one that is one short says how many.
+        (f"UPDATE event SET data = NULL, meta = NULL WHERE seq BETWEEN {droppable[0]} AND {last}", None),
+    ):
+        found = await without(sql)
+        assert not found.ok and found.reason, sql
+        assert wrong is None or found.wrong == wrong, (sql, found)
+    await collect(bench.store, EVERYTHING)
+    assert (await verify(bench.store.path)).ok
+
+
+@pytest.mark.ledger("D-11")
+async def test_one_event_more_than_was_collected_is_noticed(workspace: Path) -> None:
+    clock = FakeClock()
+    store = await Store.open(workspace / "descartes.db", clock=clock)
+    for number in range(6):
+        data = {"code": "x", "message": str(number), "recoverable": True}
+        await store.append(NewEvent(category="error", name="error", stream="s", actor=ANN, data=data))
+        clock.advance(86_400)
+    assert (await collect(store, Keep(days=4))).events == 2
+    assert (await collect(store, Keep(days=3))).events == 1
+    await store.close()
+    assert (await verify(store.path)).ok
+    with closing(sqlite3.connect(store.path)) as connection, connection:
+        connection.execute("UPDATE event SET data = NULL, meta = NULL WHERE seq = 5")
+    found = await verify(store.path)
+    assert not found.ok and found.wrong == 1 and "4 events" in (found.reason or "")
 
 
 async def test_a_run_that_works_keeps_what_it_needs(bench: Bench) -> None:

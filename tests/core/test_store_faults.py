@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import sys
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from descartes_core.errors import StoreUnavailable, TimedOut
-from descartes_core.store import EventQuery, Reader, Store, problems, verify
+from descartes_core.store import EventQuery, Reader, Store, Verification, problems, verify
 from support.log import FakeClock, event
 
 pytestmark = pytest.mark.invented_events
@@ -138,14 +140,23 @@ async def test_a_change_by_sql_is_found(path: Path, sql: str, wrong: int) -> Non
     assert verification.reason
 
 
-async def test_collected_garbage_is_no_damage(path: Path) -> None:
+@pytest.mark.ledger("D-11")
+@pytest.mark.parametrize(
+    ("sql", "wrong"),
+    [
+        ("UPDATE event SET data = NULL, meta = NULL WHERE seq = 7", 7),
+        ("UPDATE event SET data = NULL WHERE seq = 60", 60),
+        ("UPDATE event SET meta = NULL WHERE seq = 9", 9),
+        ("UPDATE event SET data = NULL WHERE seq = 30; DELETE FROM event WHERE seq = 20", 20),
+    ],
+)
+async def test_data_that_nobody_collected_is_missed(path: Path, sql: str, wrong: int) -> None:
     await write_some(path)
     with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE event SET data = NULL, meta = NULL WHERE seq < 30")
-    assert (await verify(path)).ok
-    reader = await Reader.open(path)
-    assert (await reader.events(EventQuery(order="asc", limit=1))).events[0].data == {}
-    await reader.close()
+        connection.executescript(sql)
+    verification = await verify(path)
+    assert (verification.ok, verification.wrong) == (False, wrong)
+    assert "gone" in (verification.reason or "") or wrong == 20
 
 
 async def test_an_append_waits_for_a_program_that_holds_the_log(path: Path) -> None:
@@ -224,6 +235,34 @@ async def test_a_log_on_read_only_storage_can_be_read(path: Path) -> None:
     await write_some(path)
     assert await as_somebody_who_may_not_write("read", path) == "60"
     assert (await as_somebody_who_may_not_write("write", path)).startswith("store_unavailable The log ")
+
+
+class Stuck(sqlite3.Connection):
+    """A connection that can neither finish a transaction nor take it back once it is STUCK."""
+
+    stuck = False
+
+    def execute(self, sql: str, *rest: Any) -> sqlite3.Cursor:
+        if self.stuck and sql in ("COMMIT", "ROLLBACK"):
+            raise sqlite3.OperationalError("disk I/O error")
+        return super().execute(sql, *rest)
+
+
+async def test_a_log_that_cannot_be_taken_back_is_closed_and_nobody_hangs(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("descartes_core.store.log.sqlite3.connect", partial(sqlite3.connect, factory=Stuck))
+    store = await Store.open(path)
+    await store.append(event())
+    monkeypatch.setattr(Stuck, "stuck", True)
+    async with asyncio.timeout(30):
+        failed = await asyncio.gather(*(store.append(event()) for _ in range(5)), return_exceptions=True)
+        assert all(isinstance(each, StoreUnavailable | sqlite3.OperationalError) for each in failed), failed
+        with pytest.raises(StoreUnavailable, match="could not be taken back"):
+            await store.append(event())
+        await store.close()
+    monkeypatch.undo()
+    assert await verify(path) == Verification(ok=True, events=1)
 
 
 async def test_a_file_that_is_no_database_is_a_clear_error(path: Path) -> None:

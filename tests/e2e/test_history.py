@@ -10,7 +10,11 @@ from typing import Any
 import jsonschema
 import pytest
 
+from descartes_core.model import NewEvent
+from descartes_core.store import Store
+from support.log import PERSON
 from support.lsp_client import lsp
+from support.until import until
 
 NOTIFIES = {"experimental": {"descartes": {"notifications": True}}}
 
@@ -81,3 +85,52 @@ async def test_events_arrive_from_any_number_on_without_a_gap(workspace: Path) -
         await client.notification("descartes/event", lambda event: event["seq"] == last)
         seen = [m["params"]["seq"] for m in client.messages if m.get("method") == "descartes/event"]
         assert seen == list(range(6, last + 1))
+
+
+def resident_kb(pid: int) -> int:
+    """Return the memory that the process PID has, in KB."""
+    (line,) = [each for each in Path(f"/proc/{pid}/status").read_text().splitlines() if "VmRSS" in each]
+    return int(line.split()[1])
+
+
+class StandsStill:
+    """Whether the process PID has done nothing for a while, asked again and again."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._ticks = ""
+        self._looks = 0
+
+    def __call__(self) -> bool:
+        stat = Path(f"/proc/{self._pid}/stat").read_text().rpartition(")")[2].split()
+        ticks = f"{stat[11]} {stat[12]}"
+        self._looks = self._looks + 1 if ticks == self._ticks else 0
+        self._ticks = ticks
+        return self._looks > 60
+
+
+@pytest.mark.slow
+async def test_an_editor_that_does_not_read_costs_nothing_and_misses_nothing(workspace: Path) -> None:
+    big, count = "x" * 20_000, 1500
+    store = await Store.open(workspace / ".descartes" / "descartes.db")
+    data = {"code": "x", "message": big, "recoverable": True}
+    one = NewEvent(category="error", name="error", stream="s", actor=PERSON, data=data)
+    await store.append(*[one] * count)
+    await store.close()
+    async with lsp(workspace, tcp=True, capabilities=NOTIFIES) as client:
+        await client.execute("lease.acquire", {"path": "a.lisp"})
+        before_kb = resident_kb(client.process.pid)
+        client._writer.transport.pause_reading()
+        asked = client.send_request(
+            "workspace/executeCommand",
+            {"command": "descartes.history.subscribe", "arguments": [{"since": 0, "types": ["error"]}]},
+        )
+        await client._writer.drain()
+        await until(StandsStill(client.process.pid), "the server stands still")
+        # All of it would be 30 MB, twice; what the hub may send ahead is a sixth of that.
+        assert resident_kb(client.process.pid) - before_kb < 20_000
+        client._writer.transport.resume_reading()
+        await client.answer(asked)
+        await client.notification("descartes/event", lambda event: event["seq"] == count)
+        seen = [m["params"]["seq"] for m in client.messages if m.get("method") == "descartes/event"]
+        assert seen == list(range(1, count + 1))

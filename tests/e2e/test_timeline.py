@@ -267,5 +267,18 @@ async def test_the_hover_of_a_line_says_who_changed_it_and_why(workspace: Path) 
         events = (await client.execute("history.list", {"uri": uri, "line": 3}))["events"]
         assert [(event["name"], event["run"]) for event in events] == [("file.written", run["id"])]
         assert (await client.execute("history.list", {"uri": uri, "line": 1}))["events"] == []
+        changed = {"uri": uri, "line": 3}
+        for given, count in (
+            ({"run": run["id"], "agent": run["agent"], "type": "file", "since": events[0]["id"]}, 1),
+            ({"type": "lease"}, 0),
+            ({"until": "2020-01-01"}, 0),
+            ({"tags": ["none"]}, 0),
+            ({"offset": 1}, 0),
+            ({"limit": 1, "order": "asc"}, 1),
+        ):
+            found = await client.execute("history.list", changed | given)
+            assert (len(found["events"]), found.get("next")) == (count, None), given
+        assert (await client.refused("history.list", changed | {"run": "ffff"})).code == "run_not_found"
+        assert (await client.refused("history.list", changed | {"limit": 0})).code == "invalid_params"
         for params in ({"line": 1}, {"uri": uri, "line": 0}, {"uri": uri, "line": 99}):
             assert (await client.refused("history.list", params)).code == "invalid_params"

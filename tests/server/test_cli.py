@@ -10,6 +10,7 @@ import resource
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -126,22 +127,27 @@ parents	N run.spawned say it
 
 
 async def test_history_follows_over_the_end_of_a_hub(descartes: Descartes, here: Workspace) -> None:
-    await descartes("lease", "acquire", "a.lisp")
+    await descartes("lease", "acquire", "before.lisp")
+    now = datetime.now(UTC).isoformat()
+    # Nothing is there since then, and what was before is not shown.
+    words = ("history", "--follow", "--type", "lease", "--json", "--since", now)
     follower = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "descartes_server", "history", "--follow", "--type", "lease", "--json"),
+        *(sys.executable, "-m", "descartes_server", *words),
         cwd=here.root,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     assert follower.stdout is not None and follower.stderr is not None
     async with asyncio.timeout(60):
+        await descartes("lease", "acquire", "a.lisp")
         first = json.loads(await follower.stdout.readline())
         await descartes("hub", "stop")
         await descartes("lease", "release", "a.lisp")
         second = json.loads(await follower.stdout.readline())
         follower.send_signal(signal.SIGINT)
         assert await follower.wait() == 130
-    assert (first["name"], second["name"]) == ("lease.acquired", "lease.released")
+    assert (first["name"], first["data"]["path"]) == ("lease.acquired", "a.lisp")
+    assert second["name"] == "lease.released"
     assert (await follower.stderr.read()).strip() == b""
 
 

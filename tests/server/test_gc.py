@@ -9,7 +9,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from descartes_core.model import NewEvent, Principal
-from descartes_core.store import Store
+from descartes_core.projections import standard
+from descartes_core.store import Store, retention, verify
+from descartes_core.store.query import LAST
+from descartes_core.store.retention import Keep
+from descartes_server.operations import gc
 from descartes_server.operations.blobs import Blobs
 from descartes_server.operations.workspace import Workspace
 
@@ -70,6 +74,22 @@ async def test_the_text_of_a_kept_event_stays(descartes: Descartes, here: Worksp
     await store.close()
     assert (await descartes("gc", "--apply")).status == 0
     assert Blobs(here.state / "blobs").get(kept) == "(the exact code)"
+
+
+async def test_what_is_free_is_given_back_unless_others_would_wait_for_it(here: Workspace) -> None:
+    store = await Store.open(here.database)
+    ada = Principal(kind="human", id="ada", name="Ada")
+    data = {"code": "x", "message": "y" * 10_000, "recoverable": True}
+    await store.append(*[NewEvent(category="error", name="error", stream="s", actor=ada, data=data)] * 200)
+    await store.transact(lambda tx: retention.collect(tx, standard(), LAST, Keep(days=-1), ada))
+    await store.close()
+    size = here.database.stat().st_size
+    gc._compact(here.database, most_bytes=1)
+    assert here.database.stat().st_size == size
+    gc._compact(here.database, seconds=-1)
+    gc._compact(here.database)
+    assert here.database.stat().st_size < size / 5
+    assert (await verify(here.database)).ok
 
 
 async def test_a_run_tidies_nothing(descartes: Descartes, here: Workspace) -> None:

@@ -8,6 +8,9 @@ in it; loading can. Needs the extra `postgres` (psycopg 3).
 from __future__ import annotations
 
 import asyncio
+import math
+import os
+import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC
@@ -33,13 +36,21 @@ CREATE TABLE IF NOT EXISTS descartes_checkpoint (
 """
 _LOCK = 0x64657363
 """Of all our advisory locks in a database; what each is for is hashed into the second number."""
+SECONDS = 10.0
+"""How long a connection, and then each statement, may take."""
+LATER = 1.5
+"""So much longer than a statement may a whole transaction take, before its server counts as gone."""
 
 
 class PostgresCheckpointer(Checkpointer):
-    """The database that DSN names, a URL or what libpq takes. `postgresql://user@host/database`"""
+    """The database that DSN names, a URL or what libpq takes. `postgresql://user@host/database`
 
-    def __init__(self, dsn: str) -> None:
+    A connection or a statement that takes longer than SECONDS is `StoreUnavailable`.
+    """
+
+    def __init__(self, dsn: str, seconds: float = SECONDS) -> None:
         self._dsn = dsn
+        self._seconds = seconds
         self._connection: AsyncConnection[Any] | None = None
         self._lock = asyncio.Lock()
 
@@ -115,7 +126,7 @@ class PostgresCheckpointer(Checkpointer):
         async with self._lock:
             try:
                 connection = await self._connected()
-                async with connection.transaction():
+                async with self._in_time(connection), connection.transaction():
 
                     async def execute(sql: Any, parameters: Any = None) -> Sequence[tuple[Any, ...]]:
                         cursor = await connection.execute(sql, parameters)
@@ -132,7 +143,35 @@ class PostgresCheckpointer(Checkpointer):
 
     async def _connected(self) -> AsyncConnection[Any]:
         import psycopg
+        from psycopg.conninfo import conninfo_to_dict
 
         if self._connection is None or self._connection.closed:
-            self._connection = await psycopg.AsyncConnection.connect(self._dsn, autocommit=True)
+            limit = {"connect_timeout": max(2, math.ceil(self._seconds))}
+            told = limit | conninfo_to_dict(self._dsn)
+            connection = await psycopg.AsyncConnection.connect(
+                self._dsn, autocommit=True, connect_timeout=told["connect_timeout"]
+            )
+            async with self._in_time(connection):
+                # The server ends a statement itself; that it may have stopped is what `_in_time` is for.
+                await connection.execute(
+                    "SELECT set_config('statement_timeout', %s, false)", (str(round(self._seconds * 1000)),)
+                )
+            self._connection = connection
         return self._connection
+
+    @asynccontextmanager
+    async def _in_time(self, connection: AsyncConnection[Any]) -> AsyncIterator[None]:
+        """Cut CONNECTION off when the body takes too long: what waits for its server then fails at once.
+
+        Cancelling would not do: the library asks the server to stop, and waits for its word.
+        """
+        late = asyncio.get_running_loop().call_later(self._seconds * LATER, _cut_off, connection)
+        try:
+            yield
+        finally:
+            late.cancel()
+
+
+def _cut_off(connection: AsyncConnection[Any]) -> None:
+    with socket.socket(fileno=os.dup(connection.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)

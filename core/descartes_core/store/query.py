@@ -30,6 +30,7 @@ class EventQuery(Shape, frozen=True):
     `path` is as in leases (relative to the workspace); `since` and `until` are ISO times or event ids, both
     inclusive; `before` is a cursor, the `next` of the page before (or an event id): the page goes on behind
     it in the given order, and leaves out `offset` events first (for what is far away a cursor is quicker).
+    `among` are the ids of the events that are looked at, all when it is None.
     """
 
     run: str | None = None
@@ -44,6 +45,7 @@ class EventQuery(Shape, frozen=True):
     offset: int = 0
     before: int | str | None = None
     order: Literal["asc", "desc"] = "desc"
+    among: list[str] | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.limit <= LIMIT:
@@ -83,12 +85,14 @@ class Statement:
     parameters: tuple[Any, ...]
 
 
-Driver = Literal["log", "path", "tag", "kinds"]
+Driver = Literal["log", "among", "path", "tag", "kinds"]
 Kinds = Sequence[tuple[str, str]]
 
 
 def drivers(query: EventQuery) -> list[Driver]:
     """Return the indexes that could find what QUERY asks for."""
+    if query.among is not None:
+        return ["among"]
     found: list[Driver] = []
     if query.path is not None:
         found.append("path")
@@ -143,6 +147,13 @@ def page(query: EventQuery, driver: Driver, pairs: Kinds, span: Span, count: int
             f" ORDER BY d.seq {query.order.upper()} LIMIT ?"
         )
         return Statement(sql, (value, span.low, span.high, *parameters, count))
+    if driver == "among":
+        sql = (
+            f"SELECT {_COLUMNS} FROM (SELECT DISTINCT value AS id FROM json_each(?)) a"
+            f" CROSS JOIN event e ON e.id = a.id WHERE e.seq BETWEEN ? AND ?{condition} {order}"
+        )
+        among = rows.json_text(query.among).decode()
+        return Statement(sql, (among, span.low, span.high, *parameters, count))
     sql = f"SELECT {_COLUMNS} FROM event e NOT INDEXED WHERE e.seq BETWEEN ? AND ?{condition} {order}"
     return Statement(sql, (span.low, span.high, *parameters, count))
 

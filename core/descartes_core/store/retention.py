@@ -7,6 +7,7 @@ may need it.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,8 @@ DROPPABLE = (
 )
 """Beginnings of the names of events whose data may go."""
 BATCH = 500
+COLLECTED = "log.collected"
+GONE = "SELECT seq FROM event WHERE data IS NULL ORDER BY seq"
 
 
 class LogCollected(Data, frozen=True, kw_only=True):
@@ -40,9 +43,11 @@ class LogCollected(Data, frozen=True, kw_only=True):
     bytes: int
     before: str | None
     """The newest time of those events."""
+    gone: str | None = None
+    """The SHA-256 of the numbers, a line each, of all events whose data is gone now, these included."""
 
 
-register("system", {"log.collected": LogCollected})
+register("system", {COLLECTED: LogCollected})
 
 
 @dataclass(frozen=True)
@@ -135,9 +140,27 @@ def collect(
         tx.execute(f"UPDATE event SET data = NULL, meta = NULL WHERE seq IN ({marks})", numbers)
         # Files are found by the data; a rebuild would not find these either.
         tx.execute(f"DELETE FROM event_path WHERE seq IN ({marks})", numbers)
-    data = {"events": gone.events, "bytes": gone.bytes, "before": gone.newest}
-    tx.append(NewEvent(category="system", name="log.collected", stream="log", actor=by, data=data))
+    data = {
+        "events": gone.events,
+        "bytes": gone.bytes,
+        "before": gone.newest,
+        "gone": digest_of(row[0] for row in tx.execute(GONE)),
+    }
+    tx.append(NewEvent(category="system", name=COLLECTED, stream="log", actor=by, data=data))
     return gone
+
+
+def may_go(name: str) -> bool:
+    """Return whether the data of events called NAME may ever go."""
+    return name.startswith(DROPPABLE)
+
+
+def digest_of(numbers: Iterable[int]) -> str:
+    """Return the SHA-256 of NUMBERS, in decimal and each in a line, in hexadecimal."""
+    digest = hashlib.sha256()
+    for number in numbers:
+        digest.update(b"%d\n" % number)
+    return digest.hexdigest()
 
 
 def _begins(column: str, prefix: str) -> str:

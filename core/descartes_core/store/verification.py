@@ -11,6 +11,7 @@ from typing import Any
 
 from descartes_core.model import Shape
 from descartes_core.store import rows
+from descartes_core.store.collected import wrongly_gone
 
 PAGE = 2000
 
@@ -43,8 +44,11 @@ def verify_file(path: Path) -> Verification:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
             # A damaged text may not be UTF-8 any more; it must be read all the same.
             connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
+            gone = wrongly_gone(connection)
             previous = rows.FIRST_HASH
             for row in _all(connection):
+                if gone is not None and gone.seq <= good + 1:
+                    raise _Wrong(gone.reason)
                 previous = _checked(row, good + 1, previous)
                 good += 1
             _check_end(connection, good, previous)
@@ -72,9 +76,11 @@ def _checked(row: tuple[Any, ...], seq: int, previous: str) -> str:
     values: dict[str, Any] = dict(zip(rows.COLUMNS, row, strict=True))
     if any(isinstance(value, bytes) for value in row):
         raise _Wrong("a text in it was changed to bytes")
+    if values["meta"] is None and values["data"] is not None:
+        raise _Wrong("its meta is gone")
     for column in ("data", "meta"):
         text, stated = values[column], values.pop(f"{column}_sha256")
-        # None: the bytes were collected as garbage; their digest stays in the chain.
+        # None: the bytes were collected as garbage (`collected`); their digest stays in the chain.
         if text is not None and rows.digest(str(text).encode("utf-8", "surrogateescape")) != stated:
             raise _Wrong(f"its {column} was changed")
         values[column] = stated

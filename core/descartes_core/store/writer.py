@@ -65,6 +65,8 @@ class Writer:
         self._loop = loop
         self._waiting: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._closing = False
+        self._broken = False
+        """Whether a transaction could neither be finished nor taken back; set by the writer's thread."""
         self._ended: asyncio.Future[None] = loop.create_future()
         self.listeners: list[Listener] = []
         # A daemon: a program that forgot to close the log must still be able to exit.
@@ -73,7 +75,7 @@ class Writer:
     def submit(self, body: Body) -> asyncio.Future[Any]:
         """Return the future of what BODY returns, done once its transaction is on disk."""
         if self._closing:
-            raise StoreUnavailable(f"The log {str(self._path)!r} was closed; open it again")
+            raise self._closed()
         job = Job(body, self._loop.create_future())
         self._waiting.put(job)
         return job.future
@@ -87,7 +89,7 @@ class Writer:
 
     def _run(self) -> None:
         last = False
-        while not last:
+        while not last and not self._broken:
             jobs, last = self._next()
             if jobs:
                 events = self._commit(jobs)
@@ -124,12 +126,20 @@ class Writer:
             self._connection.execute("COMMIT")
             return tx.events
         except Exception as error:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+            self._take_back()
             problem = storage_problem(error, self._path)
             for job in jobs:
                 job.error = problem
             return []
+
+    def _take_back(self) -> None:
+        """Undo the open transaction; where SQLite cannot even do that, write nothing any more."""
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            log.exception("the log %s could not be brought back to its last transaction", self._path)
+            self._broken = True
 
     def _run_body(self, tx: Transaction, job: Job) -> None:
         mark = tx.begin_body()
@@ -144,6 +154,14 @@ class Writer:
             self._connection.execute("ROLLBACK TO body")
             tx.undo_body(mark)
         self._connection.execute("RELEASE body")
+
+    def _closed(self) -> StoreUnavailable:
+        if self._broken:
+            return StoreUnavailable(
+                f"The log {str(self._path)!r} was closed because a change could not be taken back;"
+                " check the disk and open it again"
+            )
+        return StoreUnavailable(f"The log {str(self._path)!r} was closed; open it again")
 
     def _post(self, callback: Callable[..., object], *arguments: Any) -> None:
         try:
@@ -171,5 +189,11 @@ class Writer:
             log.exception("a listener of the log failed")
 
     def _finish(self) -> None:
+        # On the loop, as `submit` is: nothing can begin to wait behind this.
+        self._closing = True
+        while not self._waiting.empty():
+            job = self._waiting.get_nowait()
+            if job is not None and not job.future.done():
+                job.future.set_exception(self._closed())
         if not self._ended.done():
             self._ended.set_result(None)

@@ -120,11 +120,14 @@ def of(
 
 
 async def _follow(call: Any, params: dict[str, Any], *, as_json: bool) -> None:
-    """Print events as they come, those of the first page included; needs no hub and outlives every one."""
-    first = await call("history.list", params)
-    events = first["events"][::-1]
-    ordered = {key: value for key, value in params.items() if key not in ("limit", "since")}
-    last = 0
+    """Print events as they come, those of the first page included; needs no hub and outlives every one.
+
+    The first page has the newest ones, or with `since` and no limit all from there on.
+    """
+    ordered = {key: value for key, value in params.items() if key != "limit"}
+    events, last = [], 0
+    if "since" not in params or "limit" in params:
+        events = (await call("history.list", params))["events"][::-1]
     while True:
         for event in events:
             _print(event, as_json=as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,11 @@ from descartes_server.lsp import ext
 from descartes_server.state import ServerState
 from descartes_server.state.workshop import Workshop
 
+log = logging.getLogger(__name__)
+
+MOST_WAITING = 10_000
+"""Notifications that wait for an editor that does not read; more are left out, and asked for later."""
+
 
 def register(state: ServerState) -> None:
     news = _News(state)
@@ -22,19 +28,21 @@ def register(state: ServerState) -> None:
 
 
 class _News:
-    """Passes on, in order, what comes from the hub."""
+    """Passes on, in order and as fast as the editor reads, what comes from the hub."""
 
     def __init__(self, state: ServerState) -> None:
         self._state = state
         self._calls = Calls(state)
         self._questions = Questions(state, self._calls)
-        self._queue: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
+        self._queue: asyncio.Queue[tuple[str, dict[str, Any], asyncio.Event]] = asyncio.Queue(MOST_WAITING)
+        self._dropped = 0
 
     def follow(self) -> None:
         """Begin: the way to the hub is open."""
         attachment = self._state.attachment
         assert attachment is not None
-        attachment.followers.append(lambda method, params: self._queue.put_nowait((method, params)))
+        attachment.followers.append(self._take)
+        attachment.deliver = self._deliver
         attachment.answer = self._questions.input_wanted
         self._state.spawn(self._pass_on())
 
@@ -44,15 +52,36 @@ class _News:
             self._questions.ask_about_stops(now)
             self._questions.ask_about_runs(now)
 
+    def _take(self, method: str, params: dict[str, Any]) -> None:
+        try:
+            self._queue.put_nowait((method, params, asyncio.Event()))
+        except asyncio.QueueFull:
+            self._dropped += 1
+
+    async def _deliver(self, event: dict[str, Any]) -> None:
+        passed_on = asyncio.Event()
+        await self._queue.put((ext.EVENT, event, passed_on))
+        await passed_on.wait()
+
     async def _pass_on(self) -> None:
         while True:
-            method, params = await self._queue.get()
+            method, params, passed_on = await self._queue.get()
             if self._state.client.abilities.takes_notifications:
                 if method in ext.NOTIFICATIONS:
                     converted = await self._calls.as_editor_counts(self._state.snapshot(), params)
                     self._state.client.tell(method, converted)
             else:
                 self._tell_plainly(method, params)
+            await self._state.client.room()
+            passed_on.set()
+            if self._dropped and self._queue.empty():
+                self._make_up_for_dropped()
+
+    def _make_up_for_dropped(self) -> None:
+        log.warning("the editor did not read; %d notifications were left out", self._dropped)
+        self._dropped = 0
+        if self._state.attachment is not None:
+            self._state.attachment.learn_again()
 
     def _tell_plainly(self, method: str, params: Mapping[str, Any]) -> None:
         client = self._state.client

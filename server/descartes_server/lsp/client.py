@@ -64,6 +64,10 @@ class Client:
         """Send the notification METHOD."""
         self._protocol.tell(method, params)
 
+    async def room(self) -> None:
+        """Return when the editor has read nearly everything that was sent: for those who may send a lot."""
+        await self._protocol.room()
+
     async def ask(self, method: str, params: Any = None) -> Any:
         """Return the editor's answer to METHOD, or None when it refuses."""
         try:

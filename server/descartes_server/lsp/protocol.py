@@ -217,6 +217,12 @@ class Protocol(LanguageServerProtocol):
         if self.writer is not None:
             self.writer.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
 
+    async def room(self) -> None:
+        """Return when the client has read nearly everything that was sent."""
+        writer: Any = self.writer
+        if writer is not None:
+            await writer.room()
+
     def tell(self, method: str, params: Any) -> None:
         """Send the notification METHOD; PARAMS may be of lsprotocol's types or plain JSON values."""
         self._send({"jsonrpc": "2.0", "method": method, "params": codec.plain(params)})

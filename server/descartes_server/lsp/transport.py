@@ -56,6 +56,7 @@ class Link(asyncio.Protocol):
             self._receiver.receive(body)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._room.set()
         self._receiver.hang_up()
 
     def pause_writing(self) -> None:
@@ -68,6 +69,10 @@ class Link(asyncio.Protocol):
         """Send DATA; what the client does not read at once waits in memory, never in the loop."""
         if self._out is not None and not self._out.is_closing():
             self._out.write(data)
+
+    async def room(self) -> None:
+        """Return when the client has read nearly everything, or is gone."""
+        await self._room.wait()
 
     async def drain(self, seconds: float = 1.0) -> None:
         """Wait until the client has read nearly everything, at most SECONDS."""

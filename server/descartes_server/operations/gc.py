@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from contextlib import closing
+import time
+from contextlib import closing, suppress
 from pathlib import Path
 
 from descartes_core.model import Shape
 from descartes_core.projections import standard
 from descartes_core.runs.queries import RunView
 from descartes_core.store import Reader, retention
+from descartes_core.store.problems import BUSY_SECONDS
 from descartes_core.store.query import LAST
 from descartes_core.store.retention import Candidate, Collectable, Keep
 from descartes_core.store.times import iso
@@ -24,6 +26,11 @@ from descartes_server.operations.registry import NoParams, operation
 
 MIB = 1024 * 1024
 EVERY = 1_000_000
+COMPACTED_BYTES = 256 * MIB
+"""What is used of a log that is still copied: seconds on a slow disk, and far below `BUSY_SECONDS`."""
+COMPACTING_S = BUSY_SECONDS / 6
+STEPS = 10_000
+"""Instructions of SQLite between two looks at the clock."""
 _ASKED = (
     "SELECT seq, json_extract(data, '$.asked') AS asked FROM event"
     " WHERE name IN ('lisp.evaluated', 'lisp.compiled', 'lisp.loaded', 'lisp.tested') AND data IS NOT NULL"
@@ -130,11 +137,27 @@ def _garbage(
     )
 
 
-def _compact(database: Path) -> None:
-    """Give the disk back what the log does not need any more, unless somebody is writing just now."""
+def _compact(database: Path, *, most_bytes: int = COMPACTED_BYTES, seconds: float = COMPACTING_S) -> None:
+    """Give the disk back what the log does not need any more, unless that could keep others waiting.
+
+    While this writes, nobody else can, and after `BUSY_SECONDS` they would give up: so a log of more than
+    MOST_BYTES is left as it is, and copying that takes more than SECONDS is given up. What is free then is
+    used again by what is written next.
+    """
     with closing(sqlite3.connect(database, timeout=5, isolation_level=None)) as connection:
-        try:
+        if _used(connection) > most_bytes:
+            return
+        deadline = time.monotonic() + seconds
+        connection.set_progress_handler(lambda: time.monotonic() > deadline, STEPS)
+        with suppress(sqlite3.OperationalError):
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except sqlite3.OperationalError:
-            return  # the room is used again by what is written next
+
+
+def _used(connection: sqlite3.Connection) -> int:
+    """Return how many bytes of the file are in use: what a copy has to write."""
+    size, count, free = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("page_size", "page_count", "freelist_count")
+    )
+    return int(size * (count - free))

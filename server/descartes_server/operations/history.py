@@ -80,9 +80,13 @@ class Exported(Shape, frozen=True, kw_only=True):
 @operation("history.list", kind="read", of_events=True, for_agents=True, positional=("run",))
 async def list_(context: Context, params: LinesParams) -> Page:
     """List events, newest first, by run, session, file, line, type, tags and time."""
+    query = await _query(context, params)
     if params.line is not None:
-        return await line_history.page(context, params.uri or params.path, params.line, params.document)
-    return await context.services.reader.events(await _query(context, params))
+        file = params.uri or params.path
+        changes = await line_history.events_of(context, file, params.line, params.document)
+        # A command that changed the line did not name the file.
+        query = msgspec.structs.replace(query, path=None, among=changes)
+    return await context.services.reader.events(query)
 
 
 @operation("history.export", kind="read", positional=("run",))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from descartes_core.errors import InvalidParams
-from descartes_core.store import Page, Reader
+from descartes_core.store import Reader
 from descartes_core.timetravel.blame import Blame, Place, blame
 from descartes_server.operations import texts
 from descartes_server.operations.context import Context
@@ -11,8 +11,8 @@ from descartes_server.operations.lisp_shapes import Document
 from descartes_server.operations.workspace import Workspace
 
 
-async def page(context: Context, file: str | None, line: int, document: Document | None) -> Page:
-    """Return the events that changed LINE, from 1, of FILE, the newest first.
+async def events_of(context: Context, file: str | None, line: int, document: Document | None) -> list[str]:
+    """Return the ids of the events that changed LINE, from 1, of FILE, the newest first.
 
     Errors: `InvalidParams` without a file or for a line that it does not have; `NotFound`.
     """
@@ -26,7 +26,7 @@ async def page(context: Context, file: str | None, line: int, document: Document
     reader = context.services.reader
     found = await of_text(reader, context.services.workspace, str(path), text, trusted=False)
     ids = [change.event for change in found.all(line - 1) if change.event is not None]
-    return Page(events=[await reader.event(id_) for id_ in dict.fromkeys(ids)])
+    return list(dict.fromkeys(ids))
 
 
 async def of_text(reader: Reader, workspace: Workspace, path: str, text: str, *, trusted: bool) -> Blame:

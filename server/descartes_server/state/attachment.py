@@ -40,6 +40,7 @@ EDITORS = {"Eglot": "Emacs", "emacs": "Emacs", "Visual Studio Code": "VS Code", 
 """How the editor is called where its client library says something else."""
 Follower = Callable[[str, dict[str, Any]], None]
 Answer = Callable[[str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
+Deliver = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Attachment:
@@ -55,6 +56,8 @@ class Attachment:
         self.followers: list[Follower] = []
         self.answer: Answer | None = None
         """What answers questions of the hub to this editor."""
+        self.deliver: Deliver | None = None
+        """What takes an event of the log to the editor, and returns when that has room for the next one."""
         self._stack = AsyncExitStack()
         self._unsaved: set[str | None] = set()
         self._subscription: asyncio.Task[None] | None = None
@@ -157,8 +160,10 @@ class Attachment:
         return {"seq": seq}
 
     async def _pass_on_events(self, since: int, types: list[str]) -> None:
+        # The hub sends more only when the editor has taken these: one that does not read costs nothing.
         async for event in self.door.client.events(since, types):
-            self._pass_on(ext.EVENT, event)
+            if self.deliver is not None:
+                await self.deliver(event)
 
     async def close(self) -> None:
         """Let go of the hub and the log."""
@@ -218,7 +223,7 @@ class Attachment:
         if method == ext.CONFIG_CHANGED:
             self.load_settings()
         if method == "descartes/lagged":
-            self._state.spawn(self._learn_again())
+            self.learn_again()
             return
         if self._told_meanwhile is not None:
             self._told_meanwhile.append((method, params))
@@ -236,6 +241,10 @@ class Attachment:
             follower(method, params)
 
     def _attached(self) -> None:
+        self.learn_again()
+
+    def learn_again(self) -> None:
+        """Ask for everything that is shown, beside what is under way: some of what was told is lost."""
         self._state.spawn(self._learn_again())
 
     async def _learn_again(self) -> None:
