@@ -46,7 +46,14 @@ PAYLOADS = {
         " it in UTF-8 to the file `pipe`, close that, then answer; `given: false` when nothing was typed."
         " The text is in no message, so that no log has it"
     ),
-    ext.LISP_INPUT: "a request to the client, `{prompt, thread, kind: line | yesOrNo}` → `{text}`",
+    ext.LISP_INPUT: (
+        "a request to the client, `{prompt, thread, kind: line | yesOrNo, evaluation, tag}` → `{text}`;"
+        " `text: null` ends the input. Cancelled by `$/cancelRequest` when the program does not read any more"
+    ),
+    ext.LISP_INPUT_ENDED: (
+        "`{tag, thread, evaluation}`: the program does not read any more what `descartes/lisp/input` asked"
+        " for with this `tag`; an answer is refused with a message"
+    ),
 }
 DOORS = {
     "read": "answered at the door that was asked, from the log",

@@ -14,12 +14,13 @@
 (defvar descartes--asked nil
   "Questions that wait for an answer: lists of prompt, kind and a function.")
 
-(defun descartes-ask (prompt kind answer)
+(defun descartes-ask (prompt kind answer &optional tag)
   "Ask a question of the server with PROMPT; ANSWER gets the text, or nil.
-KIND is \"line\", \"yesOrNo\" or a list of choices.  It is asked at once when
+KIND is \"line\", \"yesOrNo\" or a list of choices; TAG is what a program
+that reads calls it.  It is asked at once when
 the last command was one of ours, else when the person says so: nobody's
 typing may end up as an answer."
-  (setq descartes--asked (append descartes--asked (list (list prompt kind answer))))
+  (setq descartes--asked (append descartes--asked (list (list prompt kind answer tag))))
   (if (and (zerop (minibuffer-depth)) (symbolp last-command)
            (string-prefix-p "descartes-" (symbol-name last-command)))
       (run-at-time 0 nil #'descartes-reply)
@@ -42,7 +43,15 @@ typing may end up as an answer."
   "Ask for the input that PARAMS describe; ANSWER gets the text."
   (let ((prompt (or (plist-get params :prompt) "")))
     (descartes-ask (if (string-blank-p prompt) "Lisp reads: " prompt)
-                   (or (plist-get params :kind) "line") answer)))
+                   (or (plist-get params :kind) "line") answer (plist-get params :tag))))
+
+(defun descartes-input-ended (params)
+  "Forget the question of PARAMS, which nobody reads the answer of.
+One that is being answered stays; the server refuses its answer."
+  (let ((tag (plist-get params :tag)))
+    (setq descartes--asked
+          (cl-remove-if (lambda (asked) (and tag (equal (nth 3 asked) tag))) descartes--asked)))
+  (message "Descartes: the program does not read its input any more"))
 
 (defun descartes-secret-wanted (params answer)
   "Ask for the secret that PARAMS describe and write it to their pipe.

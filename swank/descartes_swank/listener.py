@@ -44,6 +44,9 @@ class Listener:
     def input_wanted(self, request: InputRequest) -> None:
         """A thread waits for an answer."""
 
+    def input_withdrawn(self, request: InputRequest) -> None:
+        """The thread of REQUEST waits no more, and was not answered: it was aborted, or the image is gone."""
+
     def file_loaded(self, file: LoadedFile) -> None:
         """ASDF has loaded FILE; told of the folder that `Marks.follow` names."""
 

@@ -27,6 +27,7 @@ from .marks import LoadedFile, Marks
 from .opening import opened
 from .paths import SAME, Paths
 from .questions import Asking
+from .reading import Reading
 from .service import SwankQuestions
 from .stopped import checked
 from .systems import Systems
@@ -50,7 +51,7 @@ async def connect(
         await lisp.close()
 
 
-class Lisp(Compiling, Systems, Breakpoints):
+class Lisp(Compiling, Systems, Breakpoints, Reading):
     """One image through one evaluating connection; made by `open` or `connect`.
 
     Concurrency: one event loop. Evaluations of one client run one after the other, those of different
@@ -69,9 +70,6 @@ class Lisp(Compiling, Systems, Breakpoints):
         self._queues = Queues()
         self._compiled: dict[str, Compiled] = {}
         self._adopted: dict[str, Evaluation] = {}
-        self._inputs: dict[int, InputRequest] = {}
-        # Tags that Swank itself asked with; its questions are answered otherwise than ours.
-        self._swanks_own: set[int] = set()
         self._unnamed = itertools.count(1)
 
     @classmethod
@@ -217,23 +215,7 @@ class Lisp(Compiling, Systems, Breakpoints):
         self._send(evaluation, self.marks.wrapped(id, form), thread)
         return evaluation
 
-    # Input and adoption
-
-    async def answer_input(self, tag: int, text: str | None) -> None:
-        """Answer the input request TAG with TEXT, a line without its newline; None gives up the question.
-
-        For `yesOrNo` TEXT is what one would type, `yes` or `y`. Errors: `NotFound` when nobody waits for it.
-        """
-        request = self._inputs.pop(tag, None)
-        if request is None:
-            raise NotFound(f"Nobody waits for the input {tag} any more")
-        if tag in self._swanks_own:
-            self._swanks_own.discard(tag)
-            answer = text if request.kind == "line" else (text or "").strip().lower() in ("y", "yes", "t")
-            self.connection.send([Symbol(":emacs-return"), request.thread, tag, answer])
-        else:
-            line = None if text is None else text.rstrip("\n") + "\n"
-            await self._ask("descartes-boot:answer-input", request.thread, tag, line)
+    # Adoption
 
     async def adopt(self) -> list[Evaluation]:
         """Take over what clients that are gone have left in the image: evaluations and stopped threads.
@@ -333,7 +315,7 @@ class Lisp(Compiling, Systems, Breakpoints):
                 if (known := self.evaluations.get(id)) is not None:
                     self._listener.reported(known, value, known.take_recent())
             case [":input-ended", int(tag)]:
-                self._inputs.pop(tag, None)
+                self._input_withdrawn(tag)
             case [":loaded", int(tick), str(path), str(text)]:
                 self._listener.file_loaded(LoadedFile(tick, path, text))
             case [":adopted", adopted]:
@@ -367,14 +349,6 @@ class Lisp(Compiling, Systems, Breakpoints):
             if not evaluation.ended:
                 self._finish(evaluation, "done")
 
-    def _swank_asks(self, request: InputRequest) -> None:
-        self._swanks_own.add(request.tag)
-        self._wants_input(request)
-
-    def _wants_input(self, request: InputRequest) -> None:
-        self._inputs[request.tag] = request
-        self._listener.input_wanted(request)
-
     # Stops and the end
 
     def _announce(self, stop: Stop) -> None:
@@ -393,7 +367,7 @@ class Lisp(Compiling, Systems, Breakpoints):
 
     def _on_closed(self) -> None:
         self._lost = True
-        self._inputs.clear()
+        self._withdraw_all()
         self._leave_all()
         for evaluation in list(self.evaluations.values()):
             self._finish(evaluation, "lost")

@@ -193,6 +193,47 @@ async def test_text_that_a_program_reads_comes_from_a_saved_file(workspace: Path
         assert '"hello é"' in (await client.answer(asked))["values"]
         assert not path.exists()
 
+        # An answer to what nothing reads any more is refused.
+        asked = client.send_request(
+            "workspace/executeCommand",
+            {"command": "descartes.lisp.eval", "arguments": [{"code": "(read-line)"}]},
+        )
+        uri = await asyncio.wait_for(shown.get(), 60)
+        path = Path(uri.removeprefix("file://"))
+        client.open(path, path.read_text() + "late\n")
+        await client.execute("lisp.interrupt")
+        stopped = await client.answer(asked)
+        await client.execute("debugger.toplevel", stopped["debugger"])
+        await client.notification("window/showMessage", lambda p: path.name in p["message"])
+        assert not path.exists()
+        client.notify("textDocument/didSave", {"textDocument": {"uri": uri}})
+        await client.notification("window/showMessage", lambda p: "came too late" in p["message"])
+
+
+async def test_an_editor_is_told_that_a_program_does_not_read_any_more(workspace: Path) -> None:
+    capabilities = {"experimental": {"descartes": {"notifications": True}}}
+    async with lsp(workspace, initializationOptions=TRUSTED, capabilities=capabilities) as client:
+        late = asyncio.Event()
+
+        async def answer(params: Any) -> Any:
+            await late.wait()
+            return {"text": "late"}
+
+        client.replies["descartes/lisp/input"] = answer
+        asked = client.send_request(
+            "workspace/executeCommand",
+            {"command": "descartes.lisp.eval", "arguments": [{"code": "(read-line)"}]},
+        )
+        request = await client.message(lambda m: m.get("method") == "descartes/lisp/input", "the question")
+        await client.execute("lisp.interrupt")
+        stopped = await client.answer(asked)
+        await client.execute("debugger.toplevel", stopped["debugger"])
+        await client.notification("$/cancelRequest", lambda p: p["id"] == request["id"])
+        told = await client.notification("descartes/lisp/inputEnded")
+        assert told["tag"] == request["params"]["tag"] and told["evaluation"] == stopped["id"]
+        late.set()
+        await client.notification("window/showMessage", lambda p: "came too late" in p["message"])
+
 
 @pytest.mark.ledger("D-75")
 async def test_the_lens_of_a_stop_shows_the_debugger_in_a_plain_client(workspace: Path) -> None:

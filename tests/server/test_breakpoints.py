@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from descartes_core import errors
+from descartes_server.operations import breakpoints as breakpoints_module
 from descartes_server.operations.image import Image
 from support.desk import Desk, desk
 
@@ -120,6 +121,79 @@ async def test_a_redefinition_keeps_the_breakpoint_and_a_condition_sees_the_argu
     assert [each["id"] for each in await breakpoints(desk)] == [again["id"]]
     assert again["id"] != found["id"]
     assert (await evaluated(desk, "(area 4)"))["state"] == "done"
+
+
+async def test_a_condition_sees_the_defaults_of_parameters_that_are_not_given(desk: Desk) -> None:
+    await evaluated(
+        desk,
+        "(progn (defvar *made* 0) (defun made () (incf *made*))"
+        " (defun area (a &optional (b (* a 10) b-p) &key (unit (made)) ((:scale s) 1 s-p) (none))"
+        "   (list a b b-p unit s s-p none)))",
+    )
+
+    async def stops(condition: str, call: str) -> bool:
+        found = await desk.call("debugger.breakpoints.set", symbol="area", condition=condition)
+        assert found["verified"], found
+        state = (await evaluated(desk, call))["state"]
+        if state == "stopped":
+            await desk.call("debugger.toplevel", **key(await the_stop(desk)))
+        return bool(state == "stopped")
+
+    assert await stops("(and (= b 20) (not b-p) (= s 1) (not s-p) (null none))", "(area 2)")
+    assert await stops("(and (= b 5) b-p (= s 3) s-p)", "(area 2 5 :scale 3)")
+    assert not await stops("(or b-p (/= b 20))", "(area 2)")
+    await evaluated(desk, "(setf *made* 0)")
+    assert await stops("(= unit 1)", "(area 2)")  # asked for, so that it is evaluated before the call
+    await evaluated(desk, "(setf *made* 0)")
+    await desk.call("debugger.breakpoints.set", symbol="area")
+    stop = await stop_of(desk, "(area 2)")
+    names = {
+        each["name"]: each["value"] for each in (await desk.call("debugger.frame", **key(stop)))["locals"]
+    }
+    assert (names["B"], names["UNIT"]) == ("20", "#<default (MADE)>")
+    assert await finished(desk, stop) == ["(2 20 NIL 1 1 NIL NIL)"]
+
+    # What a default finds only around its definition does not keep the breakpoint from being set.
+    await evaluated(desk, "(flet ((own () 7)) (defun area (&optional (a (own)) (b 1)) (list a b)))")
+    assert await stops("t", "(area)")
+
+
+HANGS = """(in-package :cl-user)
+(defvar *hang* nil)
+(defvar *go* nil)
+(defmacro slowly (form)
+  (when descartes-boot::*spots*
+    (loop while *hang* do (setq *go* t) (sleep 1/100)))
+  form)
+(defun slow (x)
+  (list (slowly (* x 2))))
+"""
+
+
+async def test_a_macro_that_does_not_end_is_given_up(desk: Desk, workspace: Path) -> None:
+    uri = await loaded(desk, workspace, HANGS)
+    await evaluated(desk, "(setf *hang* t descartes-boot::*compiling-seconds* 1/2)")
+    found = await desk.call("debugger.breakpoints.set", uri=uri, position=at(HANGS, "(* x 2)"))
+    assert not found["verified"] and "took longer than" in found["message"]
+    assert (await evaluated(desk, "(slow 2)"))["values"] == ["(4)"]
+
+
+async def test_nobody_else_waits_for_a_macro_that_does_not_end(
+    desk: Desk, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breakpoints_module, "MENDING_S", 300.0)
+    monkeypatch.setattr(breakpoints_module, "ANSWERING_S", 300.0)
+    uri = await loaded(desk, workspace, HANGS)
+    await desk.call("debugger.breakpoints.set", uri=uri, position=at(HANGS, "(* x 2)"))
+    await evaluated(desk, "(setf *hang* t descartes-boot::*compiling-seconds* 300)")
+    other = asyncio.create_task(desk.call("lisp.eval", code="(loop until *go* do (sleep 1/100))", repl="b"))
+    form = asyncio.create_task(desk.call("lisp.compileForm", uri=uri, position=at(HANGS, "(list (slowly")))
+    assert (await other)["state"] == "done"
+    assert not form.done()
+    await desk.call("lisp.eval", code="(setq *hang* nil)", repl="b")
+    assert (await form)["success"]
+    (listed,) = await breakpoints(desk)
+    assert listed["verified"]
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,28 @@ async def test_input_is_asked_of_the_client_that_evaluates(desk: Desk) -> None:
     assert desk.inputs[0]["client"] == "editor" and desk.inputs[0]["kind"] == "line"
 
 
+async def test_a_question_is_taken_back_when_nothing_reads_any_more(desk: Desk) -> None:
+    desk.answers = asyncio.Event().wait  # type: ignore[assignment]
+    image = desk.context.services.image
+    code = '(progn (format *query-io* "Name: ") (read-line))'
+    reading = asyncio.create_task(desk.call("lisp.eval", code=code))
+    await until(lambda: desk.inputs, "it reads")
+    await desk.call("lisp.interrupt")
+    stopped = await reading
+    assert desk.withdrawn == []
+    ended = await desk.call("debugger.toplevel", **stopped["debugger"])
+    assert ended["evaluation"]["state"] == "aborted"
+    await until(lambda: desk.withdrawn, "it is taken back")
+    assert desk.withdrawn[0]["evaluation"] == stopped["id"]
+    await until(lambda: not image.busy(), "nothing keeps the hub")
+
+    reading = asyncio.create_task(desk.call("lisp.eval", code=code))
+    await until(lambda: len(desk.inputs) == 2, "it reads")
+    await desk.call("lisp.stop")
+    await until(lambda: len(desk.withdrawn) == 2, "an image that is gone reads nothing")
+    assert (await reading)["state"] == "lost"
+
+
 async def test_long_output_is_shortened_and_kept_whole(desk: Desk) -> None:
     result = await desk.call("lisp.eval", code='(dotimes (i 20000) (format t "line ~a~%" i))', onStop="wait")
     assert len(result["output"].encode()) <= 64 * 1024 + 40 and "more)" in result["output"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,9 @@ class Desk:
         self.context = context
         self.published = published
         self.inputs: list[Mapping[str, Any]] = []
+        self.withdrawn: list[Mapping[str, Any]] = []
+        self.answers: Callable[[], Awaitable[str]] | None = None
+        """What the client answers to a program that reads; None: at once."""
 
     async def call(self, operation: str, /, **params: Any) -> dict[str, Any]:
         return await dispatch.perform(self.context, operation, params, in_hub=True)
@@ -60,7 +64,11 @@ async def desk(workspace: Path, isolated_environment: Path) -> AsyncIterator[Des
 
     async def answer(client: str, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
         made.inputs.append({"client": client, "method": method, **params})
-        return {"text": "forty-two"}
+        try:
+            return {"text": "forty-two" if made.answers is None else await made.answers()}
+        except asyncio.CancelledError:
+            made.withdrawn.append(params)
+            raise
 
     services.image = Image(
         store,

@@ -49,6 +49,9 @@ class Recorder(Listener):
     def input_wanted(self, request: InputRequest) -> None:
         self._hear("input", request)
 
+    def input_withdrawn(self, request: InputRequest) -> None:
+        self._hear("withdrawn", request)
+
     def lost(self, reason: str) -> None:
         self._hear("lost", reason)
 

@@ -216,6 +216,20 @@ async def test_a_question_with_two_answers_and_one_given_up(here: Session) -> No
     request = await here.recorder.until("input", lambda heard: heard.evaluation == evaluation.id)
     await here.lisp.answer_input(request.tag, None)
     assert (await here.settled(evaluation)).state == "aborted"
+    assert here.recorder.all("withdrawn") == []  # what was answered is not withdrawn
+
+
+async def test_a_question_is_withdrawn_when_its_evaluation_is_aborted(here: Session) -> None:
+    evaluation = await here.start('(progn (format *query-io* "Name: ") (read-line))')
+    request = await here.recorder.until("input")
+    await here.lisp.interrupt(evaluation=evaluation.id)
+    await here.next(evaluation)
+    assert here.recorder.all("withdrawn") == []  # it reads on when it is continued
+    await here.lisp.toplevel(*evaluation.stop or (0, 0))
+    assert (await here.settled(evaluation)).state == "aborted"
+    assert await here.recorder.until("withdrawn") == request
+    with pytest.raises(NotFound):
+        await here.lisp.answer_input(request.tag, "late")
 
 
 async def test_what_swank_asks_itself_is_answered_too(here: Session) -> None:

@@ -5,9 +5,13 @@ import { argumentsIn } from './printed';
 
 const needed = (text: string): string | undefined => (text.trim() === '' ? 'a Lisp expression is expected' : undefined);
 
-/** Return the line the person types, or undefined when the question is dismissed. */
-export function askLine(title: string, options: vscode.InputBoxOptions = {}): Thenable<string | undefined> {
-  return vscode.window.showInputBox({ title, ignoreFocusOut: true, ...options });
+/** Return the line the person types, or undefined when the question is dismissed or WITHDRAWN. */
+export function askLine(
+  title: string,
+  options: vscode.InputBoxOptions = {},
+  withdrawn?: vscode.CancellationToken,
+): Thenable<string | undefined> {
+  return vscode.window.showInputBox({ title, ignoreFocusOut: true, ...options }, withdrawn);
 }
 
 /** Return the Lisp expression the person types, or undefined when the question is dismissed. */
@@ -86,11 +90,14 @@ function asForm(text: string): string {
 }
 
 /** Return the person's answer to a program that reads; a dismissed question reads as an empty line or no. */
-export async function answerInput({ prompt, kind }: InputRequest): Promise<{ text: string }> {
+export async function answerInput(
+  { prompt, kind }: InputRequest,
+  withdrawn: vscode.CancellationToken,
+): Promise<{ text: string }> {
   const title = prompt.trim() || 'Lisp reads a line';
   if (kind === 'yesOrNo') {
-    const picked = await vscode.window.showQuickPick(['yes', 'no'], { title, ignoreFocusOut: true });
-    return { text: picked ?? 'no' };
+    const picked = await vscode.window.showQuickPick(['yes', 'no'], { title, ignoreFocusOut: true }, withdrawn);
+    return { text: picked ?? (withdrawn.isCancellationRequested ? '' : 'no') };
   }
-  return { text: (await askLine(title)) ?? '' };
+  return { text: (await askLine(title, {}, withdrawn)) ?? '' };
 }

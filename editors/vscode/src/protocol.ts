@@ -279,6 +279,7 @@ export const lispStatus = new NotificationType<LispStatus>('descartes/lisp/statu
 export const lispOutput = new NotificationType<Printed>('descartes/lisp/output');
 export const lispEvaluated = new NotificationType<Evaluation>('descartes/lisp/evaluated');
 export const lispTested = new NotificationType<TestRun>('descartes/lisp/tested');
+export const lispInputEnded = new NotificationType<{ tag: number }>('descartes/lisp/inputEnded');
 export const debuggerChanged = new NotificationType<{ debuggers: Debugger[] }>('descartes/debugger/changed');
 export const leaseChanged = new NotificationType<{ lease: Lease; change: string }>('descartes/lease/changed');
 export const runChanged = new NotificationType<Run>('descartes/run/changed');

@@ -18,6 +18,8 @@ import { TestExplorer } from './testExplorer';
 import { Threads } from './threads';
 import { TraceView } from './traceView';
 
+const TOLD_MS = 5_000;
+
 export class Views implements vscode.Disposable {
   readonly printed = vscode.window.createOutputChannel('Lisp', 'commonlisp');
   readonly outcomes = new Outcomes(this.printed);
@@ -55,12 +57,15 @@ export class Views implements vscode.Disposable {
     client.onNotification(protocol.lispOutput, (printed) => this.wasPrinted(printed));
     client.onNotification(protocol.lispEvaluated, (evaluation) => this.ended(evaluation));
     client.onNotification(protocol.lispTested, (told) => this.tests.tested(told));
+    client.onNotification(protocol.lispInputEnded, () => {
+      vscode.window.setStatusBarMessage('The program does not read its input any more', TOLD_MS);
+    });
     client.onNotification(protocol.debuggerChanged, ({ debuggers }) => this.stopsChanged(debuggers));
     client.onNotification(protocol.leaseChanged, () => void this.leases.refresh());
     client.onNotification(protocol.runChanged, (run) => this.runs.changed(run));
     client.onNotification(protocol.runOutput, ({ text }) => this.said.append(text));
     client.onNotification(protocol.interventionChanged, ({ interventions }) => this.questions.update(interventions));
-    client.onRequest(protocol.lispInput, (request) => this.repls.answer(request));
+    client.onRequest(protocol.lispInput, (request, withdrawn) => this.repls.answer(request, withdrawn));
     client.onRequest(protocol.secretInput, askForSecret);
   }
 

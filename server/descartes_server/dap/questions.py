@@ -24,7 +24,7 @@ class Questions:
     @property
     def waiting(self) -> bool:
         """Whether what is typed next is input."""
-        return bool(self._waiting)
+        return any(not each.done() for each in self._waiting)
 
     async def ask(self, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return the hub's answer to METHOD, what the person types. Errors: `NotFound` for another method."""
@@ -37,12 +37,15 @@ class Questions:
         self._channel.output(f"{prompt}{kind}\n; type the answer here; {END} ends the input", "important")
         try:
             return {"text": await answer}
+        except asyncio.CancelledError:
+            self._channel.output("; the program does not read any more", "important")
+            raise
         finally:
-            if answer in self._waiting:
-                self._waiting.remove(answer)
+            self._waiting.remove(answer)
 
     def answer(self, text: str) -> str:
         """Give TEXT to what has waited longest; returns what to show."""
         ends = text.strip() == END
-        self._waiting.pop(0).set_result(None if ends else text)
+        first = next(each for each in self._waiting if not each.done())
+        first.set_result(None if ends else text)
         return "; the input has ended" if ends else f"; read {text!r}"

@@ -26,6 +26,8 @@ from descartes_server.state.workshop import Workshop
 
 LEAVE = "Leave it stopped"
 LATER = "Later"
+ENDED = "The program does not read its input any more"
+TOO_LATE = f"{ENDED}: your answer came too late and was not used; evaluate again what reads it"
 _YES, _NO = "Yes", "No"
 _MARK = ";; Your answer goes below this line; saving sends it."
 
@@ -39,6 +41,8 @@ class Questions:
         self._asked: set[tuple[Any, ...]] = set()
         self._numbers = itertools.count(1)
         self._waiting: dict[str, asyncio.Future[str]] = {}
+        self._withdrawn: set[str] = set()
+        """The files in which an answer would come too late."""
         state.on_document(self._document_changed)
 
     def ask_about_stops(self, workshop: Workshop) -> None:
@@ -61,16 +65,32 @@ class Questions:
         """Return the person's text for a program that reads: `{text}`.
 
         Errors: `NotFound` for any other question of the hub.
+        Concurrency: cancelled when the program does not read any more; the person is told.
         """
         if method != ext.LISP_INPUT:
             raise NotFound(f"expected {ext.LISP_INPUT}, got {method}, which this editor does not answer")
         if self._state.client.abilities.takes_notifications:
-            answer = await self._state.client.ask(method, dict(params))
-            return answer if isinstance(answer, dict) else {"text": None}
+            return await self._answer_of_editor(params)
+        prompt = str(params.get("prompt") or "")
         if params.get("kind") == "yesOrNo":
-            chosen = await self._state.client.choose(str(params["prompt"]), [_NO, _YES])
+            chosen = await self._state.client.choose(prompt, [_NO, _YES], too_late=self._too_late)
             return {"text": {_YES: "yes", _NO: "no"}.get(chosen or "")}
-        return {"text": await self._text_from_file(str(params.get("prompt") or ""))}
+        return {"text": await self._text_from_file(prompt)}
+
+    async def _answer_of_editor(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        client = self._state.client
+        try:
+            answer = await client.ask(ext.LISP_INPUT, dict(params), self._too_late)
+        except asyncio.CancelledError:
+            told = {key: params.get(key) for key in ("tag", "thread", "evaluation")}
+            client.tell(ext.LISP_INPUT_ENDED, told)
+            raise
+        return answer if isinstance(answer, dict) else {"text": None}
+
+    def _too_late(self, answer: Any) -> None:
+        """Refuse ANSWER, unless it is none."""
+        if isinstance(answer, dict) and (answer.get("text") or answer.get("title")):
+            self._state.client.show(TOO_LATE, types.MessageType.Warning)
 
     async def _choose_restart(self, stop: Stop) -> None:
         titles: dict[str, Restart] = {}
@@ -107,16 +127,27 @@ class Questions:
         try:
             text: str = await answer
             return text
+        except asyncio.CancelledError:
+            self._withdrawn.add(uris.real(path))
+            self._state.client.show(f"{ENDED}; {path.name} can be closed")
+            raise
         finally:
             self._waiting.pop(uris.real(path), None)
             path.unlink(missing_ok=True)
 
     def _document_changed(self, uri: str, change: Change) -> None:
         document = self._state.documents.get(uri)
-        waiting = self._waiting.get(document.real_path or "") if document and change == "saved" else None
-        if document is not None and waiting is not None and not waiting.done():
+        path = document.real_path if document and change == "saved" else None
+        if document is None or path is None:
+            return
+        waiting = self._waiting.get(path)
+        if waiting is not None and not waiting.done():
             _, _, text = document.text.partition(f"{_MARK}\n")
             waiting.set_result(text.rstrip("\n"))
+        elif path in self._withdrawn:
+            self._withdrawn.discard(path)
+            Path(path).unlink(missing_ok=True)
+            self._state.client.show(TOO_LATE, types.MessageType.Warning)
 
 
 def _write(workspace: Any, path: Path, text: str) -> None:

@@ -122,13 +122,19 @@ class Attachment:
             self.wire.send(messages.Notification(method=method, params=params))
 
     async def ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
-        """Return the client's answer. Errors: its own; `HubLost` when it goes without one."""
+        """Return the client's answer. Errors: its own; `HubLost` when it goes without one.
+
+        Concurrency: cancelling the awaiting task takes the question back.
+        """
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         key = uuid.uuid4().hex
         self._asked[key] = answer
         try:
             self.wire.send(messages.HubRequest(request_id=key, method=method, params=params))
             return await answer
+        except asyncio.CancelledError:
+            self.wire.send(messages.Withdraw(request_id=key))
+            raise
         finally:
             del self._asked[key]
 

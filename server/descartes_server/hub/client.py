@@ -68,6 +68,7 @@ class HubClient:
         self._attached_listeners: list[Callable[[], None]] = []
         self._lost_listeners: list[Callable[[str], None]] = []
         self._answer: Answer | None = None
+        self._responding: dict[str, asyncio.Task[None]] = {}
         self._unsaved: list[str] = []
         self._has_unsaved = False
         """Whether any hub was told of unsaved text: the next one is told that there is none any more, too."""
@@ -149,7 +150,10 @@ class HubClient:
         self._lost_listeners.append(listener)
 
     def on_request(self, answer: Answer) -> None:
-        """Let ANSWER(method, params) answer what the hub asks of this client."""
+        """Let ANSWER(method, params) answer what the hub asks of this client.
+
+        It is cancelled when the hub needs no answer any more.
+        """
         self._answer = answer
 
     def set_unsaved(self, paths: Iterable[str]) -> None:
@@ -310,7 +314,10 @@ class HubClient:
                 if self._greeting is not None and not self._greeting.done():
                     self._greeting.set_result(message)
             case messages.HubRequest():
-                self._spawn(self._respond(message))
+                self._begin_response(message)
+            case messages.Withdraw():
+                if (responding := self._responding.get(message.request_id)) is not None:
+                    responding.cancel()
             case messages.Lagged():
                 self._notify("descartes/lagged", {"dropped": message.dropped})
             case messages.Refused():
@@ -330,6 +337,11 @@ class HubClient:
     def _notify(self, method: str, params: dict[str, Any]) -> None:
         for listener in tuple(self._notified):
             listener(method, params)
+
+    def _begin_response(self, request: messages.HubRequest) -> None:
+        key = request.request_id
+        self._responding[key] = self._spawn(self._respond(request))
+        self._responding[key].add_done_callback(lambda _: self._responding.pop(key, None))
 
     async def _respond(self, request: messages.HubRequest) -> None:
         result, error = None, None
@@ -357,6 +369,8 @@ class HubClient:
         was_attached, self.hub, self._wire = self.hub is not None, None, None
         if self._greeting is not None and not self._greeting.done():
             self._greeting.set_exception(errors.HubLost(f"the hub went away at once: {reason}"))
+        for responding in self._responding.values():
+            responding.cancel()  # nobody takes the answer; the next hub asks again what is still read
         for answer in self._pending.values():
             if not answer.done():
                 answer.set_exception(

@@ -144,6 +144,12 @@ class HubRequest(Message, frozen=True, tag="request"):
     params: dict[str, Any]
 
 
+class Withdraw(Message, frozen=True):
+    """The hub needs no answer to its `request` REQUEST_ID any more; one that is sent is ignored."""
+
+    request_id: str
+
+
 class Refused(Message, frozen=True):
     """Why the hub closes this connection."""
 
@@ -151,7 +157,17 @@ class Refused(Message, frozen=True):
 
 
 FromClient = ClientHello | OperationRequest | Cancel | Subscribe | Credit | Documents | Ping | ClientResponse
-FromHub = HubHello | OperationResponse | EventMessage | Notification | Lagged | Pong | HubRequest | Refused
+FromHub = (
+    HubHello
+    | OperationResponse
+    | EventMessage
+    | Notification
+    | Lagged
+    | Pong
+    | HubRequest
+    | Withdraw
+    | Refused
+)
 
 
 def encode(message: Message) -> bytes:

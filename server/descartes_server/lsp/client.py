@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lsprotocol import types
@@ -68,10 +68,16 @@ class Client:
         """Return when the editor has read nearly everything that was sent: for those who may send a lot."""
         await self._protocol.room()
 
-    async def ask(self, method: str, params: Any = None) -> Any:
-        """Return the editor's answer to METHOD, or None when it refuses."""
+    async def ask(
+        self, method: str, params: Any = None, too_late: Callable[[Any], None] | None = None
+    ) -> Any:
+        """Return the editor's answer to METHOD, or None when it refuses.
+
+        Concurrency: cancelling the awaiting task takes the question back; TOO_LATE gets an answer that
+        comes nevertheless.
+        """
         try:
-            return await self._protocol.ask(method, params)
+            return await self._protocol.ask(method, params, too_late)
         except AnswerError as error:
             log.info("%s was refused: %s", method, error)
             return None
@@ -85,13 +91,21 @@ class Client:
         self.tell(types.WINDOW_LOG_MESSAGE, types.LogMessageParams(type=kind, message=message))
 
     async def choose(
-        self, message: str, actions: Sequence[str], kind: types.MessageType = types.MessageType.Info
+        self,
+        message: str,
+        actions: Sequence[str],
+        kind: types.MessageType = types.MessageType.Info,
+        too_late: Callable[[Any], None] | None = None,
     ) -> str | None:
-        """Return which of ACTIONS the person chose for MESSAGE; None when the question was dismissed."""
+        """Return which of ACTIONS the person chose for MESSAGE; None when the question was dismissed.
+
+        TOO_LATE: as for `ask`.
+        """
         items = [types.MessageActionItem(title=title) for title in actions]
         answer = await self.ask(
             types.WINDOW_SHOW_MESSAGE_REQUEST,
             types.ShowMessageRequestParams(type=kind, message=message, actions=items),
+            too_late,
         )
         title = answer.get("title") if isinstance(answer, dict) else None
         return title if title in actions else None

@@ -10,6 +10,7 @@ LISP_OUTPUT = "descartes/lisp/output"
 LISP_EVALUATED = "descartes/lisp/evaluated"
 LISP_TESTED = "descartes/lisp/tested"
 LISP_INPUT = "descartes/lisp/input"
+LISP_INPUT_ENDED = "descartes/lisp/inputEnded"
 SECRET_INPUT = "descartes/secret/input"
 DEBUGGER_CHANGED = "descartes/debugger/changed"
 LEASE_CHANGED = "descartes/lease/changed"
@@ -31,6 +32,7 @@ NOTIFICATIONS = (
     LISP_OUTPUT,
     LISP_EVALUATED,
     LISP_TESTED,
+    LISP_INPUT_ENDED,
     DEBUGGER_CHANGED,
     LEASE_CHANGED,
     RUN_CHANGED,

@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 import logging
 import uuid
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,8 @@ class Protocol(LanguageServerProtocol):
             self.fm.builtin_features.pop(method, None)
         self._structurer = codec.Structurer(lambda: self._converter)
         self._asked: dict[str, asyncio.Future[Any]] = {}
+        self._withdrawn: dict[str, Callable[[Any], None]] = {}
+        """Who is told of the answers to requests that were cancelled."""
         self._initialized = False
         self.ended: asyncio.Future[int] | None = None
         """Gets the exit status when the client says `exit` or goes away; set by who serves."""
@@ -227,10 +230,14 @@ class Protocol(LanguageServerProtocol):
         """Send the notification METHOD; PARAMS may be of lsprotocol's types or plain JSON values."""
         self._send({"jsonrpc": "2.0", "method": method, "params": codec.plain(params)})
 
-    async def ask(self, method: str, params: Any = None) -> Any:
+    async def ask(
+        self, method: str, params: Any = None, too_late: Callable[[Any], None] | None = None
+    ) -> Any:
         """Return the client's answer to METHOD as plain JSON values.
 
         Errors: `AnswerError` when the client refuses; CancelledError when it goes away.
+        Concurrency: cancelling the awaiting task cancels the request at the client; TOO_LATE gets what it
+        answers nevertheless.
         """
         msg_id = f"descartes-{uuid.uuid4().hex[:12]}"
         future = self._asked[msg_id] = asyncio.get_running_loop().create_future()
@@ -238,12 +245,25 @@ class Protocol(LanguageServerProtocol):
         self._send(message if params is None else {**message, "params": codec.plain(params)})
         try:
             return await future
+        except asyncio.CancelledError:
+            if msg_id in self._asked and not self._shutdown:
+                self._withdraw(msg_id, too_late)
+            raise
         finally:
             self._asked.pop(msg_id, None)
 
+    def _withdraw(self, msg_id: str, too_late: Callable[[Any], None] | None) -> None:
+        if too_late is not None:
+            self._withdrawn[msg_id] = too_late
+        self.tell(types.CANCEL_REQUEST, {"id": msg_id})
+
     def _answered(self, message: dict[str, Any]) -> None:
         msg_id = message.get("id")
-        future = self._asked.pop(msg_id, None) if isinstance(msg_id, str) else None
+        if not isinstance(msg_id, str):
+            return
+        if (too_late := self._withdrawn.pop(msg_id, None)) is not None:
+            too_late(message.get("result"))
+        future = self._asked.pop(msg_id, None)
         if future is None or future.done():
             return
         if message.get("error") is not None:

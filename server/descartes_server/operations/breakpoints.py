@@ -10,8 +10,6 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -20,69 +18,24 @@ import descartes_swank as swank
 from descartes_core.errors import DescartesError, NotFound
 from descartes_server.ide import breakpoints as ide
 from descartes_server.ide import drift
-from descartes_server.ide.syntax import Span, TopLevelForm, parse
+from descartes_server.ide.syntax import Span, parse
 from descartes_server.operations import lisp_shapes as shapes
+from descartes_server.operations.breakpoint_places import NO_IMAGE, Breakpoint, definition_of, redefined
 from descartes_server.operations.debuggers import Publish
 from descartes_server.operations.evaluations import Record
 from descartes_server.operations.parsed import parsed
 from descartes_server.operations.stops import Places
-from descartes_server.operations.texts import SourceText, read_file
+from descartes_server.operations.texts import SourceText
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-NO_IMAGE = "no Lisp runs; it is set when one does and the definition is there"
 NOT_LOADED = "it is set when its definition is compiled or loaded"
 CHANGED = "the definition has changed and the form is not in it any more; set the breakpoint again"
 MENDING_S = 10.0
 """How long a compilation's answer waits at most for the breakpoints in what was compiled."""
-
-
-@dataclass
-class Breakpoint:
-    """One breakpoint: at the function SYMBOL, or at the form TARGET, OFFSET in the TEXT of a definition."""
-
-    id: str
-    symbol: str | None = None
-    condition: str | None = None
-    path: str | None = None
-    package: str | None = None
-    name: str = ""
-    """What the definition is called, by which it is found again."""
-    start: int = 0
-    """Where TEXT begins in the file, code points."""
-    text: str = ""
-    offset: int = 0
-    target: str = ""
-    verified: bool = False
-    message: str | None = NO_IMAGE
-    pending: bool = False
-    """Whether the function is not defined yet."""
-    hits: int = 0
-    location: shapes.Location | None = None
-
-    def wire(self) -> shapes.Breakpoint:
-        """Return it as every door shows it."""
-        return shapes.Breakpoint(
-            id=self.id,
-            verified=self.verified,
-            message=self.message,
-            symbol=self.symbol,
-            condition=self.condition,
-            hits=self.hits,
-            uri=self.location.uri if self.location and self.path else None,
-            range=self.location.range if self.location and self.path else None,
-            location=self.location,
-        )
-
-    def note(self) -> str:
-        """Return it as text that the image keeps for a later hub."""
-        return msgspec.json.encode(self).decode()
-
-    @property
-    def definition(self) -> tuple[str | None, str]:
-        """What other breakpoints must have alike to stand in the same definition."""
-        return self.path, self.text
+ANSWERING_S = 20.0
+"""How long the image may take to set a breakpoint; it gives the compiling itself up earlier."""
 
 
 class Breakpoints:
@@ -195,10 +148,17 @@ class Breakpoints:
         if self._known:
             self._tell()
 
+    def concern(self, record: Record) -> bool:
+        """Return whether RECORD, which has ended, may have defined what a breakpoint stands or waits in."""
+        if not self._known or self._running() is None:
+            return False
+        if record.kind != "eval" or any(each.pending for each in self._known.values()):
+            return True
+        path = str(record.source.path) if record.source and record.span else None
+        return any(each.path == path for each in self._known.values() if each.path is not None)
+
     async def after(self, record: Record) -> None:
         """Set anew what RECORD, which has ended, may have redefined or defined for the first time."""
-        if not self._known or self._running() is None:
-            return
         try:
             await asyncio.wait_for(self._mend(record), MENDING_S)
         except (TimeoutError, swank.SwankError, DescartesError):
@@ -211,7 +171,7 @@ class Breakpoints:
                 if breakpoint_.pending:
                     await self._set_at_function(breakpoint_, record.client)
             for path in {each.path for each in self._known.values() if each.path is not None}:
-                source, span = await _redefined(record, path)
+                source, span = await redefined(record, path)
                 if source is not None:
                     await self._again(source, span, record.client)
             changed = self._wire() != before
@@ -225,7 +185,7 @@ class Breakpoints:
         for each in self._known.values():
             if each.path != str(source.path) or not each.text:
                 continue
-            form = _definition(syntax.forms, source.text, each)
+            form = definition_of(syntax.forms, source.text, each)
             if form is None:
                 if span == (0, len(source.text)):
                     each.verified, each.message = False, CHANGED
@@ -294,15 +254,17 @@ class Breakpoints:
         client: str = "",
     ) -> swank.Verdict:
         """Compile the definition that ONE stands in with OTHERS and NEW."""
-        return await lisp.break_at_forms(
-            one.text,
-            file=one.path,
-            position=one.start,
-            package=one.package,
-            places=[swank.FormPlace(each.id, each.offset, each.condition) for each in others],
-            new=new,
-            client=client,
-            units=[unit.description() for unit in drift.units_in(parse(one.text))],
+        return await _in_time(
+            lisp.break_at_forms(
+                one.text,
+                file=one.path,
+                position=one.start,
+                package=one.package,
+                places=[swank.FormPlace(each.id, each.offset, each.condition) for each in others],
+                new=new,
+                client=client,
+                units=[unit.description() for unit in drift.units_in(parse(one.text))],
+            )
         )
 
     async def _set_at_function(self, breakpoint_: Breakpoint, client: str) -> None:
@@ -312,13 +274,14 @@ class Breakpoints:
             breakpoint_.verified, breakpoint_.message = False, NO_IMAGE
             return
         try:
-            verdict = await lisp.break_at_function(
+            setting = lisp.break_at_function(
                 breakpoint_.id,
                 breakpoint_.symbol,
                 note=breakpoint_.note(),
                 condition=breakpoint_.condition,
                 client=client,
             )
+            verdict = await _in_time(setting)
         except swank.SwankError as error:
             breakpoint_.verified, breakpoint_.message = False, str(error)
             return
@@ -361,6 +324,14 @@ class Breakpoints:
         self._publish("descartes/debugger/breakpoints", {"breakpoints": msgspec.to_builtins(self._wire())})
 
 
+async def _in_time(answer: Awaitable[T]) -> T:
+    """Return what the image answers. Errors: `swank.TimedOut` when it does not."""
+    try:
+        return await asyncio.wait_for(answer, ANSWERING_S)
+    except TimeoutError:
+        raise swank.TimedOut(f"The Lisp did not answer for {ANSWERING_S:.0f} s") from None
+
+
 async def _quietly(answer: Awaitable[T]) -> T | None:
     """Return what the image answers; None when it does not."""
     try:
@@ -368,25 +339,3 @@ async def _quietly(answer: Awaitable[T]) -> T | None:
     except swank.SwankError as error:
         log.info("the image did not answer about breakpoints: %s", error)
         return None
-
-
-async def _redefined(record: Record, path: str) -> tuple[SourceText | None, tuple[int, int]]:
-    """Return the text of the file PATH and what of it RECORD has defined anew; None when it has not."""
-    source = record.source
-    if source is None and record.kind != "eval":
-        # A system: which of its files were loaded is not known here.
-        try:
-            source = await read_file(Path(path))
-        except DescartesError:
-            return None, (0, 0)
-    if source is None or str(source.path) != path or (record.kind == "eval" and record.span is None):
-        return None, (0, 0)
-    return source, record.span or (0, len(source.text))
-
-
-def _definition(forms: Iterable[TopLevelForm], text: str, breakpoint_: Breakpoint) -> TopLevelForm | None:
-    """Return which of FORMS of TEXT is the definition of BREAKPOINT_: the same text, else the same name."""
-    nearest = sorted(forms, key=lambda form: abs(form.start - breakpoint_.start))
-    same = (form for form in nearest if text[form.start : form.end] == breakpoint_.text)
-    called = (form for form in nearest if f"{form.operator} {form.name}".lower() == breakpoint_.name)
-    return next(same, None) or next(called, None)

@@ -86,6 +86,8 @@ class ImageWork(ABC):
         self._recalled: dict[str, Event] = {}
         """The stops of an earlier hub, by evaluation."""
         self._followers: set[asyncio.Task[None]] = set()
+        self._asking: dict[int, asyncio.Task[None]] = {}
+        """The questions of programs that clients have not answered yet, by tag."""
         self._unended: set[str] = set()
         """The evaluations whose end is still to be logged."""
 
@@ -164,8 +166,17 @@ class ImageWork(ABC):
                 "descartes/lisp/output", {"text": passed_on, "stream": stream, "evaluation": evaluation}
             )
 
-    async def asked(self, request: swank.InputRequest) -> None:
-        """Have the client whose evaluation reads answer; where that cannot be, the reading is given up."""
+    def input_wanted(self, request: swank.InputRequest) -> None:
+        """Have the client whose evaluation reads answer REQUEST, unless it is withdrawn."""
+        self._asking[request.tag] = self.aside(self._answered(request))
+
+    def input_withdrawn(self, request: swank.InputRequest) -> None:
+        """Take REQUEST back from the client that was asked: nothing reads any more."""
+        if (asking := self._asking.pop(request.tag, None)) is not None:
+            asking.cancel()
+
+    async def _answered(self, request: swank.InputRequest) -> None:
+        """Give the client's answer to REQUEST; where there can be none, the reading is given up."""
         record = self.evaluations.get(request.evaluation) if request.evaluation else None
         text: str | None = None
         if record is not None and record.run is None:
@@ -174,12 +185,14 @@ class ImageWork(ABC):
                 "thread": request.thread,
                 "kind": request.kind,
                 "evaluation": record.id,
+                "tag": request.tag,
             }
             try:
                 text = (await self._ask_client(record.client, "descartes/lisp/input", params)).get("text")
             except errors.DescartesError:
                 log.info("nobody answered %r", request.prompt)
-        with contextlib.suppress(swank.SwankError):
+        self._asking.pop(request.tag, None)  # from here on it is answered
+        with contextlib.suppress(swank.SwankError, errors.LispNotRunning):
             await self.running().answer_input(request.tag, text)
 
     async def stopped(self, stop: swank.Stop) -> None:
@@ -192,11 +205,12 @@ class ImageWork(ABC):
         """Send the notification METHOD to every attached client."""
         self._publish(method, params)
 
-    def aside(self, work: Coroutine[Any, Any, None]) -> None:
+    def aside(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Do WORK beside everything else; the image is busy until it is done."""
         task = asyncio.create_task(work)
         self._followers.add(task)
         task.add_done_callback(self._aside_done)
+        return task
 
     def _known(self, id: str, client: str = "") -> Record:
         """Return the record of the evaluation ID, made anew from the log when an earlier hub had it."""
@@ -243,8 +257,20 @@ class ImageWork(ABC):
         except errors.DescartesError as error:
             log.error("%s is not in the history: %s", record.id, error.message)
             record.unlogged = error
-        # Who asked goes on when the breakpoints stand in what was defined anew.
-        await self.breakpoints.after(record)
+        if self.breakpoints.concern(record):
+            # Who asked goes on when the breakpoints stand in what was defined anew; nobody else waits.
+            self.aside(self._mended(record, evaluation))
+        else:
+            self._released(record, evaluation)
+
+    async def _mended(self, record: Record, evaluation: dict[str, Any]) -> None:
+        try:
+            await self.breakpoints.after(record)
+        finally:
+            self._released(record, evaluation)
+
+    def _released(self, record: Record, evaluation: dict[str, Any]) -> None:
+        """Let who asked for RECORD go on, then tell everybody."""
         record.logged.set()
         self._unended.discard(record.id)
         self.debuggers.ended(record)
@@ -297,7 +323,10 @@ class Listener(swank.Listener):
 
     def input_wanted(self, request: swank.InputRequest) -> None:
         if not self.deaf:
-            self._image.aside(self._image.asked(request))
+            self._image.input_wanted(request)
+
+    def input_withdrawn(self, request: swank.InputRequest) -> None:
+        self._image.input_withdrawn(request)
 
     def file_loaded(self, file: swank.LoadedFile) -> None:
         if not self.deaf:

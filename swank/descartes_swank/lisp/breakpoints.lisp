@@ -74,24 +74,86 @@
 
 ;;; Functions
 
+(defstruct (default (:constructor default-of (form)))
+  "Stands for the value of a parameter that was not given, where finding it could change something."
+  form)
+
+(defmethod print-object ((default default) stream)
+  (print-unreadable-object (default stream)
+    (format stream "default ~s" (default-form default))))
+
+(defun parameter-of (item kind index)
+  "Return (KIND NAME INIT SUPPLIED-P WHERE) of ITEM of a lambda list; WHERE is its keyword, or INDEX."
+  (destructuring-bind (spec &optional init supplied-p) (if (consp item) item (list item))
+    (let ((name (if (consp spec) (second spec) spec)))
+      (list kind name init supplied-p
+            (cond ((not (eq kind '&key)) index)
+                  ((consp spec) (first spec))
+                  (t (intern (symbol-name name) "KEYWORD")))))))
+
 (defun parameters (lambda-list)
-  "Return the required parameters of LAMBDA-LIST, and bindings that take the others from a list REST."
-  (let ((required '()) (bindings '()) (kind :required) (count 0))
-    (dolist (item lambda-list (values (nreverse required) (nreverse bindings)))
+  "Return the required parameters of LAMBDA-LIST, the others as `parameter-of`, and how many are optional."
+  (let ((required '()) (others '()) (kind :required) (count 0))
+    (dolist (item lambda-list (values (nreverse required) (nreverse others) count))
       (let ((name (if (consp item) (if (consp (first item)) (second (first item)) (first item)) item)))
         (cond ((member item lambda-list-keywords) (setf kind item))
               ((or (null name) (not (symbolp name)) (constantp name)))
               ((eq kind :required) (push name required))
-              ((eq kind '&optional)
-               (push `(,name (nth ,count %rest)) bindings)
-               (incf count))
-              ((eq kind '&key)
-               (let ((keyword (if (and (consp item) (consp (first item)))
-                                  (first (first item))
-                                  (intern (symbol-name name) "KEYWORD"))))
-                 (push `(,name (ignore-errors (getf (nthcdr ,count %rest) ',keyword))) bindings)))
-              ((member kind '(&rest &body sb-int:&more))
-               (push `(,name (nthcdr ,count %rest)) bindings)))))))
+              ((member kind '(&optional &key &rest &body sb-int:&more))
+               (push (parameter-of item kind count) others)
+               (when (eq kind '&optional) (incf count))))))))
+
+(defun key-given (keyword arguments)
+  "Return the rest of ARGUMENTS that begins with KEYWORD, nil when it is not given."
+  (loop for rest = arguments then (cddr rest)
+        while (and (consp rest) (consp (cdr rest)))
+          thereis (and (eq (car rest) keyword) rest)))
+
+(defvar *harmless*
+  '(+ - * 1+ 1- list list* cons vector length car cdr first second rest not null identity float
+    get-universal-time make-hash-table make-array string)
+  "Functions whose calls change nothing.")
+
+(defun harmless-p (form)
+  "True when FORM can be evaluated once more without changing anything."
+  (or (atom form)
+      (member (first form) '(quote function))
+      (and (member (first form) *harmless*) (listp (cdr form)) (every #'harmless-p (rest form)))))
+
+(defun mentions-p (symbol form)
+  (or (eq symbol form)
+      (and (consp form)
+           (or (mentions-p symbol (car form)) (mentions-p symbol (cdr form))))))
+
+(defun with-defaults (parameters condition)
+  "Return PARAMETERS, each with the form of the value that it has here when it is not given."
+  (let ((needed (list condition)) (found '()))
+    (dolist (parameter (reverse parameters) found)
+      (destructuring-bind (kind name init supplied-p where) parameter
+        (declare (ignore kind supplied-p where))
+        (let ((evaluated (or (mentions-p name needed) (harmless-p init))))
+          (when evaluated (push init needed))
+          (push (append parameter
+                        (list (cond ((constantp init) init)
+                                    (evaluated `(handler-case ,init (error () (default-of ',init))))
+                                    (t `(default-of ',init)))))
+                found))))))
+
+(defun without-defaults (parameters)
+  (loop for parameter in parameters
+        collect (append parameter (list `(default-of ',(third parameter))))))
+
+(defun bindings-of (parameter count)
+  "Return what binds PARAMETER, one of `with-defaults`, from the list %REST after the COUNT optional ones."
+  (destructuring-bind (kind name init supplied-p where default) parameter
+    (declare (ignore init))
+    (let ((given (if (eq kind '&key) `(key-given ',where (nthcdr ,count %rest)) `(nthcdr ,where %rest)))
+          (rest (gensym)))
+      (if (member kind '(&optional &key))
+          `((,name (let ((,rest ,given))
+                     (if ,rest (,(if (eq kind '&key) 'second 'first) ,rest) ,default)))
+            ,@(and supplied-p `((,supplied-p (and ,given t)))))
+          `((,name (nthcdr ,count %rest)))))))
 
 (declaim (notinline keep))
 (defun keep (&rest variables)
@@ -99,10 +161,14 @@
   (declare (ignore variables))
   nil)
 
-(defun wrapper-source (breakpoint lambda-list condition)
-  "Return a function of the same name that stops, with the parameters as its variables."
-  (multiple-value-bind (required bindings) (parameters lambda-list)
-    (let ((names (append required (mapcar #'first bindings))))
+(defun wrapper-source (breakpoint lambda-list condition defaults)
+  "Return a function of the same name that stops, with the parameters as its variables.
+
+DEFAULTS: whether those that are not given have the values of the forms in LAMBDA-LIST, where possible."
+  (multiple-value-bind (required others count) (parameters lambda-list)
+    (let* ((others (if defaults (with-defaults others condition) (without-defaults others)))
+           (bindings (loop for each in others append (bindings-of each count)))
+           (names (append required (mapcar #'first bindings))))
       `(sb-int:named-lambda ,(breakpoint-function-name breakpoint) (,@required &rest %rest)
          (declare (optimize (debug 3) (sb-c:insert-step-conditions 0)) (ignorable ,@required %rest))
          (let* ,bindings
@@ -151,14 +217,30 @@
                   when (wrong-p problem)
                     collect (condition-text problem)))))
 
+(defun compiled-wrapper (breakpoint lambda-list condition defaults)
+  (problems-of (lambda ()
+                 (with-compilation-unit (:override t)
+                   (compile nil (wrapper-source breakpoint lambda-list condition defaults))))))
+
 (defun make-wrapper (breakpoint lambda-list condition)
   "Return a wrapper and what is wrong with CONDITION."
-  (multiple-value-bind (function problems)
-      (problems-of (lambda ()
-                     (with-compilation-unit (:override t)
-                       (compile nil (wrapper-source breakpoint lambda-list condition)))))
+  (multiple-value-bind (function problems) (compiled-wrapper breakpoint lambda-list condition t)
+    (when problems
+      ;; A default may use what is around its definition only.
+      (setf (values function problems) (compiled-wrapper breakpoint lambda-list condition nil)))
     (setf (gethash function *wrapped*) (breakpoint-function-name breakpoint))
     (values function problems)))
+
+(defvar *compiling-seconds* 10 "What the compilation for a breakpoint may take; a macro may never end.")
+
+(defun wrapper-in-time (breakpoint lambda-list condition)
+  "Return what `make-wrapper` does, or nil and why it took too long."
+  (let ((found (call-within *compiling-seconds*
+                            (lambda ()
+                              (multiple-value-list (make-wrapper breakpoint lambda-list condition))))))
+    (if (eq found :late)
+        (values nil (list (format nil "that took longer than ~a s" *compiling-seconds*)))
+        (values-list found))))
 
 (defun parameters-of (name function)
   "Return the lambda list of FUNCTION, the definition of NAME."
@@ -244,7 +326,7 @@
                     (breakpoint (make-breakpoint :id id :note note :function-name name :condition condition
                                                  :title (format nil "~s is called" name)))
                     (lambda-list (parameters-of name (fdefinition name))))
-               (multiple-value-bind (wrapper problems) (make-wrapper breakpoint lambda-list condition)
+               (multiple-value-bind (wrapper problems) (wrapper-in-time breakpoint lambda-list condition)
                  (cond (problems
                         (list :ok nil (format nil "the condition ~a cannot be compiled: ~a"
                                               condition-text (first problems))
@@ -379,6 +461,18 @@ Returns (:ok VERIFIED MESSAGE LOCATION NAME)."
     (when (funcall compile)
       (return (values offset nil)))))
 
+(defun break-at-one-of (offsets text spots new condition plain-problems compile)
+  "Place NEW beside SPOTS at the first fitting one of OFFSETS; return it, or nil and why there is none."
+  (setf *spots* (append spots (list new)))
+  (multiple-value-bind (offset why) (place-new new offsets text compile plain-problems)
+    (when (and offset condition)
+      (setf (spot-condition new) condition)
+      (let ((more (set-difference (nth-value 1 (funcall compile)) plain-problems :test #'equal)))
+        (when more
+          (setf offset nil
+                why (format nil "the condition cannot be compiled: ~a" (first more))))))
+    (values offset why)))
+
 (defun break-in-forms (text file position spots new offsets condition)
   "Compile and load TEXT with SPOTS and NEW at the first fitting one of OFFSETS; return (:ok OFFSET MESSAGE)."
   (let* ((fasl (scratch-fasl))
@@ -386,20 +480,22 @@ Returns (:ok VERIFIED MESSAGE LOCATION NAME)."
          (*spots* spots))
     (flet ((compile-now () (compile-marked source fasl text file position)))
       (unwind-protect
-           (if (null new)
-               (progn (compile-now) (load-compiled fasl) (list :ok nil nil))
-               (let ((problems (nth-value 1 (compile-now))))
-                 (setf *spots* (append spots (list new)))
-                 (multiple-value-bind (offset why) (place-new new offsets text #'compile-now problems)
-                   (when (and offset condition)
-                     (setf (spot-condition new) condition)
-                     (let ((more (set-difference (nth-value 1 (compile-now)) problems :test #'equal)))
-                       (when more
-                         (setf offset nil
-                               why (format nil "the condition cannot be compiled: ~a" (first more))))))
-                   (when offset (load-compiled fasl))
-                   (list :ok offset why))))
+           (let ((problems (nth-value 1 (compile-now))) (offset nil) (why nil))
+             (when new
+               (setf (values offset why)
+                     (break-at-one-of offsets text spots new condition problems #'compile-now)))
+             (when (or offset (null new))
+               (load-compiled fasl))
+             (list :ok offset why))
         (ignore-errors (sb-ext:delete-directory (directory-namestring fasl) :recursive t))))))
+
+(defun break-in-forms-in-time (&rest arguments)
+  "Return what `break-in-forms` does with ARGUMENTS, or why it was given up."
+  (let ((found (call-within *compiling-seconds* (lambda () (apply #'break-in-forms arguments)))))
+    (if (eq found :late)
+        (list :ok nil (format nil "compiling its definition took longer than ~a s and was given up"
+                              *compiling-seconds*))
+        found)))
 
 (defun break-at-forms (client text file position package places new)
   "Compile TEXT, which stands in FILE at POSITION, anew with breakpoints, and load it.
@@ -412,13 +508,14 @@ one more, at the first of OFFSETS that is evaluated, or nil. Returns (:ok OFFSET
      (lambda ()
        (let ((spots (loop for place in places collect (spot-of place *package* text))))
          (if (null new)
-             (break-in-forms text file position spots nil '() nil)
+             (break-in-forms-in-time text file position spots nil '() nil)
              (destructuring-bind (id note offsets condition titles) new
                ;; Known before it is loaded: the code that is loaded looks for it.
                (let* ((form (read-condition condition *package*))
                       (breakpoint (make-breakpoint :id id :note note))
                       (old (shiftf (gethash id *breakpoints*) breakpoint))
-                      (answer (break-in-forms text file position spots (make-spot :id id) offsets form))
+                      (answer (break-in-forms-in-time text file position spots
+                                                      (make-spot :id id) offsets form))
                       (index (position (second answer) offsets)))
                  (when old
                    (setf (breakpoint-enabled old) nil

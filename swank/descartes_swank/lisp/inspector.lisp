@@ -47,18 +47,6 @@
 
 ;;; What ends in time
 
-(defun call-within (seconds function)
-  "Return the value of FUNCTION, or :late when it takes longer than SECONDS."
-  (let* ((tag (list :late))
-         (over nil)
-         (timer (sb-ext:make-timer (lambda () (unless over (throw tag :late)))
-                                   :thread sb-thread:*current-thread* :name "descartes deadline")))
-    (catch tag
-      (sb-ext:schedule-timer timer seconds)
-      (unwind-protect (funcall function)
-        (setf over t)
-        (sb-ext:unschedule-timer timer)))))
-
 (defvar *page-end* nil "When no more objects are printed, in internal real time.")
 
 (defun seconds-left ()

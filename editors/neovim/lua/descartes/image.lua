@@ -120,6 +120,7 @@ function M.input(params)
   waiting_inputs[#waiting_inputs + 1] = {
     prompt = params.prompt or '',
     kind = params.kind,
+    tag = params.tag,
     answer = function(text)
       vim.schedule(function()
         coroutine.resume(co, { text = text or vim.NIL })
@@ -132,6 +133,18 @@ function M.input(params)
     vim.notify(('Descartes: Lisp reads: %s  (:Descartes input)'):format(params.prompt or ''))
   end
   return coroutine.yield()
+end
+
+--- Forget a question that nobody reads the answer of. One that is on the screen stays there, because Neovim cannot
+--- take it back: the server refuses its answer.
+function M.input_ended(params)
+  for index, request in ipairs(waiting_inputs) do
+    if request.tag == params.tag then
+      table.remove(waiting_inputs, index).answer(nil)
+      break
+    end
+  end
+  vim.notify('Descartes: the program does not read its input any more')
 end
 
 --- Open the output beside the code, without leaving it.

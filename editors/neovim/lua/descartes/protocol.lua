@@ -3,6 +3,7 @@ return {
   ['descartes/lisp/status'] = { module = 'image', name = 'status' },
   ['descartes/lisp/output'] = { module = 'image', name = 'output' },
   ['descartes/lisp/evaluated'] = { module = 'image', name = 'evaluated' },
+  ['descartes/lisp/inputEnded'] = { module = 'image', name = 'input_ended' },
   ['descartes/lisp/tested'] = { module = 'image', name = 'tested' },
   ['descartes/lisp/input'] = { module = 'image', name = 'input' },
   ['descartes/secret/input'] = { module = 'secrets', name = 'input' },

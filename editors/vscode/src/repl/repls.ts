@@ -60,10 +60,17 @@ export class Repls implements vscode.Disposable, vscode.TerminalLinkProvider<Lin
     this.consoles.forEach((each) => each.stopsChanged(stops));
   }
 
-  /** Return what the person answers to REQUEST: in the terminal whose evaluation reads, else in an input box. */
-  async answer(request: InputRequest): Promise<{ text: string }> {
+  /**
+   * Return what the person answers to REQUEST: in the terminal whose evaluation reads, else in an input box.
+   *
+   * The question is taken from the screen when it is WITHDRAWN.
+   */
+  async answer(request: InputRequest, withdrawn: vscode.CancellationToken): Promise<{ text: string }> {
     const owner = await this.ownerOf(request.evaluation);
-    return owner === undefined ? answerInput(request) : { text: await owner.terminal.read(request.prompt) };
+    if (owner === undefined) {
+      return answerInput(request, withdrawn);
+    }
+    return { text: await owner.terminal.read(request.prompt, withdrawn) };
   }
 
   /** Return whether STOP is told in the terminal where its evaluation was asked for. */

@@ -106,8 +106,11 @@ export class ReplTerminal implements vscode.Pseudoterminal {
     this.print(this.partial === '' ? text : `\n${text}`);
   }
 
-  /** Return the line that the person types after QUESTION; an empty one when the terminal is closed. */
-  async read(question: string): Promise<string> {
+  /** Return the line that the person types after QUESTION; an empty one when the terminal is closed or it is WITHDRAWN. */
+  async read(question: string, withdrawn: vscode.CancellationToken): Promise<string> {
+    if (withdrawn.isCancellationRequested) {
+      return '';
+    }
     this.answered?.('');
     if (this.partial !== '' && question.endsWith(this.partial)) {
       this.written.fire('\r\x1b[0J');
@@ -116,8 +119,20 @@ export class ReplTerminal implements vscode.Pseudoterminal {
     this.question = question.slice(question.lastIndexOf('\n') + 1);
     this.print(question.slice(0, question.length - this.question.length));
     const answer = new Promise<string>((resolve) => (this.answered = resolve));
+    const listening = withdrawn.onCancellationRequested(() => this.stopReading());
     this.goOn('reading');
-    return answer;
+    return answer.finally(() => listening.dispose());
+  }
+
+  /** Take no answer any more; what was typed of it is gone. */
+  private stopReading(): void {
+    if (this.state === 'reading') {
+      this.line.clear();
+      this.written.fire(this.screen.leave(this.shownPrompt(), ''));
+      [this.partial, this.state] = ['', 'busy'];
+    }
+    this.answered?.('');
+    this.answered = undefined;
   }
 
   private get isTaking(): boolean {

@@ -139,10 +139,14 @@ class Console:
 
     def _answer(self, params: Mapping[str, Any], future: Any) -> None:
         """Let the person answer a program that reads; its prompt has been printed as output, or is now."""
+        if future.cancelled():
+            return
         try:
             self._link.answer(future, keys.answer(str(params.get("prompt") or "") if self._asks else ""))
         except (EOFError, KeyboardInterrupt):
             self._link.answer(future, None)
+        if future.cancelled():
+            click.echo("; that was not used: the program does not read any more", err=True)
 
     def _show(self, result: Mapping[str, Any]) -> None:
         self._package = result.get("package") or self._package
