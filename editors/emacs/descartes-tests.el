@@ -9,11 +9,18 @@
 ;;
 ;;   RET  go to the test      r  run again those that failed
 ;;   g    run all again       d  run the test at point and stop where it fails
+;;   l    the list of tests
 
 ;;; Code:
 
 (require 'descartes)
 (require 'descartes-explore)
+
+(declare-function descartes-test-list "descartes-test-list")
+(declare-function descartes--read-system "descartes-image")
+
+(defvar descartes-tests-functions nil
+  "Functions called with each outcome of tests, which may have some results only.")
 
 (defvar-local descartes-tests--outcome nil "The results shown, as the server sent them.")
 
@@ -25,6 +32,7 @@
     (define-key map "r" #'descartes-tests-failed-again)
     (define-key map "d" #'descartes-tests-debug)
     (define-key map "n" #'forward-line)
+    (define-key map "l" #'descartes-test-list)
     map)
   "Keys of the results.")
 
@@ -82,6 +90,7 @@
 
 (defun descartes-tests--show (outcome)
   "Show OUTCOME of a run without taking the focus."
+  (run-hook-with-args 'descartes-tests-functions outcome)
   (let ((buffer (descartes-tests--render outcome)))
     (unless (get-buffer-window buffer)
       (display-buffer buffer)))
@@ -94,6 +103,7 @@
 
 (defun descartes-tests-progress (outcome)
   "Take in OUTCOME, which has the results that are new, if its run is shown."
+  (run-hook-with-args 'descartes-tests-functions outcome)
   (when-let ((buffer (get-buffer "*descartes-tests*")))
     (let ((shown (buffer-local-value 'descartes-tests--outcome buffer)))
       (when (equal (plist-get shown :evaluation) (plist-get outcome :evaluation))

@@ -111,13 +111,21 @@
   (or (plist-get descartes-timeline--about :run)
       (user-error "This is the history of a file; look at that of a run")))
 
-(defun descartes-timeline-restore ()
-  "See what going back to here would change, and be asked whether to."
-  (interactive)
+(defun descartes-timeline--ask-restore (bodies otherwise)
+  "Be asked whether BODIES go back to here; where that cannot be, do OTHERWISE."
   (descartes-call "restore.preview"
-                  (list :run (descartes-timeline--run) :ask t
+                  (list :run (descartes-timeline--run) :ask t :bodies bodies
                         :to (plist-get descartes-timeline--document :event))
-                  #'ignore))
+                  #'ignore otherwise))
+
+(defun descartes-timeline-restore ()
+  "See what going back to here would change, and be asked whether to.
+What goes back is chosen then: files, the conversation, the image."
+  (interactive)
+  (descartes-timeline--ask-restore
+   ["body" "brain" "image"]
+   ;; At that moment no image ran, perhaps; what else is wrong the server says again.
+   (lambda (&rest _) (descartes-timeline--ask-restore ["body" "brain"] nil))))
 
 (defun descartes-timeline-fork ()
   "Go on from here in a new session."

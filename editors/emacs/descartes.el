@@ -374,6 +374,7 @@ One that has not ended is shown when it has."
 (require 'descartes-image)
 (require 'descartes-profile)
 (require 'descartes-tests)
+(require 'descartes-test-list)
 (require 'descartes-notes)
 (require 'descartes-memory)
 (require 'descartes-timeline)

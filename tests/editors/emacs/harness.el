@@ -36,13 +36,31 @@
   "Wait for a message that contains TEXT."
   (test-see text (cl-find-if (lambda (each) (string-match-p (regexp-quote text) each)) test-messages)))
 
+(defvar test-prompts nil "Every prompt that was answered by `test-answering', the newest first.")
+(defvar test-proposed nil "What was there to be accepted at each of them.")
+(defvar test-offered nil "What there was to choose from where several could be chosen, with its annotations.")
+
+(defun test-annotated (candidates)
+  "Return CANDIDATES as pairs of each and its line."
+  (let ((note (plist-get completion-extra-properties :annotation-function)))
+    (mapcar (lambda (each) (cons each (concat each (funcall note each)))) candidates)))
+
 (defmacro test-answering (answers &rest body)
   "Do BODY while prompts are answered by ANSWERS, in order.
 Where something is chosen, an answer is the beginning of a choice."
   (declare (indent 1))
   `(let ((answers (list ,@answers)))
-     (cl-letf (((symbol-function 'read-string) (lambda (&rest _) (pop answers)))
-               ((symbol-function 'completing-read-multiple) (lambda (&rest _) (pop answers)))
+     (cl-letf (((symbol-function 'read-string)
+                (lambda (prompt &optional initial &rest _)
+                  (push prompt test-prompts)
+                  (push initial test-proposed)
+                  (pop answers)))
+               ((symbol-function 'completing-read-multiple)
+                (lambda (prompt table _predicate _match initial &rest _)
+                  (push prompt test-prompts)
+                  (push initial test-proposed)
+                  (push (test-annotated (all-completions "" table)) test-offered)
+                  (pop answers)))
                ((symbol-function 'completing-read)
                 (lambda (prompt table &rest _)
                   (let ((start (pop answers)))
@@ -232,7 +250,13 @@ buffer; TAKE-OVER takes the file over."
         (test-see "the entry before" (not (equal seen (plist-get descartes-timeline--document :at))))))
     (descartes-timeline-restore)
     (test-see-message "Descartes asks: Go back to")
-    (test-answering ("Go back" nil) (descartes-answer))
+    (should (equal "delete, held by scribe, unsaved in Emacs"
+                   (descartes-questions--file-note '(:change "delete" :leasedBy (:name "scribe") :unsaved "Emacs"))))
+    (test-answering ("Go back" '("files") nil) (descartes-answer))
+    ;; What goes back is chosen, then the files one by one; the image is offered and not proposed.
+    (should (equal '(nil "files,conversation") (seq-take test-proposed 2)))
+    (should (member "image" (mapcar #'car (nth 1 test-offered))))
+    (should (string-match-p "notes.lisp  delete" (string-join (mapcar #'cdr (nth 0 test-offered)))))
     (test-see "the file to go" (not (file-exists-p (concat test-workspace "notes.lisp"))))
     (setq test-messages nil)
     (descartes-undo-restore)
@@ -333,11 +357,18 @@ buffer; TAKE-OVER takes the file over."
 (test fails (is (= 5 (+ 2 2))))
 ")
   (save-window-excursion
+    (descartes-test-list)
+    (test-see "a test that was not run" (string-match-p "· checks::fails +not run yet"
+                                                        (test-buffer-text "*descartes-test-list*")))
     (descartes-test-system "checks")
     (test-see "a failure" (string-match-p "failed +checks::fails" (test-buffer-text "*descartes-tests*")))
     (with-current-buffer "*descartes-tests*"
       (should (string-match-p "passed +checks::adds" (buffer-string)))
       (should (string-match-p "1 passed · 1 failed" (buffer-string)))
+      (with-current-buffer "*descartes-test-list*"
+        (should (string-match-p "✓ checks::adds.*ms" (buffer-string)))
+        (should (string-match-p "✗ checks::fails +failed: " (buffer-string)))
+        (should (string-match-p "checks  2 tests, 1 failed" (buffer-string))))
       (test-go-to "checks::fails")
       (descartes-tests-visit)
       (setq test-messages nil)
@@ -365,31 +396,6 @@ buffer; TAKE-OVER takes the file over."
       (test-see-message "archived Why numbers are halved")
       (test-see "the empty list" (not (string-match-p "halved" (test-buffer-text "*descartes-notes*"))))
       (kill-buffer "*descartes-notes*"))))
-
-(defun test-retry-with-fix ()
-  "A stopped form is corrected in its file, and its frame called again; then a breakpoint and steps."
-  (test-go-to "(length numbers)")
-  (setq test-messages nil)
-  (descartes-eval "(average '())")
-  (test-see "the stop" (string-match-p "USE-VALUE" (test-debugger-text)))
-  (test-stop-in-background "DELTA")
-  (delete-region (point) (progn (forward-sexp) (point)))
-  (insert "(max 1 (length numbers))")
-  ;; The stop with a frame in this form, though it is not the newest.
-  (descartes-retry-with-fix)
-  (test-see-message "⇒ 0")
-  (should (equal '("DELTA is in the way")
-                 (mapcar (lambda (each) (plist-get (plist-get each :condition) :message)) descartes-debuggers)))
-  (test-in-debugger (goto-char (point-min)) (descartes-debugger-abort))
-  (test-see "the debugger to close" (string-empty-p (test-debugger-text)))
-  (descartes-break "shapes::average")
-  (test-see-message "Stops at calls of")
-  (descartes-eval "(average '(1 2))")
-  (test-see "the breakpoint" (string-match-p "breakpoint" (downcase (test-debugger-text))))
-  (test-answering ("shapes::average") (ignore-errors (descartes-clear-breakpoint)))
-  (setq test-messages nil)
-  (test-in-debugger (goto-char (point-min)) (descartes-debugger-continue))
-  (test-see-message "⇒ 3/2"))
 
 (provide 'harness)
 ;;; harness.el ends here

@@ -60,5 +60,30 @@
     (test-press "a")
     (test-see "the debugger to close" (string-empty-p (test-debugger-text)))))
 
+(defun test-retry-with-fix ()
+  "A stopped form is corrected in its file, and its frame called again; then a breakpoint and steps."
+  (test-go-to "(length numbers)")
+  (setq test-messages nil)
+  (descartes-eval "(average '())")
+  (test-see "the stop" (string-match-p "USE-VALUE" (test-debugger-text)))
+  (test-stop-in-background "DELTA")
+  (delete-region (point) (progn (forward-sexp) (point)))
+  (insert "(max 1 (length numbers))")
+  ;; The stop with a frame in this form, though it is not the newest.
+  (descartes-retry-with-fix)
+  (test-see-message "⇒ 0")
+  (should (equal '("DELTA is in the way")
+                 (mapcar (lambda (each) (plist-get (plist-get each :condition) :message)) descartes-debuggers)))
+  (test-in-debugger (goto-char (point-min)) (descartes-debugger-abort))
+  (test-see "the debugger to close" (string-empty-p (test-debugger-text)))
+  (descartes-break "shapes::average")
+  (test-see-message "Stops at calls of")
+  (descartes-eval "(average '(1 2))")
+  (test-see "the breakpoint" (string-match-p "breakpoint" (downcase (test-debugger-text))))
+  (test-answering ("shapes::average") (ignore-errors (descartes-clear-breakpoint)))
+  (setq test-messages nil)
+  (test-in-debugger (goto-char (point-min)) (descartes-debugger-continue))
+  (test-see-message "⇒ 3/2"))
+
 (provide 'stops)
 ;;; stops.el ends here
