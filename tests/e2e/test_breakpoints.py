@@ -25,6 +25,7 @@ SHAPES = """(in-package :cl-user)
 (defun total (n) (list :total (area n 3)))
 """
 PUBLISH = "textDocument/publishDiagnostics"
+TOP = {"line": 0, "character": 0}
 
 
 async def stopped(client: LspClient, code: str) -> Any:
@@ -47,6 +48,15 @@ async def opened(client: LspClient, workspace: Path, text: str = SHAPES) -> str:
 
 def of_breakpoints(published: Any) -> list[Any]:
     return [each for each in published["diagnostics"] if each["code"] == "breakpoint"]
+
+
+def of_stops(published: Any) -> list[Any]:
+    return [each for each in published["diagnostics"] if each["code"] == "stopped"]
+
+
+async def lens_called(client: LspClient, uri: str, title: str) -> Any:
+    found = await client.of("codeLens", uri)
+    return next(each for each in found if each["command"]["title"] == title)
 
 
 async def choose(client: LspClient, action: Any) -> Any:
@@ -72,18 +82,27 @@ async def test_a_breakpoint_is_set_at_a_form_stepped_from_and_removed(workspace:
         assert found["verified"], found
         assert found["range"]["start"] == place
         assert titles(await client.of("codeLens", uri)) == ["● breakpoint", "remove"]
+        # What is typed above, and not saved, moves the breakpoint and later the stop at it.
+        client.change(uri, 2, {"range": {"start": TOP, "end": TOP}, "text": "; above\n"})
+        moved = place | {"line": 4}
+        assert {each["range"]["start"]["line"] for each in await client.of("codeLens", uri)} == {4}
         stop = await stopped(client, "(cl-user::total 2)")
-        await client.notification(PUBLISH, lambda p: "stopped" in [each["code"] for each in p["diagnostics"]])
+        marked = await client.notification(PUBLISH, of_stops)
+        assert of_stops(marked)[0]["range"]["start"] == moved
         lenses = await client.of("codeLens", uri)
         assert titles(lenses)[0].startswith("■ breakpoint: (* a b)")
         assert {"CONTINUE", "step into", "step over", "step out"} <= set(titles(lenses))
         over = next(each for each in lenses if each["command"]["title"] == "step over")
+        seen = len(client.messages)
         left = await choose(client, over)
         assert left["debugger"]["condition"]["type"] == "step"
-        assert left["debugger"]["location"]["range"]["start"] == place
+        marked = await client.notification(
+            PUBLISH, lambda p: any("step:" in each["message"] for each in of_stops(p)), after=seen
+        )
+        assert of_stops(marked)[0]["range"]["start"] == moved
         left = await client.execute("debugger.continue", stop)
         assert left["evaluation"]["values"] == ["(:TOTAL (2 6))"]
-        await choose(client, await offered(client, uri, place, "Remove the breakpoint"))
+        await choose(client, await offered(client, uri, moved, "Remove the breakpoint"))
         assert titles(await client.of("codeLens", uri)) == []
         assert (await client.execute("lisp.eval", {"code": "(cl-user::total 2)"}))["state"] == "done"
 
@@ -116,11 +135,25 @@ async def test_a_fix_that_is_typed_is_retried_by_its_code_action(workspace: Path
         uri = await opened(client, workspace, wrong)
         await stopped(client, "(cl-user::total 2)")
         await client.notification(PUBLISH, lambda p: p["diagnostics"])
-        assert "retry with fix" in titles(await client.of("codeLens", uri))
+        stale = await lens_called(client, uri, "retry with fix")
         client.change(uri, 2, {"text": SHAPES})
         action = await offered(client, uri, {"line": 3, "character": 20}, "Retry with fix")
         assert action["title"] == "Retry with fix: compile this form and call (AREA 2 3) again"
-        result = await choose(client, action)
+        # A function that is put above takes the place of the stopped one, not its stop and restarts.
+        seen = len(client.messages)
+        above = {"line": 2, "character": 0}
+        client.change(
+            uri, 3, {"range": {"start": above, "end": above}, "text": "(defun helper (x)\n  x)\n\n"}
+        )
+        marked = await client.notification(PUBLISH, of_stops, after=seen)
+        assert of_stops(marked)[0]["range"]["start"]["line"] == 6
+        with pytest.raises(LspError) as caught:
+            await choose(client, stale)
+        assert caught.value.code == "invalid_params"
+        assert "defines HELPER" in str(caught.value)
+        lens = await lens_called(client, uri, "retry with fix")
+        assert lens["range"]["start"]["line"] == 6
+        result = await choose(client, lens)
         assert result["success"] and result["evaluation"]["values"] == ["(:TOTAL (2 6))"]
 
 

@@ -42,7 +42,7 @@ def test_the_picture_of_the_specification() -> None:
     ]
 
 
-def test_the_deepest_level_comes_first_and_nothing_says_so() -> None:
-    text = document([STOP, {**STOP, "level": 2}])
+def test_the_stops_come_as_they_are_listed_and_nothing_says_so() -> None:
+    text = document([{**STOP, "level": 2}, STOP])
     assert text.index("Debug Level: 2") < text.index("Debug Level: 1")
     assert "No thread is stopped" in document([])

@@ -71,12 +71,35 @@ async def test_a_nested_error_is_aborted_to_its_parent(desk: Desk) -> None:
     stop = stopped["debugger"]
     inner = await desk.call("debugger.evalInFrame", **stop, frame=0, code='(error "second")')
     assert inner["state"] == "stopped" and inner["debugger"]["level"] == stop["level"] + 1
+    levels = (await desk.call("debugger.list"))["debuggers"]
+    assert [each["level"] for each in levels] == [2, 1] and levels[0]["since"] >= levels[1]["since"]
     left = await desk.call("debugger.abort", **inner["debugger"])
     assert left["debugger"]["condition"]["message"] == "first"
+    assert left["debugger"]["since"] == levels[1]["since"]
     ended = await desk.call("debugger.abort", **stop)
     assert ended["evaluation"]["state"] == "aborted"
     with pytest.raises(errors.DebuggerStale):
         await desk.call("debugger.abort", **stop)
+
+
+async def test_the_newest_stop_and_the_restarts_that_mend_come_first(desk: Desk) -> None:
+    code = "(make-thread (lambda () (error 'unbound-variable :name 'nowhere)))"
+    image = desk.context.services.image
+    for number in (1, 2):
+        await desk.call("lisp.eval", code=f"(sb-thread:{code[1:]}")
+        await until(lambda there=number: len(image.debuggers) == there, "the thread has stopped")
+    first = (await desk.call("debugger.list"))["debuggers"][1]
+    third = await desk.call("lisp.eval", code="nowhere-at-all")
+    debuggers = (await desk.call("debugger.list"))["debuggers"]
+    assert debuggers[0]["thread"] == third["debugger"]["thread"] and debuggers[2] == first
+    times = [each["since"] for each in debuggers]
+    assert times == sorted(times, reverse=True)
+    restarts = debuggers[0]["restarts"]
+    assert [each["name"] for each in restarts] == ["USE-VALUE", "STORE-VALUE", "CONTINUE", "RETRY", "ABORT"]
+    # The number is the image's, whatever the place in the list.
+    stop, use_value = third["debugger"], restarts[0]["index"]
+    left = await desk.call("debugger.restart", **stop, index=use_value, arguments=["7"])
+    assert left["evaluation"]["values"] == ["7"] and use_value > restarts[2]["index"]
 
 
 async def test_a_wrong_restart_lists_those_there_are(desk: Desk) -> None:
@@ -178,6 +201,7 @@ async def test_another_hub_takes_up_the_image_with_its_stops(desk: Desk, workspa
     stopped = await desk.call("lisp.eval", code='(restart-case (error "left behind") (use-value (v) v))')
     services = desk.context.services
     first, published = services.image, desk.published
+    since = first.debuggers.all()[0].since
     await first.detach()
     services.image = Image(
         services.store,
@@ -190,6 +214,7 @@ async def test_another_hub_takes_up_the_image_with_its_stops(desk: Desk, workspa
     await until(lambda: bool(services.image.debuggers.all()), "the stop is announced again")
     debuggers = (await desk.call("debugger.list"))["debuggers"]
     assert debuggers[0]["evaluation"] == stopped["id"] and debuggers[0]["origin"]["name"] == "Ada"
+    assert debuggers[0]["since"] == since
     left = await desk.call(
         "debugger.restart", thread=debuggers[0]["thread"], level=1, name="USE-VALUE", arguments=["7"]
     )

@@ -23,7 +23,7 @@ export class StopsView extends TreeView<Node> {
   /** Take in the stops there are now; one that stands in no visible editor is announced. */
   update(stops: Debugger[]): void {
     const known = new Set(this.stops.map(nameOf));
-    this.stops = [...stops].reverse();
+    this.stops = stops;
     if (stops.length === 0) {
       this.details.clear();
     }

@@ -226,6 +226,7 @@ EVENTS = [
 
 DEBUGGERS = [
     Column("stop", lambda row: f"{row['thread']} {row['level']}"),
+    _time("since"),
     Column(
         "condition",
         lambda row: row["condition"]["type"],

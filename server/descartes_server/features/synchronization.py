@@ -5,7 +5,8 @@ from __future__ import annotations
 from lsprotocol import types
 
 from descartes_server.dispatch import on_mutation
-from descartes_server.state import Document, ServerState, notes, results
+from descartes_server.ide.text import LineIndex
+from descartes_server.state import Document, ServerState, marks
 
 
 def register(state: ServerState) -> None:
@@ -31,15 +32,16 @@ def _changed(state: ServerState, params: types.DidChangeTextDocumentParams) -> N
         if not whole:
             return
         document = Document(uri, "", state.encoding, version)
-    later = document.with_changes(version, list(params.content_changes))
-    path = document.real_path
-    if path is not None and state.workshop.notes.get(path):
-        left = notes.moved(state.workshop.notes[path], document.lines, later.lines)
-        state.learn(state.workshop.with_notes(path, left))
-    if path is not None and state.workshop.results.get(path):
-        shown = results.moved(state.workshop.results[path], document.lines, later.lines)
-        state.learn(state.workshop.with_results(path, shown))
-    state.put(later, "changed")
+    workshop = state.workshop
+    for change in params.content_changes:
+        # One after the other: between two edits nothing was edited.
+        later = document.with_changes(version, [change])
+        if document.real_path is not None:
+            workshop = marks.moved(workshop, document.real_path, document.lines, later.lines)
+        document = later
+    if workshop is not state.workshop:
+        state.learn(workshop)
+    state.put(document, "changed")
 
 
 def _saved(state: ServerState, params: types.DidSaveTextDocumentParams) -> None:
@@ -49,4 +51,9 @@ def _saved(state: ServerState, params: types.DidSaveTextDocumentParams) -> None:
 
 
 def _closed(state: ServerState, params: types.DidCloseTextDocumentParams) -> None:
+    document = state.documents.get(params.text_document.uri)
+    if document is not None and document.real_path is not None and document.base is not None:
+        # What was not saved is given up.
+        saved = LineIndex(document.base)
+        state.learn(marks.moved(state.workshop, document.real_path, document.lines, saved))
     state.close(params.text_document.uri)

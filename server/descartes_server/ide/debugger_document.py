@@ -9,10 +9,10 @@ Debugger = Mapping[str, Any]
 
 
 def document(debuggers: Sequence[Debugger]) -> str:
-    """Return DEBUGGERS, as `debugger.list` answers them, in Markdown: the deepest level first."""
+    """Return DEBUGGERS, as `debugger.list` answers them, in Markdown."""
     if not debuggers:
         return "# Lisp Debugger\n\nNo thread is stopped.\n"
-    return "\n".join(line for each in reversed(debuggers) for line in _lines(each))
+    return "\n".join(line for each in debuggers for line in _lines(each))
 
 
 def _lines(debugger: Debugger) -> Iterator[str]:

@@ -44,6 +44,10 @@ class Stop:
     frame: int | None = None
     call: str = ""
     callable_again: bool = False
+    since: str | None = None
+    """When it stopped."""
+    told: tuple[Place, Place] | None = None
+    """START and END as the hub said them; what the person types moves the others."""
 
     @property
     def steppable(self) -> bool:
@@ -68,6 +72,8 @@ class Breakpoint:
     message: str | None = None
     waits: bool = False
     """Whether it will be set by itself: nothing is wrong with it."""
+    told: tuple[Place, Place] | None = None
+    """START and END as the hub said them."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from descartes_server.ide.stops import Breakpoint, Note, Restart, Stop, place
+from descartes_server.ide.stops import Breakpoint, Note, Place, Restart, Stop, place
 from descartes_server.ide.test_marks import TestState
 from descartes_server.lsp import uris
 
@@ -17,6 +17,7 @@ def stop(debugger: Mapping[str, Any]) -> Stop:
     path = uris.path_of(location["uri"]) if location else None
     marked = (each for each in debugger.get("frames") or () if location and each.get("location") == location)
     frame = next(marked, None)
+    start, end = _range(location["range"]) if location else ((0, 0), (0, 0))
     return Stop(
         thread=debugger["thread"],
         level=debugger["level"],
@@ -27,12 +28,18 @@ def stop(debugger: Mapping[str, Any]) -> Stop:
         origin=origin.get("kind", "human"),
         run=origin.get("run"),
         path=uris.real(path) if path else None,
-        start=place(location["range"]["start"]) if location else (0, 0),
-        end=place(location["range"]["end"]) if location else (0, 0),
+        start=start,
+        end=end,
         frame=frame["index"] if frame else None,
         call=frame["description"] if frame else "",
         callable_again=bool(frame and frame["restartable"]),
+        since=debugger.get("since"),
+        told=(start, end),
     )
+
+
+def _range(range_: Mapping[str, Any]) -> tuple[Place, Place]:
+    return place(range_["start"]), place(range_["end"])
 
 
 def _restart(restart: Mapping[str, Any]) -> Restart:
@@ -48,15 +55,17 @@ def breakpoints(found: Iterable[Mapping[str, Any]]) -> tuple[Breakpoint, ...]:
 def _breakpoint(breakpoint_: Mapping[str, Any], location: Mapping[str, Any]) -> Breakpoint:
     message = breakpoint_.get("message")
     path = uris.path_of(location["uri"])
+    start, end = _range(location["range"])
     return Breakpoint(
         id=breakpoint_["id"],
         verified=breakpoint_["verified"],
         path=uris.real(path) if path else "",
-        start=place(location["range"]["start"]),
-        end=place(location["range"]["end"]),
+        start=start,
+        end=end,
         condition=breakpoint_.get("condition"),
         message=message,
         waits="it is set when" in (message or "") or "is set when it is" in (message or ""),
+        told=(start, end),
     )
 
 

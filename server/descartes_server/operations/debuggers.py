@@ -17,6 +17,8 @@ import msgspec
 import descartes_swank as swank
 from descartes_core.errors import DebuggerStale
 from descartes_core.model import Event
+from descartes_core.ports import Clock
+from descartes_core.store.times import iso
 from descartes_server.operations import lisp_shapes as shapes
 from descartes_server.operations.evaluations import Evaluations, Record
 from descartes_server.operations.stops import debugger_shape
@@ -40,11 +42,14 @@ class _Waiter:
 class Debuggers:
     """All stops of one image. Used from the hub's loop only."""
 
-    def __init__(self, evaluations: Evaluations, workspace: Path, publish: Publish, post: Post) -> None:
+    def __init__(
+        self, evaluations: Evaluations, workspace: Path, publish: Publish, post: Post, clock: Clock
+    ) -> None:
         self._evaluations = evaluations
         self._workspace = workspace
         self._publish = publish
         self._post = post
+        self._clock = clock
         self._stops: dict[tuple[int, int], shapes.Debugger] = {}
         self._recalled: dict[tuple[int, int], Event] = {}
         """Stops that are in the log as entered and not as left, and were not announced to this hub yet."""
@@ -57,8 +62,9 @@ class Debuggers:
         return len(self._stops)
 
     def all(self) -> list[shapes.Debugger]:
-        """Return every stop, by thread and level."""
-        return [self._stops[key] for key in sorted(self._stops)]
+        """Return every stop, the newest first."""
+        newest_first = [*reversed(self._stops.values())]
+        return sorted(newest_first, key=_age, reverse=True)  # equal ones stay in this order
 
     def get(self, thread: int, level: int) -> shapes.Debugger:
         """Return the stop (THREAD, LEVEL). Errors: `DebuggerStale`, naming the stops there are."""
@@ -77,9 +83,13 @@ class Debuggers:
     async def entered(self, stop: swank.Stop) -> None:
         """Take in STOP, new or announced again after a deeper level was left."""
         record = self._evaluations.get(stop.evaluation) if stop.evaluation else None
+        came = iso(self._clock.now_ms())
         debugger = await debugger_shape(stop, record, self._workspace)
-        known = self._stops.get((stop.thread, stop.level))
-        self._stops[stop.thread, stop.level] = debugger
+        known = self._stops.get(stop.id)
+        recalled = self._recalled.get(stop.id) if known is None else None
+        since = known.since if known else _recalled_since(recalled, debugger) or came
+        debugger = msgspec.structs.replace(debugger, since=since)
+        self._stops[stop.id] = debugger
         try:
             if known is None:
                 await self._note_entered(debugger, record)
@@ -156,7 +166,7 @@ class Debuggers:
 
     async def _note_entered(self, debugger: shapes.Debugger, record: Record | None) -> None:
         recalled = self._recalled.pop((debugger.thread, debugger.level), None)
-        if recalled is None or recalled.data.get("evaluation") != debugger.evaluation:
+        if _recalled_since(recalled, debugger) is None:
             if recalled is not None:
                 self._note_left((debugger.thread, debugger.level), None)
             await self._post("lisp.debugger.entered", _summary(debugger), record)
@@ -181,6 +191,17 @@ class Debuggers:
 def _logged(noted: asyncio.Future[list[Event]]) -> None:
     if not noted.cancelled() and (error := noted.exception()) is not None:
         log.error("that a stop was left is not in the history: %s", error)
+
+
+def _recalled_since(recalled: Event | None, debugger: shapes.Debugger) -> str | None:
+    """Return since when DEBUGGER is stopped by what the log has of it; None when RECALLED is another stop."""
+    if recalled is None or recalled.data.get("evaluation") != debugger.evaluation:
+        return None
+    return str(recalled.data.get("since") or recalled.at)
+
+
+def _age(debugger: shapes.Debugger) -> tuple[str, int]:
+    return debugger.since or "", debugger.level
 
 
 def _summary(debugger: shapes.Debugger) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class ImageWork(ABC):
     def __init__(self, store: Store, publish: Publish, ask_client: AskClient, places: Places) -> None:
         self.places = places
         self.evaluations = Evaluations(places.state / "output")
-        self.debuggers = Debuggers(self.evaluations, places.workspace, publish, self._post)
+        self.debuggers = Debuggers(self.evaluations, places.workspace, publish, self._post, store.clock)
         self._store = store
         self._publish = publish
         self._ask_client = ask_client

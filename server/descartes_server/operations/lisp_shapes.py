@@ -158,6 +158,8 @@ class Debugger(Shape, frozen=True, kw_only=True):
     stepping: Stepping | None = None
     breakpoint: str | None = None
     """The id of the breakpoint it stopped at."""
+    since: str | None = None
+    """When it stopped, UTC, as events have it."""
 
 
 class Evaluation(Shape, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ Reads the files that frames point into; changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import descartes_swank as swank
@@ -16,6 +16,26 @@ from descartes_server.operations import restart_arguments
 from descartes_server.operations.evaluations import Record, condition_shape
 from descartes_server.operations.parsed import parsed
 from descartes_server.operations.texts import SourceText, read_file
+
+_VALUES = ("USE-VALUE", "STORE-VALUE")
+_GIVING_UP = frozenset({"ABORT", "TOPLEVEL", "TERMINATE-THREAD", "KILL-THREAD", "EXIT", "QUIT"})
+
+
+def in_order(restarts: Iterable[shapes.Restart]) -> list[shapes.Restart]:
+    """Return RESTARTS as a person looks for them: first those that put a value in, last those that give up.
+
+    Between them, and among those of one name, the innermost comes first, as the image has them; so does the
+    index of each stay the image's.
+    Example: 0 CONTINUE, 1 ABORT, 2 USE-VALUE -> 2 USE-VALUE, 0 CONTINUE, 1 ABORT
+    """
+    return sorted(restarts, key=_rank)
+
+
+def _rank(restart: shapes.Restart) -> int:
+    name = restart.name.upper()
+    if name in _VALUES:
+        return _VALUES.index(name)
+    return len(_VALUES) + (name in _GIVING_UP)
 
 
 def restart_shape(restart: swank.Restart) -> shapes.Restart:
@@ -104,7 +124,7 @@ async def debugger_shape(stop: swank.Stop, record: Record | None, workspace: Pat
         thread=stop.thread,
         level=stop.level,
         condition=condition,
-        restarts=[restart_arguments.named(restart_shape(each), texts) for each in stop.restarts],
+        restarts=in_order(restart_arguments.named(restart_shape(each), texts) for each in stop.restarts),
         frames=frames,
         frame_count=stop.frame_count,
         origin=origin_of(record),

@@ -27,7 +27,7 @@ from descartes_server.operations import principals, settings, trust
 from descartes_server.operations.context import Caller
 from descartes_server.operations.settings import Settings
 from descartes_server.operations.workspace import Workspace
-from descartes_server.state import results
+from descartes_server.state import marks, results
 
 if TYPE_CHECKING:
     from descartes_server.hub.client import Opener
@@ -206,7 +206,7 @@ class Attachment:
         )
         for method, params in told:
             workshop = _after(workshop, method, params)
-        self._state.learn(workshop)
+        self._state.learn(marks.as_heard(self._state.workshop, workshop, self._state.documents))
         if attached:
             news = {
                 ext.LISP_STATUS: lisp,
@@ -229,7 +229,7 @@ class Attachment:
             self._told_meanwhile.append((method, params))
         workshop = _after(self._state.workshop, method, params)
         if workshop is not self._state.workshop:
-            self._state.learn(workshop)
+            self._state.learn(marks.as_heard(self._state.workshop, workshop, self._state.documents))
         self._pass_on(method, params)
 
     def _find_image(self, status: Mapping[str, Any]) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from descartes_server.ide.stops import Note, Place
+from descartes_server.ide.stops import Note
 from descartes_server.ide.text import LineIndex
 from descartes_server.lsp import from_hub, uris
+from descartes_server.state.shift import Shift
 from descartes_server.state.snapshot import Snapshot
 from descartes_server.state.workshop import Workshop
 
@@ -46,61 +47,11 @@ def _outside(snapshot: Snapshot, params: Mapping[str, Any], notes: Any) -> list[
     return [note for note, place in places if not span.start <= place <= span.end]
 
 
-class Shift:
-    """What a change of the text OLD into NEW does to places in it: one stretch was replaced by another."""
-
-    def __init__(self, old: LineIndex, new: LineIndex) -> None:
-        self._old, self._new = old, new
-        self._start = _common(old.text, new.text)
-        self._end = len(old.text) - _common_end(old.text, new.text, self._start)
-        self._by = len(new.text) - len(old.text)
-
-    def place(self, first: int, last: int, *, closed: bool = False) -> tuple[Place, Place] | None:
-        """Return where the stretch from FIRST to LAST of the old text stands now; None when it was changed.
-
-        CLOSED: what is put right after it is no part of it.
-        """
-        if last < self._start or (closed and last == self._start):
-            return self._new.position(first), self._new.position(last)
-        if first >= self._end or (closed and self._is_same(first, last)):
-            return self._new.position(first + self._by), self._new.position(last + self._by)
-        return None
-
-    def _is_same(self, first: int, last: int) -> bool:
-        """Of `(a)(b)` into `(b)` nobody can tell which parenthesis went: the form is there all the same."""
-        there = first + self._by
-        same = self._new.text.startswith(self._old.text[first:last], max(there, 0))
-        return same and there >= 0 and first >= self._start
-
-
 def moved(notes: Any, old: LineIndex, new: LineIndex) -> list[Note]:
     """Return NOTES of the text OLD where they stand in NEW; those in what was changed are dropped."""
     shift = Shift(old, new)
     places = ((note, shift.place(old.offset(*note.start), old.offset(*note.end))) for note in notes)
     return [replace(note, start=where[0], end=where[1]) for note, where in places if where is not None]
-
-
-def _common(one: str, other: str) -> int:
-    """Return how many characters ONE and OTHER begin with alike, found by halving."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
-
-
-def _common_end(one: str, other: str, start: int) -> int:
-    low, high = 0, min(len(one), len(other)) - start
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[len(one) - middle : len(one) - low] == other[len(other) - middle : len(other) - low]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
 
 
 def _real(snapshot: Snapshot, uri: Any) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from descartes_server.ide import results as ide
 from descartes_server.ide.results import Result
 from descartes_server.ide.text import LineIndex
-from descartes_server.state.notes import Shift
+from descartes_server.state.shift import Shift
 from descartes_server.state.snapshot import Snapshot
 from descartes_server.state.workshop import Workshop
 
