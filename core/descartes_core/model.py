@@ -16,6 +16,7 @@ Category = Literal[
 ]
 PrincipalKind = Literal["human", "agent", "service"]
 LeaseMode = Literal["exclusive", "shared", "intent"]
+PauseMode = Literal["cooperative", "forced"]
 RunStatus = Literal[
     "idle", "initializing", "running", "thinking", "paused", "completed", "failed", "terminated"
 ]
@@ -123,6 +124,10 @@ class Run(Shape, frozen=True, kw_only=True):
     usage: Usage = Usage()
     exit_code: int | None = None
     reason: str | None = None
+    paused_at: str | None = None
+    """When it was paused last, also after it went on."""
+    pause_mode: PauseMode | None = None
+    """How: between two steps, or its processes by force; None where it waited for an answer."""
 
 
 class Choice(Shape, frozen=True, kw_only=True):

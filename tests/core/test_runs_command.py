@@ -83,7 +83,8 @@ async def test_a_forced_pause_stops_the_process_and_resume_lets_it_go_on(bench: 
     with pytest.raises(InvalidParams, match="pause it by force"):
         await bench.runs.pause(run.id, by=ANN)
     paused = await bench.runs.pause(run.id, by=ANN, force=True)
-    assert paused.status == "paused"
+    assert (paused.status, paused.pause_mode) == ("paused", "forced")
+    assert (paused.paused_at or "") >= paused.started_at
     await until(lambda: {identity.state(pid) for pid in family} == {"T"}, "both are stopped")
     resumed = await bench.runs.resume(run.id, by=ANN)
     assert resumed.status == "running"

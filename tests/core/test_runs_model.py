@@ -6,11 +6,13 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from descartes_core.config.table import LeaseSettings, Settings
 from descartes_core.errors import (
     InterventionClosed,
     InvalidParams,
@@ -21,6 +23,8 @@ from descartes_core.errors import (
 )
 from descartes_core.model import Principal
 from descartes_core.processes.identity import identify
+from descartes_core.store import Store
+from support.log import FakeClock
 from support.running import ANN, BOB, Bench, call
 from support.until import until
 
@@ -484,7 +488,7 @@ async def test_a_question_that_is_closed_is_a_tool_error_and_the_run_goes_on(ben
 
 @pytest.mark.ledger("D-55")
 async def test_leases_are_renewed_while_the_run_lives(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("descartes_core.runs.supervisor.RENEW_SECONDS", 0.02)
+    monkeypatch.setattr("descartes_core.runs.renewing.LONGEST_SECONDS", 0.02)
     run = await bench.spawn(call("shell", command="true"), files=["a"])
     await bench.question(run.id)
     soon = bench.store.clock.now_ms() + 10_000
@@ -493,13 +497,34 @@ async def test_leases_are_renewed_while_the_run_lives(bench: Bench, monkeypatch:
     assert (renewed.data["path"], renewed.data["token"]) == ("a", 1)
 
 
+@pytest.mark.ledger("D-55")
+async def test_the_shortest_leases_of_a_run_never_lapse_while_it_lives(workspace: Path) -> None:
+    clock = FakeClock()
+    store = await Store.open(workspace / ".descartes" / "descartes.db", clock=clock)
+    bench = Bench(workspace, store, None, settings=lambda: Settings(leases=LeaseSettings(ttl_seconds=1)))
+    run = await bench.spawn(call("write", path="b", content="x"), call("shell", command="true"), files=["a"])
+    await bench.question(run.id)
+    await bench.answer(run.id, "accept")
+    await bench.until(lambda: shell_question(bench, run.id))
+    for renewals in (2, 4, 6):
+        clock.advance(0.6)
+        await bench.until(partial(_renewed, bench, run.id, renewals))
+    assert [each.path for each in await bench.leases.list(run=run.id)] == ["a", "b"]
+    assert "lease.expired" not in await bench.names(run.id)
+    await bench.close()
+
+
+async def _renewed(bench: Bench, run: str, times: int) -> bool:
+    return len(await bench.events(run, "lease.renewed")) >= times
+
+
 @pytest.mark.ledger("D-32")
 async def test_the_times_of_a_run_follow_one_another(bench: Bench) -> None:
     run = await bench.spawn(call("shell", command="true"))
     await bench.answer(run.id, "accept")
     ended = await bench.ended(run.id)
-    row = await bench.runs.row(run.id)
-    assert ended.started_at <= row["paused_at"] <= (ended.ended_at or "")
+    assert ended.started_at <= (ended.paused_at or "") <= (ended.ended_at or "")
+    assert ended.pause_mode is None  # it waited for an answer
 
 
 @pytest.mark.ledger("D-11")

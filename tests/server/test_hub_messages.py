@@ -18,6 +18,7 @@ from descartes_server.hub.client import HubClient
 from descartes_server.hub.embedded import EmbeddedOpener
 from descartes_server.hub.main import running_hub
 from descartes_server.hub.server import SocketServer
+from descartes_server.hub.service import Hub
 from descartes_server.operations.workspace import Workspace
 from support.hubs import Heard
 
@@ -360,7 +361,70 @@ async def test_unsaved_documents_are_known_by_editor(here: Workspace) -> None:
         client.set_unsaved([str(here.root / "x" / ".." / "a.lisp")])
         await client.call("hub.status")
         assert hub.editors.unsaved_in(here.root / "a.lisp") == "Emacs"
+        assert hub.editors.unsaved_in(here.root) == "Emacs"
         client.set_unsaved([])
         await client.call("hub.status")
         assert hub.editors.unsaved_in(here.root / "a.lisp") is None
         await client.close()
+
+
+class Typist:
+    """Somebody in the hub HUB with their editor, whose leases are waited for."""
+
+    def __init__(self, hub: Hub, person: Principal) -> None:
+        self._hub, self._person = hub, person
+        hello = messages.ClientHello(
+            version="0.1.0",
+            protocol=messages.PROTOCOL,
+            client_id=f"editor of {person.id}",
+            client_name="Emacs",
+            principal=person,
+            presence=True,
+        )
+        self.client = HubClient(EmbeddedOpener(hub), lambda: hello)
+        self._changed = asyncio.Event()
+        hub.services.store.on_events(lambda events: self._changed.set())
+
+    async def has(self, *leases: tuple[str, str]) -> None:
+        """Return when the person has exactly LEASES, each a path and a mode."""
+        async with asyncio.timeout(60):
+            while True:
+                self._changed.clear()
+                found = await self._hub.services.leases.list(holder=self._person)
+                if [(each.path, each.mode) for each in found] == list(leases):
+                    return
+                await self._changed.wait()
+
+
+@pytest.mark.ledger("D-59")
+async def test_who_types_holds_it_whatever_becomes_of_the_leases_there(here: Workspace) -> None:
+    ann, bob = (Principal(kind="human", id=name, name=name.title()) for name in ("ann", "bob"))
+    agent = Principal(kind="agent", id="run_1", name="fixer")
+    typed = ("a.lisp", "intent")
+    async with running_hub(here, embedded=True) as hub:
+        leases, typist = hub.services.leases, Typist(hub, ann)
+        other, thief = (Typist(hub, each).client for each in (bob, agent))
+        await leases.acquire("a.lisp", agent, run=agent.id)
+        typist.client.set_unsaved([str(here.root / "a.lisp")])
+        await typist.client.call("lease.acquire", {"path": "else"})
+        await leases.release_all(run=agent.id)
+        await typist.has(typed, ("else", "exclusive"))
+        await typist.client.call("lease.release", {"path": "else"})
+
+        await typist.client.call("lease.acquire", {"path": "a.lisp"})
+        await typist.has(("a.lisp", "exclusive"))
+        with pytest.raises(PolicyDenied, match="unsaved changes of a person in Emacs"):
+            await thief.call("lease.steal", {"path": "*.lisp"})
+        await typist.client.call("lease.release", {"path": "a.lisp"})
+        await typist.has(typed)
+
+        with pytest.raises(PolicyDenied, match="unsaved changes of Ann"):
+            await leases.steal("a.lisp", agent)
+        await other.call("lease.steal", {"path": "a.lisp"})
+        await typist.has()
+        await other.call("lease.release", {"path": "a.lisp"})
+        await typist.has(typed)
+        typist.client.set_unsaved([])
+        await typist.has()
+        for each in (typist.client, other, thief):
+            await each.close()

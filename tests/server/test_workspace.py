@@ -157,7 +157,7 @@ async def test_a_persons_leases_live_with_their_editor(workspace: Path) -> None:
     ann = Principal(kind="human", id="ann", name="Ann", via="Emacs")
     async with running_hub(Workspace(workspace), embedded=True) as hub:
         leases, services = hub.services.leases, hub.services
-        presence = Presence(services)
+        presence = Presence(services, lambda: 300)
         real = services.clock.now_ms()
         clock = services.clock = Hands()
         clock.ms = real

@@ -35,12 +35,21 @@ class RunLeases:
     """The leases of the run of JOURNAL, which was spawned on FILES for REASON."""
 
     def __init__(
-        self, leases: Leases, journal: Journal, port: Forms | None, *, reason: str, files: Sequence[str] = ()
+        self,
+        leases: Leases,
+        journal: Journal,
+        port: Forms | None,
+        *,
+        reason: str,
+        files: Sequence[str] = (),
+        ttl_seconds: Callable[[], float],
     ) -> None:
+        """TTL_SECONDS() is how long a lease lasts unless it is renewed."""
         self._leases = leases
         self._journal = journal
         self._port = port
         self._reason = reason
+        self._ttl_seconds = ttl_seconds
         self._bounds = _bounds(leases, files)
 
     async def take(self, path: Path, parent: str, plan: Plan) -> Lease | None:
@@ -117,7 +126,13 @@ class RunLeases:
 
     async def _take(self, path: str, parent: str, mode: LeaseMode = "exclusive") -> Lease:
         return await take_lease(
-            self._leases, self._journal, path, reason=self._reason, parent=parent, mode=mode
+            self._leases,
+            self._journal,
+            path,
+            reason=self._reason,
+            ttl_seconds=self._ttl_seconds(),
+            parent=parent,
+            mode=mode,
         )
 
     async def _take_forms(self, path: Path, names: frozenset[str], parent: str) -> None:
@@ -171,6 +186,7 @@ async def take_lease(
     path: str,
     *,
     reason: str,
+    ttl_seconds: float,
     parent: str | None = None,
     mode: LeaseMode = "exclusive",
 ) -> Lease:
@@ -190,6 +206,7 @@ async def take_lease(
     return await leases.acquire(
         path,
         journal.principal,
+        ttl_seconds=ttl_seconds,
         reason=reason,
         run=journal.run,
         session=journal.session,

@@ -13,6 +13,7 @@ import msgspec
 from descartes_core.errors import PolicyDenied
 from descartes_core.leases.held import Ended, Held, Terms, held, select
 from descartes_core.leases.paths import LeasePath, overlap
+from descartes_core.leases.words import typed_over
 from descartes_core.model import Lease, LeaseMode, NewEvent, Principal, Shape
 from descartes_core.store import Transaction
 from descartes_core.store.times import iso
@@ -97,14 +98,20 @@ def grant(tx: Transaction, request: Request, **metadata: Any) -> Granted | Lease
     return Granted(_give(tx, "acquired", request, metadata), fresh=True)
 
 
-def steal(tx: Transaction, request: Request) -> Lease:
-    """Grant REQUEST over the heads of those who hold a lease in its way; theirs end."""
+def steal(tx: Transaction, request: Request, *, over_unsaved: bool) -> Lease:
+    """Grant REQUEST over the heads of those who hold a lease in its way; theirs end.
+
+    Errors: `PolicyDenied` where somebody's unsaved text is in the way, unless OVER_UNSAVED.
+    """
     lapse(tx, request.path)
     clashing = [
         each
         for each in open_leases(tx, request.path)
         if request.clashes(each.path, each.lease.holder, each.lease.mode)
     ]
+    typed = next((each.lease for each in clashing if each.terms.unsaved), None)
+    if typed is not None and not over_unsaved:
+        raise typed_over(typed.path, typed.holder.name)
     previous = [Ended(path=e.lease.path, kind=e.lease.holder.kind, id=e.lease.holder.id) for e in clashing]
     metadata = {"previous": msgspec.to_builtins(previous)} if previous else {}
     # A run whose lease is taken over has that in its own history.

@@ -150,8 +150,12 @@ class Leases(LeaseView):
         run: str | None = None,
         client: str | None = None,
         parent: str | None = None,
+        over_unsaved: bool = False,
     ) -> Lease:
-        """Return a lease of HOLDER on PATH with a higher token; every lease in its way ends here and now."""
+        """Return a lease of HOLDER on PATH with a higher token; every lease in its way ends here and now.
+
+        Errors: `PolicyDenied` where somebody types what is not saved, unless OVER_UNSAVED.
+        """
         about = self.paths.of(path)
         request = Request(
             path=about,
@@ -164,7 +168,7 @@ class Leases(LeaseView):
             client=client,
             parent=parent,
         )
-        return await self._change(lambda tx: arbiter.steal(tx, request))
+        return await self._change(lambda tx: arbiter.steal(tx, request, over_unsaved=over_unsaved))
 
     async def request(self, path: str | Path, who: Principal, message: str = "") -> Lease:
         """Log that WHO asks for PATH and return the lease whose holder is asked.

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from descartes_core.errors import LeaseHeld, LeaseLost
+from descartes_core.errors import LeaseHeld, LeaseLost, PolicyDenied
 from descartes_core.model import Lease
 
 
@@ -25,6 +25,14 @@ def lease_lost(path: str, taken: Lease | None, now_ms: int) -> LeaseLost:
     return LeaseLost(
         f"The lease on {path!r} was lost: it is now with {described(taken, now_ms)}; acquire it again",
         lease=msgspec.to_builtins(taken),
+    )
+
+
+def typed_over(path: str, whose: str) -> PolicyDenied:
+    """Return the error for an agent that would take PATH over while WHOSE text there is not saved."""
+    return PolicyDenied(
+        f"{path!r} has unsaved changes of {whose}, which only a person takes over; ask for the lease, or wait"
+        " until they are saved"
     )
 
 

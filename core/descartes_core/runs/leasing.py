@@ -16,4 +16,10 @@ async def lease_again(job: Job) -> None:
     )
     for row in over:
         with suppress(LeaseHeld, LeaseLost):
-            await take_lease(job.around.leases, job.journal, row["path"], reason=job.record.purpose)
+            await take_lease(
+                job.around.leases,
+                job.journal,
+                row["path"],
+                reason=job.record.purpose,
+                ttl_seconds=job.lease_seconds(),
+            )

@@ -196,7 +196,12 @@ class ModelRun:
         hands = Hands(
             journal=job.journal,
             leases=RunLeases(
-                around.leases, job.journal, around.forms, reason=record.purpose, files=record.files
+                around.leases,
+                job.journal,
+                around.forms,
+                reason=record.purpose,
+                files=record.files,
+                ttl_seconds=job.lease_seconds,
             ),
             places=job.places,
             environment=job.environment,

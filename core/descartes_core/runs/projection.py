@@ -69,6 +69,8 @@ def run_of(row: Mapping[str, Any]) -> Run:
         ),
         exit_code=row["exit_code"],
         reason=row["reason"],
+        paused_at=row["paused_at"],
+        pause_mode=row["pause_mode"],
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
@@ -26,7 +27,14 @@ from descartes_core.runs.statuses import Statuses
 from descartes_core.store import Reader, Transaction
 
 BACKENDS = ("model", "process")
-LEASE_MS = 300_000
+
+
+@dataclass(frozen=True)
+class Leasing:
+    """The LEASES of a workspace, of which a run is given some for SECONDS."""
+
+    leases: Leases
+    seconds: float
 
 
 def record_for(
@@ -116,7 +124,7 @@ def birth(
     record: RunRecord,
     journal: Journal,
     statuses: Statuses,
-    leases: Leases,
+    leasing: Leasing,
     by: Principal,
     said: str,
     advice: Sequence[Relevant] = (),
@@ -132,7 +140,7 @@ def birth(
     data = msgspec.to_builtins(record)
     journal.root = tx.append(journal.event("system", "run.spawned", data, by=by)).id
     for file in record.files:
-        _lease(tx, leases, file, record, journal)
+        _lease(tx, leasing, file, record, journal)
     if said:
         task = {"role": "user", "content": said, "messageId": uuid.uuid4().hex}
         tx.append(journal.event("communication", "message", task, by=by))
@@ -146,14 +154,15 @@ def birth(
         statuses.enter_phase(tx, "queued", by=by)
 
 
-def _lease(tx: Transaction, leases: Leases, file: str, record: RunRecord, journal: Journal) -> None:
-    about = leases.paths.of(file)
+def _lease(tx: Transaction, leasing: Leasing, file: str, record: RunRecord, journal: Journal) -> None:
+    paths = leasing.leases.paths
+    about = paths.of(file)
     request = arbiter.Request(
         path=about,
-        uri=leases.paths.uri(about),
+        uri=paths.uri(about),
         holder=journal.principal,
         mode="exclusive",
-        ttl_ms=LEASE_MS,
+        ttl_ms=round(leasing.seconds * 1000),
         reason=record.purpose,
         run=record.id,
         session=record.session,

@@ -30,6 +30,7 @@ from descartes_core.runs.output import RunOutput, read_output
 from descartes_core.runs.process_run import ProcessRun
 from descartes_core.runs.projection import RunRecord, record_of
 from descartes_core.runs.queries import RunView
+from descartes_core.runs.renewing import Renewing
 from descartes_core.runs.request import SpawnRequest
 from descartes_core.runs.statuses import Statuses
 from descartes_core.runs.turns import Turns
@@ -41,7 +42,6 @@ from descartes_core.vault.secrets import Secrets
 log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 5.0
-RENEW_SECONDS = 60.0
 EVERY = 1_000_000
 BACKENDS: Mapping[str, Callable[[Job], Work]] = {"model": ModelRun, "process": ProcessRun}
 
@@ -119,7 +119,8 @@ class Runs(RunView):
         self.look = self._turns.look
         """Gives runs that wait their turn, when the settings let more of them work."""
         self._closing = False
-        self._renewing: asyncio.Task[None] | None = None
+        self._renewing = Renewing(store, leases, self._live)
+        self._renewal: asyncio.Task[None] | None = None
         interventions.check_answers("approval", check_approval)
 
     @property
@@ -158,7 +159,7 @@ class Runs(RunView):
         advice = await spawning.advice_for(record, said, self._around.memory)
         await asyncio.to_thread(tokens.keep, job.places.records, token)
         live.queued = not self._turns.enter(record.id, by.id if by.kind == "agent" else None)
-        begins, leases = not live.queued, self._around.leases
+        begins, leases = not live.queued, spawning.Leasing(self._around.leases, job.lease_seconds())
         try:
             await self._around.store.transact(
                 lambda tx: spawning.birth(
@@ -249,8 +250,8 @@ class Runs(RunView):
         self._closing = True
         self._unlisten()
         tasks = [live.task for live in self._live.values() if live.task is not None]
-        if self._renewing is not None:
-            tasks.append(self._renewing)
+        if self._renewal is not None:
+            tasks.append(self._renewal)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -283,8 +284,9 @@ class Runs(RunView):
         run = live.job.record.id
         self._live[run] = live
         live.task = asyncio.create_task(self._supervise(live), name=run)
-        if self._renewing is None:
-            self._renewing = asyncio.create_task(self._renew_leases())
+        if self._renewal is None:
+            self._renewal = asyncio.create_task(self._renewing.run())
+        self._renewing.look()
 
     async def _supervise(self, live: LiveRun) -> None:
         try:
@@ -386,12 +388,3 @@ class Runs(RunView):
         if by.kind == "agent" and by.id in self._live:
             return self._live[by.id].job.record.tool_level
         return None if by.kind == "human" else "full"
-
-    async def _renew_leases(self) -> None:
-        while True:
-            await asyncio.sleep(RENEW_SECONDS)
-            for run in tuple(self._live):
-                try:
-                    await self._around.leases.renew_all(run=run)
-                except DescartesError as problem:
-                    log.warning("the leases of %s were not renewed: %s", run, problem.message)

@@ -69,6 +69,10 @@ class Job:
     journal: Journal
     statuses: Statuses
 
+    def lease_seconds(self) -> float:
+        """Return how long a lease of this run lasts unless it is renewed, as the settings are now."""
+        return self.around.settings().leases.ttl_seconds
+
     @property
     def visitor(self) -> Visitor:
         """The run as the vault knows it."""

@@ -49,7 +49,7 @@ class Hub:
         self.answers: OrderedDict[tuple[str, str], messages.OperationResponse] = OrderedDict()
         """The last answers by client and request, for a request that is sent a second time."""
         self.feed = Feed(services.reader, last_seq, self.publish, self._take_in)
-        self.presence = Presence(services)
+        self.presence = Presence(services, lambda: self.settings().leases.ttl_seconds)
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Resolved with the reason when the hub should end."""
         self.socket = ""
@@ -206,8 +206,9 @@ class Hub:
             self._attachments.remove(attachment)
             self._others.watch(bool(self._attachments))
             self._tell_presence()
-        if attachment.caller is not None:
+        if attachment.caller is not None and not self._is_attached(attachment.caller.client_id):
             self.editors.forget(attachment.caller.client_id)
+            self.presence.left(attachment.caller.client_id)
             if attachment.caller.owner == attachment.caller.client_id:
                 self.run(self._forget(attachment.caller.client_id))
 
@@ -247,13 +248,19 @@ class Hub:
         for event in events:
             if event.run is not None and event.name == "run.status" and event.data.get("to") in RUN_ENDED:
                 self.run(self.services.image.forget_client(f"run:{event.run}"))
+        if self.presence.hear(events):
+            self.run(self.presence.hold_again())
         await lease_requests.close_settled(self.services, events)
 
     async def _forget(self, client_id: str) -> None:
         """Have the image drop what it keeps for a client, unless that comes back soon."""
         await asyncio.sleep(COMES_BACK_S)
-        if not any(each.caller and each.caller.client_id == client_id for each in self._attachments):
+        if not self._is_attached(client_id):
             await self.services.image.forget_client(client_id)
+
+    def _is_attached(self, client_id: str) -> bool:
+        """Return whether the client is here, by this connection or a newer one."""
+        return any(each.caller and each.caller.client_id == client_id for each in self._attachments)
 
     async def _note(self, name: str, data: dict[str, Any]) -> None:
         await self.services.store.append(

@@ -21,6 +21,10 @@ class Editors:
         """Drop what was known of a client that went."""
         self._unsaved.pop(client_id, None)
 
+    def unsaved(self) -> list[tuple[str, str]]:
+        """Return every file with unsaved changes, by its real path, and the editor's name."""
+        return [(path, name or "an editor") for name, paths in self._unsaved.values() for path in paths]
+
     def unsaved_in(self, path: Path) -> str | None:
         """Return the name of an editor that has unsaved changes in PATH, or in the folder PATH, or None."""
         real = os.path.realpath(path)

@@ -8,9 +8,11 @@ import msgspec
 
 from descartes_core.errors import InvalidParams, PolicyDenied
 from descartes_core.leases import LeaseView
+from descartes_core.leases.paths import overlap
+from descartes_core.leases.words import typed_over
 from descartes_core.model import Intervention, Lease, LeaseMode, Principal, Shape
 from descartes_server.operations import lease_requests, principals
-from descartes_server.operations.context import Context
+from descartes_server.operations.context import Context, Services
 from descartes_server.operations.registry import Params, operation
 
 Holder = str | Principal
@@ -139,6 +141,9 @@ async def renew(context: Context, params: RenewParams) -> Lease:
 @operation("lease.steal", kind="effect", for_agents=True, positional=("path",))
 async def steal(context: Context, params: StealParams) -> Lease:
     """Take a lease over; the old holder's writes are refused from then on."""
+    is_person = context.caller.is_person
+    if not is_person:
+        _refuse_typed(context.services, params.about)
     return await context.services.leases.steal(
         params.about,
         _holder(context, params.holder, "taking a lease over"),
@@ -146,6 +151,7 @@ async def steal(context: Context, params: StealParams) -> Lease:
         ttl_seconds=_ttl(context, params.ttl_seconds),
         run=context.caller.run,
         client=context.caller.keeps_leases_as,
+        over_unsaved=is_person,
     )
 
 
@@ -187,6 +193,19 @@ def _view(context: Context) -> LeaseView:
 
 def _is(holder: Principal, wanted: Principal) -> bool:
     return holder.kind == wanted.kind and wanted.id in (holder.id, holder.name)
+
+
+def _refuse_typed(services: Services, about: str) -> None:
+    """Refuse an agent that would take over what an editor has not saved, under whichever lease of its person.
+
+    Errors: `PolicyDenied`.
+    """
+    paths = services.leases.paths
+    wanted = paths.of(about)
+    for file, editor in services.editors.unsaved():
+        typed = paths.covering(file)
+        if overlap(wanted, typed):
+            raise typed_over(typed.text, f"a person in {editor}")
 
 
 def _ttl(context: Context, seconds: float | None) -> float:
