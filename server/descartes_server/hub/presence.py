@@ -77,7 +77,7 @@ class Presence:
             await self._hold(client)
 
     def left(self, client: str) -> None:
-        """Forget what CLIENT, which went, types: its leases have their time of grace, and it says it again."""
+        """Forget what CLIENT types, which went: its leases have their time of grace."""
         self._typed.pop(client, None)
 
     async def _hold(self, client: str) -> None:
