@@ -50,6 +50,12 @@ async def state(desk: Desk, wanted: str) -> dict[str, Any]:
     return await desk.call("lisp.status")
 
 
+def is_stopped(image: Image, evaluation: str) -> bool:
+    """Return whether EVALUATION is known to be stopped."""
+    record = image.evaluations.get(evaluation)
+    return record is not None and record.live is not None and record.live.state == "stopped"
+
+
 class TestReconnecting:
     async def test_stops_and_running_evaluations_are_taken_up_again(
         self, desk: Desk, stock: StockSwank
@@ -72,6 +78,7 @@ class TestReconnecting:
             wire.mend()
             await state(desk, "ready")
             await until(lambda: bool(image.debuggers.all()), "the stop is announced again")
+            await until(lambda: is_stopped(image, stopped["id"]), "the evaluation is taken up again")
             stop = stopped["debugger"]
             left = await desk.call("debugger.restart", **stop, name="USE-VALUE", arguments=["7"])
             assert left["evaluation"]["id"] == stopped["id"] and left["evaluation"]["values"] == ["7"]
@@ -97,6 +104,53 @@ class TestReconnecting:
             assert wire.attempts == tried + 1
             assert (await desk.values("(+ 1 1)")) == ["2"]
 
+    async def test_nobody_starts_another_image_while_one_is_connected_to(
+        self, desk: Desk, stock: StockSwank
+    ) -> None:
+        image = desk.context.services.image
+        async with wire_to(stock.port) as wire:
+            wire.hold()
+            connecting = asyncio.create_task(desk.call("lisp.connect", host="127.0.0.1", port=wire.port))
+            await until(lambda: wire.attempts == 1, "it is connected to")
+            assert (await desk.call("lisp.status"))["state"] == "starting" and image.busy()
+            asked = asyncio.create_task(desk.call("lisp.eval", code="(+ 1 2)"))
+            with pytest.raises(errors.InvalidParams, match="connected to; stop it"):
+                await desk.call("lisp.connect", host="127.0.0.1", port=wire.port)
+            wire.release()
+            assert (await connecting)["port"] == wire.port
+            assert (await asked)["values"] == ["3"]
+            status = await desk.call("lisp.status")
+            assert (status["attached"], status["port"], wire.attempts) == (True, wire.port, 1)
+            await desk.call("lisp.stop")
+
+    async def test_stopping_gives_a_connection_up_that_is_being_made(
+        self, desk: Desk, stock: StockSwank
+    ) -> None:
+        image = desk.context.services.image
+        async with wire_to(stock.port) as wire:
+            wire.hold()
+            connecting = asyncio.create_task(desk.call("lisp.connect", host="127.0.0.1", port=wire.port))
+            await until(lambda: wire.attempts == 1, "it is connected to")
+            asked = asyncio.create_task(desk.call("lisp.eval", code="(+ 1 2)"))
+            await until(lambda: image.gate._inside == 1, "the evaluation waits for it")
+            assert (await desk.call("lisp.stop"))["state"] == "stopped"
+            for each in (connecting, asked):
+                with pytest.raises(errors.LispNotRunning, match="given up"):
+                    await each
+            wire.release()
+            # Who asked may also go: then the connection is given up as well.
+            wire.hold()
+            connecting = asyncio.create_task(desk.call("lisp.connect", host="127.0.0.1", port=wire.port))
+            await until(lambda: wire.attempts == 2, "it is connected to again")
+            connecting.cancel()
+            await asyncio.wait({connecting})
+            await until(lambda: not image.is_starting(), "it is given up")
+            assert (await desk.call("lisp.status"))["state"] == "stopped"
+            # What comes next gets an image of its own, and nobody else's.
+            assert await desk.values("(+ 1 1)") == ["2"]
+            assert not (await desk.call("lisp.status")).get("attached")
+            assert len(await desk.events("lisp.started")) == 1
+
     async def test_a_dropped_connection_to_an_image_of_ours(self, desk: Desk) -> None:
         started = await desk.call("lisp.start")
         stopped = await desk.call("lisp.eval", code='(restart-case (error "here") (use-value (v) v))')
@@ -105,12 +159,7 @@ class TestReconnecting:
         await state(desk, "lost")
         await until(lambda: len(image.debuggers.all()) == 1 and image.status().state == "ready", "it is back")
         assert (await desk.call("lisp.status"))["pid"] == started["pid"]
-
-        def is_known() -> bool:
-            record = image.evaluations.get(stopped["id"])
-            return record is not None and record.live is not None and record.live.state == "stopped"
-
-        await until(is_known, "the evaluation is taken up again")
+        await until(lambda: is_stopped(image, stopped["id"]), "the evaluation is taken up again")
         left = await desk.call("debugger.abort", **stopped["debugger"])
         assert left["evaluation"]["state"] == "aborted"
 

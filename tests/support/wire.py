@@ -16,6 +16,8 @@ class Wire:
         """Connections that were tried, also while it was cut."""
         self._target = target
         self._whole = True
+        self._passes = asyncio.Event()
+        self._passes.set()
         self._ends: set[asyncio.StreamWriter] = set()
 
     def cut(self) -> None:
@@ -23,6 +25,14 @@ class Wire:
         self._whole = False
         for end in list(self._ends):
             end.transport.abort()
+
+    def hold(self) -> None:
+        """Let new connections wait: they are taken, and nobody answers."""
+        self._passes.clear()
+
+    def release(self) -> None:
+        """Let what waits through."""
+        self._passes.set()
 
     def mend(self) -> None:
         """Let new connections through."""
@@ -33,8 +43,10 @@ class Wire:
         if not self._whole:
             writer.transport.abort()
             return
+        self._ends.add(writer)
+        await self._passes.wait()
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._target)
-        self._ends |= {writer, there_writer}
+        self._ends.add(there_writer)
         with contextlib.suppress(ConnectionError):
             await asyncio.gather(_pass_on(reader, there_writer), _pass_on(there_reader, writer))
         self._ends -= {writer, there_writer}
@@ -55,5 +67,8 @@ async def wire_to(target: int) -> AsyncIterator[Wire]:
     server = await asyncio.start_server(wire.serve, "127.0.0.1", 0)
     wire.port = server.sockets[0].getsockname()[1]
     async with server:
-        yield wire
-        wire.cut()
+        try:
+            yield wire
+        finally:
+            wire.release()
+            wire.cut()

@@ -54,21 +54,15 @@ class Image(Moving):
         super().__init__(store, publish, ask_client, places, settings)
         self._questions: tuple[swank.Lisp, Asking] | None = None
         self._service: tuple[swank.Lisp, swank.ServiceQuestions] | None = None
-        self._starting: asyncio.Task[None] | None = None
 
     def status(self) -> shapes.LispStatus:
         """Return the image's status as every door shows it."""
         return msgspec.structs.replace(self._status, stops=len(self.debuggers))
 
-    def is_starting(self) -> bool:
-        return self._starting is not None
-
     def busy(self) -> bool:
         """Return whether something is at work or stopped, so that the hub must not end by itself."""
         return (
-            bool(self.debuggers or self._followers or self._unended)
-            or self._starting is not None
-            or self._replaying
+            bool(self.debuggers or self._followers or self._unended) or self.is_starting() or self._replaying
         )
 
     def questions(self) -> Asking:
@@ -97,9 +91,9 @@ class Image(Moving):
         return known[1]
 
     async def started(self, environment: Environment = None) -> None:
-        """Start an image when none runs and that is wanted. Errors: those of `start`."""
+        """Start an image when none runs, none is under way and that is wanted. Errors: those of `start`."""
         # The settings are files; they are read only where they decide something.
-        if self._lisp is None and self._settings().autostart:
+        if self._lisp is None and (self.is_starting() or self._settings().autostart):
             self._require_no_going_back()
             await self.start(environment)
 
@@ -132,20 +126,9 @@ class Image(Moving):
         if self._lisp is not None and self._lisp.connection.closed.done():
             await self._orderly.done()  # its end is known to the session and not taken in here yet
         if self._lisp is None:
-            await self._stay_away()
-            if self._starting is None:
-                starting = self._start(environment, program)
-                self._starting = asyncio.create_task(starting, name="start the image")
-            await asyncio.shield(self._starting)
-        return self.status()
-
-    async def connect(self, target: Target) -> shapes.LispStatus:
-        """Attach to a Swank server somebody else started. Errors: `LispLost` when nobody answers."""
-        if self._lisp is not None or self._starting is not None:
-            raise errors.InvalidParams("expected no running Lisp, there is one; stop it with lisp.stop first")
-        await self._stay_away()
-        await self.ask(self._attach_to(target))
-        await self._log_start()
+            if not self._under_way:
+                self._under_way.begin(self._start(environment, program), "start the image")
+            await self._under_way.outcome()
         return self.status()
 
     async def take_up(self) -> None:
@@ -205,8 +188,7 @@ class Image(Moving):
 
     async def stop(self) -> shapes.LispStatus:
         """End the image; one that we only attached to is left running."""
-        if self._starting is not None:
-            await asyncio.wait({self._starting})
+        await self._under_way.over()
         lisp, record, target = self._lisp, self._record, self._target
         if lisp is not None or self._going_back is not None:
             await self._stay_away()
@@ -229,6 +211,7 @@ class Image(Moving):
         """Leave the image as it is: the hub ends, the image stays."""
         # What the session reports of its own closing is nothing that happened in the image.
         self._listener.deaf = True
+        self._under_way.give_up()
         await self._stay_away()
         for follower in self._followers:
             follower.cancel()
@@ -289,6 +272,9 @@ class Image(Moving):
 
     async def _start(self, environment: Environment, program: str | None) -> None:
         began = time.monotonic()
+        await self._stay_away()
+        if self._lisp is not None:
+            return  # it was gone back to at the last moment
         self._set(shapes.LispStatus(state="starting"))
         place = self.places
         try:
@@ -309,8 +295,6 @@ class Image(Moving):
         except (swank.SwankError, errors.DescartesError) as error:
             self._set(shapes.LispStatus(state="stopped", reason=str(error)))
             raise (mapped(error) if isinstance(error, swank.SwankError) else error) from error
-        finally:
-            self._starting = None
         started_in_ms = round((time.monotonic() - began) * 1000)
         self._set(msgspec.structs.replace(self._status, started_in_ms=started_in_ms))
         await self._log_start()

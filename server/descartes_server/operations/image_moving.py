@@ -43,10 +43,6 @@ class Moving(Returning):
         self._replaying = False
 
     @abstractmethod
-    def is_starting(self) -> bool:
-        """Return whether an image is being started."""
-
-    @abstractmethod
     def _image_settings(
         self, environment: Mapping[str, str] | None, program: str | None
     ) -> swank.ImageSettings: ...

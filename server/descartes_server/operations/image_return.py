@@ -21,6 +21,7 @@ from descartes_server.operations.image_work import AskClient, ImageWork, Places
 from descartes_server.operations.lisp_target import CONNECTING_S, Target, remember, server_at
 from descartes_server.operations.reconnecting import until_it_works
 from descartes_server.operations.settings import LispSettings, PathPair
+from descartes_server.operations.under_way import UnderWay
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class Returning(ImageWork):
         self._environment: Mapping[str, str] | None = None
         """The variables of whoever asked first for an image that is elsewhere."""
         self._going_back: asyncio.Task[None] | None = None
+        self._under_way = UnderWay()
 
     @abstractmethod
     async def _attach(
@@ -68,11 +70,36 @@ class Returning(ImageWork):
     def _set(self, status: shapes.LispStatus) -> None:
         """Make STATUS the one that is shown, and tell it."""
 
+    @abstractmethod
+    def status(self) -> shapes.LispStatus:
+        """Return the image's status as every door shows it."""
+
+    def is_starting(self) -> bool:
+        """Return whether an image is being started or connected to."""
+        return bool(self._under_way)
+
     def server_at(
         self, host: str, port: int, secret: str | None, ssh: str | None, paths: list[PathPair] | None
     ) -> Target:
         """Return the Swank server at HOST and PORT, reached as the settings say. Errors: `InvalidParams`."""
         return server_at(self.places.workspace, self._settings(), host, port, secret, ssh, paths)
+
+    async def connect(self, target: Target) -> shapes.LispStatus:
+        """Attach to a Swank server somebody else started; meanwhile no other image is.
+
+        Errors: `LispLost` when nobody answers; `LispNotRunning` when `stop` gave it up; `InvalidParams`.
+        Concurrency: cancelling gives it up.
+        """
+        if self.session() is not None or self._under_way:
+            there = "there is one" if self.session() is not None else "one is being started or connected to"
+            raise errors.InvalidParams(f"expected no running Lisp, {there}; stop it with lisp.stop first")
+        self._under_way.begin(self._connect(target), "connect to the image", may_be_given_up=True)
+        try:
+            await self._under_way.outcome()
+        except asyncio.CancelledError:
+            self._under_way.give_up()
+            raise
+        return self.status()
 
     def _require_no_going_back(self) -> None:
         """Raise `LispLost` while an image is tried that we could not replace by one of our own."""
@@ -117,6 +144,25 @@ class Returning(ImageWork):
             await self._attach_own(record)
         else:
             raise swank.LispGone("it has ended; the next evaluation starts another")
+
+    async def _connect(self, target: Target) -> None:
+        await self._stay_away()
+        if self.session() is not None:
+            raise errors.InvalidParams("expected no running Lisp, there is one again; stop it with lisp.stop")
+        was_lost = self._status.state == "lost"
+        self._set(
+            shapes.LispStatus(
+                state="starting", host=target.host or None, port=target.port or None, remote=target.remote
+            )
+        )
+        try:
+            await self.ask(self._attach_to(target))
+        except BaseException as error:
+            self._target = None
+            reason = str(error) or "the connection was given up"
+            self._set(shapes.LispStatus(state="lost" if was_lost else "stopped", reason=reason))
+            raise
+        await self._log_start()
 
     async def _attach_to(
         self, target: Target, environment: Mapping[str, str] | None = None, *, start: bool = False
