@@ -16,6 +16,7 @@ from descartes_core.memory.notebook import Author
 from descartes_core.memory.thoughts import Thoughts
 from descartes_core.memory.wisdom import confidence
 from descartes_core.store import Store
+from descartes_core.timetravel.brain import state_at
 from support.log import FIXER, PERSON
 from support.running import Bench, call
 
@@ -119,6 +120,8 @@ async def test_an_agent_adds_looks_up_and_judges_without_being_asked(told: Told)
     assert "ann@example.org" not in Path(note.path).read_text()
     assert note.id in results[3] and "# Lexer" in results[4]
     (wisdom,) = await told.memory.wisdom.list()
+    mind = await state_at(bench.store.reader, run.id, None)
+    assert mind.context["memory"] == {f"wisdom/{wisdom.id}": FORCE, f"note/{note.id}": "Lexer"}
     judged = await bench.spawn(call("wisdom_outcome", wisdom=wisdom.id[4:12], helped=True))
     await bench.ended(judged.id)
     assert (await told.memory.wisdom.show(wisdom.id)).confidence == 0.667

@@ -76,6 +76,36 @@ async def test_a_command_has_what_it_names(bench: Safe) -> None:
     ]
 
 
+REMEMBERS = """
+import os
+from descartes_core.leases.held import Held
+from descartes_core.trace import Session
+from descartes_server.operations import guarding, principals, workspace
+key = os.environ["API_KEY"]
+with Session(workspace=os.getcwd()) as session:
+    session.set("found", {"header": f"Bearer {key}", key: [key]})
+with Session() as own:
+    own.set("found", key)
+    own.set("mail", "ann@example.org")
+    print(own.log_path)
+place = workspace.find(__import__("pathlib").Path.cwd())
+guarding.record(place, principals.user(), "refused", {"hook": key}, {})
+"""
+
+
+async def test_what_a_command_writes_into_a_log_does_not_show_what_it_was_given(bench: Safe) -> None:
+    run = await bench.command(sys.executable, "-c", REMEMBERS, secrets=["API_KEY"])
+    ended = await bench.ended(run.id)
+    printed = (await bench.runs.output(run.id)).text
+    assert ended.exit_code == 0, printed
+    assert VALUE.encode() not in kept(bench)
+    (found,) = [each.data["content"]["new_value"] for each in await bench.events(type="session.state.set")]
+    assert found == {"header": "Bearer ‹secret:API_KEY›", "‹secret:API_KEY›": ["‹secret:API_KEY›"]}
+    assert (await bench.events(type="guard"))[0].data["hook"] == "‹secret:API_KEY›"
+    own = Path(printed.strip()).read_bytes()
+    assert VALUE.encode() not in own and b"ann@example.org" in own
+
+
 async def test_a_step_of_a_model_has_what_it_names(bench: Safe) -> None:
     run = await bench.spawn(
         call("shell", command=PRINTS),

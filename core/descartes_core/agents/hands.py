@@ -97,8 +97,8 @@ class Hands:
     ) -> CommandResult:
         """Run COMMAND for CALL; when this is cancelled or the time is over its process group ends at once."""
         output = self._places.output / f"{call}.txt"
-        given = await self._secrets.environment(secrets, allowed=allowed, call=call)
-        kept = await self._start(call, command, output, given)
+        environment = await self._secrets.environment(self._environment, secrets, allowed=allowed, call=call)
+        kept = await self._start(call, command, output, environment)
         try:
             async with asyncio.timeout(timeout_seconds):
                 ended, timed_out = str(await kept.wait()), False
@@ -118,7 +118,7 @@ class Hands:
                 kept.close()
 
     async def _start(
-        self, call: str, command: list[str], output: Path, given: Mapping[str, str]
+        self, call: str, command: list[str], output: Path, environment: dict[str, str]
     ) -> KeptProcess:
         await asyncio.to_thread(self._places.output.mkdir, mode=0o700, parents=True, exist_ok=True)
         number = len(list(self._places.records.glob(f"{call}.*")))
@@ -127,7 +127,7 @@ class Hands:
             Command(
                 command=command,
                 cwd=str(self._places.workspace),
-                environment={**self._environment, **given},
+                environment=environment,
                 stdout=str(output),
                 stderr=str(output),
                 takes_input=False,

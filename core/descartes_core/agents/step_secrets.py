@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from descartes_core.errors import InvalidParams
+from descartes_core.store.secret_variables import joined
 from descartes_core.vault.audit import Visitor
 from descartes_core.vault.secrets import Secrets
 from descartes_core.vault.shapes import variable
@@ -28,9 +29,12 @@ class StepSecrets:
         found = await self._vault().lacking(self._visitor, names)
         return [name for name in found if name not in self._given]
 
-    async def environment(self, names: Sequence[str], *, allowed: bool, call: str | None) -> dict[str, str]:
-        """Return the secrets NAMES as environment of the step CALL; ALLOWED: a person said so.
+    async def environment(
+        self, base: Mapping[str, str], names: Sequence[str], *, allowed: bool, call: str | None
+    ) -> dict[str, str]:
+        """Return BASE, an environment, with the secrets NAMES for the step CALL; ALLOWED: a person said so.
 
+        Their variables are named there too, so that the log hides them wherever the step writes into it.
         Errors: `PolicyDenied`, `NotFound`.
         """
         found: dict[str, str] = {}
@@ -38,7 +42,7 @@ class StepSecrets:
             may = allowed or name in self._given
             values = await self._vault().use(self._visitor, [name], allowed=may, callId=call)
             found[variable(name)] = values[name]
-        return found
+        return joined(base, found, {variable(name): name for name in names})
 
     def masked(self) -> list[tuple[str, str]]:
         """Return every value that is known here, by name: what no command may print into a file."""

@@ -84,6 +84,7 @@ class AssociativeMemory(Generic[T]):
             raise InvalidParams(f"Expected a text with words that mean something, got {text[:80]!r}")
         key = checked_name(key or uuid4().hex)
         data = {"memory": self.name, "key": key, "text": text, "value": msgspec.to_builtins(value)}
+        data |= self._by.remembering(f"{self.name}/{key}", text)
         await self._store.append(self._by.event("action", "memory.associated", self._stream, data))
         return key
 

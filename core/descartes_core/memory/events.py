@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import msgspec
+
 from descartes_core.memory.shapes import EntryType, Marker, ThoughtKind
 from descartes_core.model import Shape
 from descartes_core.store.schemas import Data, register
 
 
-class NoteChanged(Data, frozen=True, kw_only=True):
+class Remembering(Data, frozen=True, kw_only=True):
+    """What an action of a run puts into its memory: a value under a key."""
+
+    memory_key: str | None = msgspec.field(name="memory_key", default=None)
+    memory_value: str | None = msgspec.field(name="memory_value", default=None)
+
+
+class NoteChanged(Remembering, frozen=True, kw_only=True):
     """A note was written, edited, archived or taken out of the archive; its text is not in the log."""
 
     id: str
@@ -46,7 +55,7 @@ class WhiteboardAnnotated(Data, frozen=True, kw_only=True):
     marker: Marker
 
 
-class WisdomAdded(Data, frozen=True, kw_only=True):
+class WisdomAdded(Remembering, frozen=True, kw_only=True):
     """Somebody stated or noticed something worth remembering."""
 
     insight: str
@@ -85,7 +94,7 @@ class MomentRecorded(Data, frozen=True, kw_only=True):
     value: Any
 
 
-class TextAssociated(Data, frozen=True, kw_only=True):
+class TextAssociated(Remembering, frozen=True, kw_only=True):
     """An associative memory was given a text, in place of what KEY had."""
 
     memory: str

@@ -31,6 +31,10 @@ class Author:
         """The agent's name; None for a person."""
         return self.principal.name if self.principal.kind == "agent" else None
 
+    def remembering(self, key: str, value: str) -> dict[str, str]:
+        """Return what the data of an action says that puts VALUE under KEY into the memory of this run."""
+        return {"memory_key": key, "memory_value": value} if self.run else {}
+
     def event(
         self, category: Category, name: str, stream: str, data: dict[str, Any], **more: Any
     ) -> NewEvent:
@@ -101,7 +105,8 @@ class Notebook:
         await self._linked("note.unlinked", project, by)
 
     async def _record(self, name: str, after: Thought, before: Thought | None, by: Author) -> None:
-        event = by.event("action", name, f"note/{after.id}", dict(told(after)), tags=after.tags)
+        data = {**told(after), **by.remembering(f"note/{after.id}", after.title)}
+        event = by.event("action", name, f"note/{after.id}", data, tags=after.tags)
         await self._or_undo(event, lambda: self.thoughts.take_back(after, before))
 
     async def _linked(self, name: str, project: Path, by: Author, **more: str) -> None:

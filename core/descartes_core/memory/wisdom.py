@@ -22,6 +22,7 @@ from descartes_core.memory.notebook import Author
 from descartes_core.memory.shapes import Wisdom
 from descartes_core.memory.thoughts import checked_tags
 from descartes_core.model import Event
+from descartes_core.ports import new_id
 from descartes_core.store import Reader, Store
 from descartes_core.store.projections import Executes, Projection
 
@@ -119,14 +120,16 @@ class WisdomBook(WisdomView):
         if len(insight) > LONGEST:
             raise TooLarge(f"An insight may have {LONGEST} characters, not {len(insight)}; write a note")
         begins = (OF_AN_AGENT if by.agent else OF_A_PERSON) if initial is None else initial
+        id_ = new_id("evt")
         data = {
             "insight": insight.strip(),
             "category": " ".join(category.split()),
             "tags": checked_tags(tags),
             "initial": _checked(begins, "the confidence"),
+            **by.remembering(f"wisdom/{id_}", insight.strip()),
         }
-        (added,) = await self._store.append(by.event("action", "wisdom.added", "wisdom", data))
-        return await self.show(added.id)
+        await self._store.append(by.event("action", "wisdom.added", "wisdom", data, id=id_))
+        return await self.show(id_)
 
     async def outcome(self, id_prefix: str, effect: float, by: Author, *, note: str | None = None) -> Wisdom:
         """Take into account that the wisdom ID_PREFIX had EFFECT, from 0 to 1, and return it as it is then.

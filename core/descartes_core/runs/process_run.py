@@ -113,11 +113,13 @@ class ProcessRun:
                 " has ended; spawn the run again"
             )
         # Whoever chose the command may give it these secrets, or a person has just allowed it.
-        given = await job.secrets.environment(job.record.secrets, allowed=True, call=None)
+        environment = await job.secrets.environment(
+            job.environment, job.record.secrets, allowed=True, call=None
+        )
         command = Command(
             command=job.record.command or [],
             cwd=str(job.around.workspace),
-            environment={**job.environment, **given},
+            environment=environment,
             stdout=str(self._output.file("stdout")),
             stderr=str(self._output.file("stderr")),
             secrets=job.secrets.masked(),

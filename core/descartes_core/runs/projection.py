@@ -29,6 +29,7 @@ class RunRecord(Shape, frozen=True):
     command: list[str] | None = None
     files: list[str] = []
     secrets: list[str] = []
+    tags: list[str] = []
     vouched: bool = False
     """Whether the agent's name is a person's choice: only then does what is granted to that name count."""
     asks_first: bool = False

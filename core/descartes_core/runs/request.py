@@ -17,6 +17,8 @@ class SpawnRequest(Shape, frozen=True):
     files: list[str] = []
     secrets: list[str] = []
     """Names of secrets that the command, or any step of a model, may have."""
+    tags: list[str] = []
+    """What its events are tagged with, so that they are found together with those of other runs."""
     fork: str | None = None
     """A session that was forked off another: the run goes on with its conversation."""
     session: str | None = None

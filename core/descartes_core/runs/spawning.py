@@ -24,9 +24,10 @@ from descartes_core.runs.giving import vouches
 from descartes_core.runs.projection import RunRecord
 from descartes_core.runs.request import SpawnRequest
 from descartes_core.runs.statuses import Statuses
-from descartes_core.store import Reader, Transaction
+from descartes_core.store import Reader, Store, Transaction
 
 BACKENDS = ("model", "process")
+MOST_TAGS, LONGEST_TAG = 20, 100
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ def record_for(
         command=request.command,
         files=request.files,
         secrets=list(dict.fromkeys(request.secrets)),
+        tags=_tags(request.tags),
         vouched=vouches(by, spawner, agent),
         asks_first=backend == "process" and by.kind != "human",
         fork=fork,
@@ -119,6 +121,11 @@ async def advice_for(record: RunRecord, task: str, memory: Memory | None) -> Seq
     return await memory.advice(task)
 
 
+def journal_of(store: Store, record: RunRecord) -> Journal:
+    """Return how the run of RECORD writes into the log of STORE."""
+    return Journal(store, run=record.id, session=record.session, agent=record.agent, tags=record.tags)
+
+
 def birth(
     tx: Transaction,
     record: RunRecord,
@@ -138,7 +145,8 @@ def birth(
     Errors: `LeaseHeld`, and then nothing of it ever was.
     """
     data = msgspec.to_builtins(record)
-    journal.root = tx.append(journal.event("system", "run.spawned", data, by=by)).id
+    spawned = journal.event("system", "run.spawned", data, by=by)
+    journal.root = tx.append(msgspec.structs.replace(spawned, git_commit=journal.commit)).id
     for file in record.files:
         _lease(tx, leasing, file, record, journal)
     if said:
@@ -180,6 +188,15 @@ def _backend(request: SpawnRequest) -> str:
     if backend not in BACKENDS:
         raise InvalidParams(f"The backend of a run is {' or '.join(BACKENDS)}, not {backend!r}")
     return backend
+
+
+def _tags(given: Sequence[str]) -> list[str]:
+    tags = list(dict.fromkeys(each.strip() for each in given))
+    if len(tags) > MOST_TAGS or any(not 0 < len(each) <= LONGEST_TAG for each in tags):
+        raise InvalidParams(
+            f"Expected up to {MOST_TAGS} tags of 1 to {LONGEST_TAG} characters, got {given!r:.200}"
+        )
+    return tags
 
 
 def _check_command(command: Sequence[str] | None, environment: Mapping[str, str]) -> None:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from descartes_core.agents.journal import Journal
 from descartes_core.agents.questions import check_approval
 from descartes_core.config.table import Settings
 from descartes_core.errors import Cancelled, DescartesError, InvalidTransition
+from descartes_core.git_head import head_commit
 from descartes_core.leases import Leases
 from descartes_core.memory.memory import Memory
 from descartes_core.model import Principal, Run
@@ -158,6 +158,7 @@ class Runs(RunView):
         job = live.job
         advice = await spawning.advice_for(record, said, self._around.memory)
         await asyncio.to_thread(tokens.keep, job.places.records, token)
+        job.journal.commit = await asyncio.to_thread(head_commit, self._around.workspace)
         live.queued = not self._turns.enter(record.id, by.id if by.kind == "agent" else None)
         begins, leases = not live.queued, spawning.Leasing(self._around.leases, job.lease_seconds())
         try:
@@ -274,7 +275,7 @@ class Runs(RunView):
         self, record: RunRecord, environment: Mapping[str, str], recovered: Mapping[str, Any] | None
     ) -> LiveRun:
         around = self._around
-        journal = Journal(around.store, run=record.id, session=record.session, agent=record.agent)
+        journal = spawning.journal_of(around.store, record)
         journal.root = recovered["event"] if recovered is not None else None
         places = around.places(record.id)
         job = Job(record, environment, recovered, around, places, journal, Statuses(journal))

@@ -15,6 +15,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
+
 from descartes_core.errors import StoreUnavailable
 from descartes_core.model import Event, NewEvent
 from descartes_core.ports import Clock, SystemClock
@@ -23,6 +25,7 @@ from descartes_core.store.migrations import check_version
 from descartes_core.store.problems import storage_problem
 from descartes_core.store.projections import Projection, Projections
 from descartes_core.store.redaction import Redactor
+from descartes_core.store.secret_variables import protecting
 from descartes_core.store.transaction import Transaction
 
 T = TypeVar("T")
@@ -30,11 +33,16 @@ Row = dict[str, Any]
 
 
 class Verbatim(Redactor):
-    """Masks nothing: for a log that holds a person's own data and is nobody else's."""
+    """Masks nothing but the values it was told: for a log of a person's own data that is nobody else's."""
 
     def event(self, event: NewEvent) -> NewEvent:
-        """Return EVENT as it is."""
-        return event
+        """Return EVENT without these values."""
+        return msgspec.structs.replace(event, data=self.values_in(event.data))
+
+    def keys(self, text: str) -> str:
+        """Return TEXT without these values; what only looks like a key stays."""
+        masked: str = self.values_in(text)
+        return masked
 
 
 class DirectStore:
@@ -55,7 +63,7 @@ class DirectStore:
     ) -> None:
         self.path = path
         self.clock = clock or SystemClock()
-        self.redactor = redactor or Redactor()
+        self.redactor = protecting(redactor or Redactor())
         self._runner = runner
         self._projections = Projections(standard_projections() if projections is None else projections)
         self._lock = threading.RLock()

@@ -152,6 +152,7 @@ class RunSpawned(Shape, frozen=True, kw_only=True):
     runner: str
     token_hash: str
     tool_level: str
+    tags: list[str] = []
 
 
 class RunProcess(Data, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from descartes_core.store.problems import BUSY_SECONDS, storage_problem
 from descartes_core.store.projections import Projection, Projections
 from descartes_core.store.reader import Reader
 from descartes_core.store.redaction import Redactor
+from descartes_core.store.secret_variables import protecting
 from descartes_core.store.transaction import Transaction
 from descartes_core.store.writer import Listener, Writer
 
@@ -61,13 +62,14 @@ class Store:
         """Return the log at PATH, made (mode 0600, its folder 0700) or migrated when that is needed.
 
         RUNNER names this machine in the events; PROJECTIONS are those of `descartes_core.projections`
-        unless a test gives others; REDACTOR knows the values of secrets, none when it is left out.
+        unless a test gives others; REDACTOR knows the values of secrets; without one those that
+        this process was given in its environment.
         Errors: `StoreUnavailable` when the file or its folder cannot be written, or is a newer program's;
         `TimedOut` when another process holds it too long.
         """
         clock = clock or SystemClock()
         known = Projections(standard_projections() if projections is None else projections)
-        redactor = redactor or Redactor()
+        redactor = redactor or protecting(Redactor())
         connection = await asyncio.to_thread(connect, path, clock, known)
         writer = Writer(connection, path, clock, runner, known, redactor, asyncio.get_running_loop())
         return cls(path, clock, await Reader.open(path), known, writer, redactor)

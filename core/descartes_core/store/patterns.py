@@ -99,7 +99,7 @@ _PHONE_WORDS = ("tel", "phone", "mobile", "fon", "fax", "handy", "call", "sms", 
 _DIGITS = re.compile(r"\d[ ()/.-]{0,2}\d[ ()/.-]{0,2}\d[ ()/.-]{0,2}\d[ ()/.-]{0,2}\d[ ()/.-]{0,2}\d")
 
 NEEDLES = (*(needle for needle, _ in FORMATS), "-----begin", "bearer", *NAME_NEEDLES)
-"""One of these, or `@` or digits, is in every text that has something to mask; `user:password@` has the `@`."""
+"""One of these, or `@` or digits, is in every text with something to mask; `user:password@` has the `@`."""
 
 
 def suspicious(text: str) -> bool:

@@ -77,6 +77,16 @@ class Redactor:
         """Return TEXT with secrets masked, by value and by looks, and nothing else: for text used again."""
         return patterns.mask_keys(self._hidden(text))
 
+    def values_in(self, value: Any) -> Any:
+        """Return VALUE, as JSON has it, with the values of secrets masked and nothing else."""
+        if not self._forms:
+            return value
+        if isinstance(value, str):
+            return self._hidden(value)
+        if isinstance(value, Mapping):
+            return {self.values_in(key): self.values_in(each) for key, each in value.items()}
+        return [self.values_in(each) for each in value] if isinstance(value, list | tuple) else value
+
     def data(self, value: Any) -> Any:
         """Return VALUE, as JSON has it, with everything masked; VALUE itself is not changed."""
         return self._any(value)

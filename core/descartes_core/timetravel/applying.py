@@ -213,7 +213,9 @@ class Applying:
             "session": work.session,
             "missing": [shown(path) for path in planned.missing][:LOGGED_FILES],
         }
-        return self._new(work, ENDINGS[work.kind], data, new_id("evt"))
+        ending = self._new(work, ENDINGS[work.kind], data, new_id("evt"))
+        # Restores leave HEAD where it is.
+        return msgspec.structs.replace(ending, git_commit=after.event.git_commit if after else None)
 
 
 def _commit(kept: Kept | None) -> str | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from descartes_core.errors import DescartesError, RestoreConflict
+from descartes_core.git_head import head_commit
 from descartes_core.model import Event, NewEvent, Principal
 from descartes_core.store import Store
 from descartes_core.timetravel.snapshots import LARGEST_BYTES, Snapshot, Snapshots
@@ -117,6 +118,7 @@ class Body:
         extra = list(also)
         async with self._taking:
             snapshot = await asyncio.to_thread(lambda: self.snapshots.take(extra))
+            at = await asyncio.to_thread(head_commit, self.snapshots.root)
             ref = await self._ref((run or name).removeprefix("run_"), snapshot.commit)
             data: dict[str, Any] = {
                 "commit": snapshot.commit,
@@ -137,6 +139,7 @@ class Body:
                     actor=actor,
                     run=run,
                     data=data,
+                    git_commit=at,
                 )
             )
         return Kept(snapshot, event)

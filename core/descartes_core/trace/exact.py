@@ -44,9 +44,9 @@ def restored(record: Record, blobs: Blobs) -> Record:
 
 
 def _mapped(value: Any, change: Callable[[str], str]) -> Any:
-    """Return the JSON VALUE with every text changed; keys of objects are left."""
+    """Return the JSON VALUE with every text changed."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, dict):
-        return {key: _mapped(item, change) for key, item in value.items()}
+        return {change(key): _mapped(item, change) for key, item in value.items()}
     return [_mapped(item, change) for item in value] if isinstance(value, list) else value

@@ -35,6 +35,7 @@ STREAMS = ("stdout", "stderr")
 )
 @click.option("--session", help="Join this session, and share its whiteboard.")
 @click.option("--secret", "secrets", multiple=True, metavar="NAME", help="Give it this secret; repeatable.")
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="Tag its events; repeatable.")
 @click.option("--fork", metavar="SESSION", help="Go on with a session made by `descartes session fork`.")
 @click.option("--template", help="A file with the task in it, or its name; --task is ${task} there.")
 @click.option("--value", "values", multiple=True, metavar="NAME=TEXT", help="Known as ${NAME} there.")
@@ -79,6 +80,7 @@ def _params(command: tuple[str, ...], given: dict[str, Any]) -> dict[str, Any]:
         "template": given["template"],
         "values": dict(_value(each) for each in given["values"]),
         "secrets": list(given["secrets"]),
+        "tags": list(given["tags"]),
         "files": [str(Path.cwd() / file) for file in given["files"]],
     }
     return {key: value for key, value in params.items() if value not in (None, [], {})}

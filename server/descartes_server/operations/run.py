@@ -33,6 +33,7 @@ class SpawnParams(Params, frozen=True, kw_only=True):
     command: list[str] | None = None
     files: list[str] = []
     secrets: list[str] = []
+    tags: list[str] = []
     fork: str | None = None
     session: str | None = None
     template: str | None = None
@@ -98,6 +99,7 @@ async def spawn(context: Context, params: SpawnParams) -> Run:
         command=params.command,
         files=params.files,
         secrets=params.secrets,
+        tags=params.tags,
         fork=params.fork,
         session=params.session,
     )
