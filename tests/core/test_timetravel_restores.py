@@ -20,6 +20,7 @@ from descartes_core.errors import (
     StoreUnavailable,
     Unsupported,
 )
+from descartes_core.leases import standing
 from descartes_core.timetravel.journal import KEPT
 from support.running import ANN, BOB, call
 from support.time_machine import TimeMachine
@@ -165,6 +166,30 @@ async def test_a_preview_says_everything_and_changes_nothing(machine: TimeMachin
     assert (workspace / "src" / "b.lisp").exists() and (workspace / "c.txt").read_text() == "keep\n"
     assert (workspace / "a.lisp").read_text() == "mine too" and (workspace / "l").is_symlink()
     assert [lease.holder for lease in await machine.bench.leases.list()] == [BOB]
+
+
+async def test_a_restore_of_many_files_leases_those_alone(
+    machine: TimeMachine, workspace: Path, faults: Faults
+) -> None:
+    bench, seen = machine.bench, set[tuple[str, str]]()
+
+    def look(name: str) -> None:
+        now = standing.read(bench.store.path, bench.store.clock.now_ms())
+        seen.update((each.lease.path, each.lease.holder.id) for each in now)
+
+    write(workspace, {"many/theirs": "theirs"})
+    run = await machine.shell("cd many; for n in $(seq 250); do echo $n > $n; done")
+    theirs = {("else", "bob"), ("many/theirs", "bob")}
+    for path, _ in theirs:
+        await bench.leases.acquire(path, BOB)
+    await bench.leases.acquire("many/7", ANN, mode="intent")
+    faults.name, faults.do = "check", look
+    restored = await machine.restore(run.id)
+    assert len(restored.files) == 250
+    assert [each.name for each in (workspace / "many").iterdir()] == ["theirs"]
+    assert seen == {(f"many/{n}", "ann") for n in range(1, 251)} | theirs
+    left = {(each.path, each.holder.id) for each in await bench.leases.list()}
+    assert left == {("many/7", "ann")} | theirs
 
 
 async def test_a_tree_that_changed_since_the_preview_is_a_conflict(

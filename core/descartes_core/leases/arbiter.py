@@ -163,8 +163,13 @@ def let_go(tx: Transaction, own: Held, client: str | None) -> Lease:
 
 def own_lease(tx: Transaction, path: LeasePath, holder: Principal) -> Held | None:
     """Return the lease that HOLDER has or had on exactly PATH."""
+    return lease_named(tx, path.text, holder)
+
+
+def lease_named(tx: Transaction, path: str, holder: Principal) -> Held | None:
+    """Return the lease that HOLDER has or had under the name PATH, as a lease has it."""
     condition = "path = ? AND holder_kind = ? AND holder_id = ?"
-    found = tx.execute(*select(None, condition, (path.text, holder.kind, holder.id))).fetchone()
+    found = tx.execute(*select(None, condition, (path, holder.kind, holder.id))).fetchone()
     return held(found) if found else None
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from descartes_core.errors import InvalidParams, NotFound
-from descartes_core.leases import arbiter, queue, unsaved
+from descartes_core.leases import arbiter, bulk, queue, unsaved
 from descartes_core.leases.arbiter import Granted, Request, kept_by, let_go
 from descartes_core.leases.held import Held
 from descartes_core.leases.moves import move
@@ -204,6 +204,41 @@ class Leases(LeaseView):
         asked = [unsaved.request(self.paths, about, holder, client, _ttl_ms(ttl_seconds)) for about in wanted]
         return await self._change(lambda tx: unsaved.hold(tx, client, asked))
 
+    async def acquire_all(
+        self, files: Iterable[str | Path], holder: Principal, *, ttl_seconds: float, reason: str
+    ) -> list[Lease]:
+        """Give HOLDER exclusive leases on all of FILES, or none; return the new ones.
+
+        FILES are as in `in_the_way`. What HOLDER has on one stays as it is. See `bulk.held_meanwhile`.
+        Errors: `LeaseHeld` when somebody else has one.
+        """
+        wanted = await asyncio.to_thread(self.paths.coverings, files)
+        ttl_ms = _ttl_ms(ttl_seconds)
+        requests = [
+            Request(
+                path=about,
+                uri=self.paths.uri(about),
+                holder=holder,
+                mode="exclusive",
+                ttl_ms=ttl_ms,
+                reason=reason,
+            )
+            for about in wanted
+        ]
+        return await self._store.transact(lambda tx: bulk.take(tx, requests))
+
+    async def renew_these(self, given: Sequence[Lease]) -> list[Lease]:
+        """Renew those of the leases GIVEN that are held still and have less than half of their time left."""
+
+        def body(tx: Transaction) -> list[Lease]:
+            return [arbiter.extend(tx, each, None) for each in _due(tx, bulk.still_held(tx, given))]
+
+        return await self._change(body)
+
+    async def release_these(self, given: Sequence[Lease]) -> list[Lease]:
+        """End those of the leases GIVEN that are held still; return them."""
+        return await self._change(lambda tx: [arbiter.end(tx, each) for each in bulk.still_held(tx, given)])
+
     async def release_all(self, *, run: str | None = None, client: str | None = None) -> list[Lease]:
         """End every lease of RUN, or those that only CLIENT keeps; return them."""
 
@@ -219,8 +254,7 @@ class Leases(LeaseView):
         """
 
         def body(tx: Transaction) -> list[Lease]:
-            soon = [e for e in kept_by(tx, run, client) if e.expires_ms - tx.now_ms < e.terms.ttl_ms / 2]
-            return [arbiter.extend(tx, each, None) for each in soon if arbiter.may_renew(each)]
+            return [arbiter.extend(tx, each, None) for each in _due(tx, kept_by(tx, run, client))]
 
         return await self._change(body)
 
@@ -305,6 +339,12 @@ class Leases(LeaseView):
         for each in others:
             if not each.lease.holder.same_as(holder):
                 raise lease_held(each.lease, tx.now_ms)
+
+
+def _due(tx: Transaction, found: Iterable[Held]) -> list[Held]:
+    """Return those of FOUND that have less than half of their time left and may be renewed."""
+    soon = [each for each in found if each.expires_ms - tx.now_ms < each.terms.ttl_ms / 2]
+    return [each for each in soon if arbiter.may_renew(each)]
 
 
 def _ttl_ms(seconds: float) -> int:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -88,6 +89,14 @@ class Paths:
         _check(text)
         real = os.path.realpath(Path(self.root, text))
         return self._plain(self.root if self.root.startswith(real.rstrip("/") + "/") else text)
+
+    def coverings(self, files: Iterable[str | Path]) -> list[LeasePath]:
+        """Return `covering` of each of FILES but those that no lease can have; many calls of the system."""
+        found: list[LeasePath] = []
+        for file in files:
+            with suppress(InvalidParams):
+                found.append(self.covering(file))
+        return found
 
     def uri(self, path: LeasePath) -> str:
         """Return the `file:` URI of PATH; for a form that of its file."""

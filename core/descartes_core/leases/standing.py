@@ -30,6 +30,11 @@ class Change:
     after: bytes | None
 
 
+def others(about: LeasePath, holder: Principal, found: Iterable[Held]) -> list[Lease]:
+    """Return the leases among FOUND that others than HOLDER have on ABOUT."""
+    return [e.lease for e in found if not e.lease.holder.same_as(holder) and overlap(about, e.path)]
+
+
 def stopping(about: LeasePath, holder: Principal, found: Iterable[Held]) -> list[Lease]:
     """Return the leases among FOUND for which HOLDER may not write ABOUT.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from descartes_core.leases.words import lease_held, lease_lost
 from descartes_core.model import Lease, Principal
 from descartes_core.ports import Clock, SystemClock
 from descartes_core.store import Reader
+
+Judge = Callable[[LeasePath, Principal, Sequence[Held]], Sequence[Lease]]
 
 
 class LeaseView:
@@ -74,21 +76,29 @@ class LeaseView:
         FILES are paths, from the workspace where they are relative; no name is taken for a glob or a form,
         and one that no lease can have is left out. They are all judged by one look at the leases.
         """
+        return await self._judged(standing.stopping, files, holder)
+
+    async def of_others(self, files: Iterable[str | Path], holder: Principal) -> dict[str, Sequence[Lease]]:
+        """Return the leases that others than HOLDER have on FILES, by file; as `in_the_way`."""
+        return await self._judged(standing.others, files, holder)
+
+    async def _judged(
+        self, judge: Judge, files: Iterable[str | Path], holder: Principal
+    ) -> dict[str, Sequence[Lease]]:
         found = await self._open(None)
         if all(each.lease.holder.same_as(holder) for each in found):
             return {}
-        # The names of many files are many calls of the system.
-        return await asyncio.to_thread(self._stopping, files, holder, found)
 
-    def _stopping(
-        self, files: Iterable[str | Path], holder: Principal, found: Sequence[Held]
-    ) -> dict[str, Sequence[Lease]]:
-        met: dict[str, Sequence[Lease]] = {}
-        for file in files:
-            with suppress(InvalidParams):
-                if leases := standing.stopping(self.paths.covering(file), holder, found):
-                    met[str(file)] = leases
-        return met
+        def look() -> dict[str, Sequence[Lease]]:
+            met: dict[str, Sequence[Lease]] = {}
+            for file in files:
+                with suppress(InvalidParams):
+                    if leases := judge(self.paths.covering(file), holder, found):
+                        met[str(file)] = leases
+            return met
+
+        # The names of many files are many calls of the system.
+        return await asyncio.to_thread(look)
 
     async def next_expiry_ms(self) -> int | None:
         """Return when the next lease ends that nobody renews, in milliseconds UTC."""

@@ -97,7 +97,7 @@ class Applying:
             work, "backup", f"the files as they are now are kept in refs/descartes/{_ref(backup)}"
         )
         leased = [shown(path) for path in leased_as(planned.changes)]
-        async with self._sharing.held(leased, work.by, self._store.clock.now_ms()):
+        async with self._sharing.held(leased, work.by):
             return await self._move(work, planned, backup, also)
 
     async def _move(self, work: Work, planned: Plan, backup: Kept, also: Sequence[str]) -> Restored:
