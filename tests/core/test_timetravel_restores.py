@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -305,28 +304,6 @@ async def test_a_failure_at_any_instant_leaves_everything_as_it_was(
     faults.do = None
     await machine.restore(run.id)
     assert tree(workspace) == restored
-
-
-async def test_a_restore_that_is_cancelled_is_rolled_back(
-    machine: TimeMachine, workspace: Path, faults: Faults
-) -> None:
-    run = await machine.shell(DOES)
-    before = tree(workspace)
-    loop, gone = asyncio.get_running_loop(), threading.Event()
-
-    def cancel(name: str) -> None:
-        loop.call_soon_threadsafe(lambda: (restoring.cancel(), gone.set()))
-        assert gone.wait(30)
-
-    request = await machine.request(run.id)
-    preview = await machine.restores.preview(request, ANN)
-    restoring = asyncio.ensure_future(machine.restores.apply(request, preview.id, ANN))
-    faults.name, faults.do = "swapped", cancel
-    with pytest.raises(asyncio.CancelledError):
-        await restoring
-    faults.do = None
-    assert tree(workspace) == before
-    assert (await machine.restore(run.id)).complete
 
 
 async def test_a_step_waits_while_files_are_restored_and_a_restore_does_not_wait_for_a_step(

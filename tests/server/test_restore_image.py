@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from descartes_core.errors import LispNotRunning
-from descartes_core.model import NewEvent
+from descartes_core.model import Event, NewEvent
+from descartes_core.timetravel.parts import Goal
 from descartes_server.operations.restore_parts import ImagePart
 from support.lisp_desk import Desk, images_of, lisp_desk
 from support.running import ANN
@@ -27,6 +28,16 @@ async def value(desk: Desk, code: str) -> str:
     return str(found)
 
 
+async def moved(desk: Desk, part: ImagePart, to: Event) -> str:
+    """Have the image go back to the event TO and return what is told of it."""
+    async with part.back(Goal("evt_1", "run_1", to, ANN)) as made:
+        assert not made.is_in
+        await made.move_in()
+        assert made.is_in and made.note is not None and await part.is_in(made.note)
+        await desk.context.services.store.append(*made.events)
+    return made.text
+
+
 async def test_the_image_goes_back_to_an_event_and_forth_and_later_replays_know(
     desk: Desk, workspace: Path
 ) -> None:
@@ -40,15 +51,14 @@ async def test_the_image_goes_back_to_an_event_and_forth_and_later_replays_know(
     await value(desk, "(setf *x* 2)")
     one, two = await desk.events("lisp.evaluated")
     assert await part.preview("run_1", one) == {"entries": 1}
-    told = await part.restore("run_1", one, ANN)
-    assert told["text"] == "the image is a fresh one with 1 entry of the journal"
+    assert await moved(desk, part, one) == "the image is a fresh one with 1 entry of the journal"
     assert await value(desk, "*x*") == "1" and len(images_of(workspace)) == 1
     assert await value(desk, "(incf *x* 10)") == "11"
     # What was taken back is in no later replay.
     assert (await desk.call("lisp.replay"))["repeated"] == 3
     assert await value(desk, "*x*") == "11"
     # And from there to what was taken back.
-    await part.restore("run_1", two, ANN)
+    await moved(desk, part, two)
     assert await value(desk, "*x*") == "2"
     await desk.call("lisp.replay")
     assert await value(desk, "*x*") == "2"

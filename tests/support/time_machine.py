@@ -8,6 +8,7 @@ from typing import Any
 
 from descartes_core.model import Run
 from descartes_core.timetravel.body import Body
+from descartes_core.timetravel.conversation import BrainPart
 from descartes_core.timetravel.restores import Restores
 from descartes_core.timetravel.shapes import Restored, RestorePreview, RestoreRequest
 from support.running import ANN, Bench, call
@@ -21,6 +22,7 @@ class TimeMachine:
         self.bench = bench
         self.body = body
         self.restores = restores
+        self.parts = {"brain": BrainPart(bench.store.reader)}
 
     @classmethod
     async def open(
@@ -67,8 +69,16 @@ class TimeMachine:
     async def restore(self, run: str, to: str | None = None, **more: Any) -> Restored:
         """Look at what going back to TO would change, and do it."""
         request = await self.request(run, to, **more)
-        preview = await self.restores.preview(request, ANN)
-        return await self.restores.apply(request, preview.id, ANN)
+        preview = await self.restores.preview(request, ANN, self.parts)
+        return await self.restores.apply(request, preview.id, ANN, self.parts)
+
+    async def undo(self, *, force: bool = False) -> Restored:
+        """Take the last restore back, of the conversation too."""
+        return await self.restores.undo(ANN, force=force, parts=self.parts)
+
+    async def redo(self, *, force: bool = False) -> Restored:
+        """Do the restore again that was undone last, of the conversation too."""
+        return await self.restores.redo(ANN, force=force, parts=self.parts)
 
     async def close(self) -> None:
         await self.bench.close()

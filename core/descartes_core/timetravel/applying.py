@@ -1,52 +1,50 @@
-"""One restore of the files, from what is kept first to the event that says it is done."""
+"""One restore, from what is kept first to the event that says it is done.
+
+Everything that changes something goes to its end, whoever is cancelled. Before the journal says `moved`, and
+before another body has moved in, it is taken back; behind that it is finished, and if the log does not take
+its end now, the journal stays open for `recover`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
 from descartes_core.errors import DescartesError, NotFound, RestoreConflict, StoreUnavailable
-from descartes_core.model import Event, NewEvent, Principal
-from descartes_core.ports import new_id
+from descartes_core.model import NewEvent
 from descartes_core.store import Store
 from descartes_core.timetravel.body import HUB, Body, Kept
 from descartes_core.timetravel.manifest import Manifest, shown
 from descartes_core.timetravel.moving import Moving
+from descartes_core.timetravel.parts import Part
 from descartes_core.timetravel.plan import Plan, leased_as
-from descartes_core.timetravel.shapes import FileDone, Problem, Restored, Step
+from descartes_core.timetravel.shapes import Restored
 from descartes_core.timetravel.sharing import Sharing
+from descartes_core.timetravel.unbroken import in_thread, to_its_end
+from descartes_core.timetravel.work import Work
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["restore", "undo", "redo"]
-ENDINGS: dict[Kind, str] = {"restore": "restore.applied", "undo": "restore.undone", "redo": "restore.redone"}
-LOGGED_FILES = 500
-"""How many files an event names; all of them are in its two commits."""
+FINISHED = "A restore that was interrupted has been finished: everything is as it was to be"
+ROLLED_BACK = "A restore that was interrupted has been rolled back: the files are as they were before it"
 
 
-@dataclass
-class Work:
-    """One restore under way: the tree THEN that it leads to, and what remains to be decided by the caller.
+class Unfinished(StoreUnavailable):
+    """It is done and not in the log, or could not be taken back: the journal stays open for `recover`."""
 
-    PLAN gives what changes for the tree there is now, or refuses; MORE does the other bodies.
-    """
 
-    id: str
-    kind: Kind
-    by: Principal
-    run: str | None
-    then: Manifest | None
-    plan: Callable[[Manifest], Plan]
-    more: Callable[[Work], Any]
-    about: dict[str, Any] = field(default_factory=dict)
-    steps: list[Step] = field(default_factory=list)
-    session: str | None = None
+@dataclass(frozen=True)
+class Found:
+    """What a restore begins with: what is PLANNED, and the BACKUP where files are to change."""
+
+    planned: Plan
+    backup: Kept | None = None
 
 
 class Applying:
@@ -66,169 +64,218 @@ class Applying:
         """Do WORK and return what was done.
 
         Errors: `RestoreConflict`, `LeaseHeld`, `StoreUnavailable` and those of the other bodies; everything
-        is then as it was.
+        is then as it was, but for `Unfinished`.
+        Concurrency: a cancel that comes before everything has its place takes it back; a later one is too
+        late.
         """
         try:
-            return await self._perform(work)
+            self._at("verify")
+            await self._verify(work)
+            found = await self._look(work)
+            return await to_its_end(self._change(work, found), work.stop)
+        except Unfinished:
+            raise
+        except asyncio.CancelledError:
+            await to_its_end(self._failed(work, "it was cancelled"))
+            raise
         except OSError as error:
-            await self._failed(work, error.strerror or str(error), [])
+            await to_its_end(self._failed(work, error.strerror or str(error)))
             raise StoreUnavailable(
-                f"The files could not be put back: {error.strerror or error}; everything is as it was before"
+                f"The restore could not be done: {error.strerror or error}; everything is as it was before"
             ) from error
-        except DescartesError as error:
-            await self._failed(work, error.message, [])
+        except Exception as error:
+            await to_its_end(self._failed(work, str(error)))
             raise
 
-    async def _perform(self, work: Work) -> Restored:
-        self._at("verify")
-        self._verify()
+    async def recover(self, parts: Mapping[str, Part]) -> str | None:
+        """Finish or roll back what was left half done; return a sentence about it, None when nothing was.
+
+        Errors: `Unfinished` when it can be neither now.
+        """
+        if not self._moving.is_open:
+            return None
+        id_, phase, about = await in_thread(self._moving.read)
+        events = msgspec.convert(about.get("events", []), list[NewEvent])
+        if phase in ("moved", "done") and (
+            phase == "done" or await self._is_logged(events) or await _are_in(about["notes"], parts)
+        ):
+            await self._finish(events)
+            return FINISHED
+        kept = await self._roll_back()
+        data = {"id": id_, "reason": "it was interrupted", "rolledBack": True, "kept": kept}
+        failed = NewEvent(category="system", name="restore.failed", stream="restore", actor=HUB, data=data)
+        with suppress(DescartesError):
+            await self._store.append(failed)
+        return f"{ROLLED_BACK}, but {'; '.join(kept)}" if kept else ROLLED_BACK
+
+    async def _look(self, work: Work) -> Found:
+        """Keep the files as they are, and return what changes. Nothing is changed here."""
         if work.then is None:
-            await self.step(work, "backup", "no file changes, so none had to be kept")
-            await self.step(work, "checkout", "no file was to be put back")
-            await work.more(work)
-            await self._store.append(self._ending(work, Plan(), None, None))
-            return _result(work, Plan())
+            await self._tell(work.step("backup", "no file changes, so none had to be kept"))
+            return Found(Plan())
         self._at("backup")
-        also = [path for path, entry in work.then.entries.items() if entry.kind != "folder"]
-        backup = await self._keep(work, "backup", also)
-        planned = work.plan(backup.snapshot.manifest)
+        backup = await self._keep(work, "backup")
+        planned = await asyncio.to_thread(work.plan, backup.snapshot.manifest)
         _refuse_blocked(planned)
-        await self.step(
-            work, "backup", f"the files as they are now are kept in refs/descartes/{_ref(backup)}"
-        )
-        leased = [shown(path) for path in leased_as(planned.changes)]
+        text = f"the files as they are now are kept in refs/descartes/{backup.event.data['ref']}"
+        await self._tell(work.step("backup", text))
+        return Found(planned, backup)
+
+    async def _change(self, work: Work, found: Found) -> Restored:
+        leased = [shown(path) for path in leased_as(found.planned.changes)]
         async with self._sharing.held(leased, work.by):
-            return await self._move(work, planned, backup, also)
+            beside = AsyncExitStack()
+            try:
+                await self._finish(await self._done(work, found, beside))
+            finally:
+                await _left(beside)
+        return work.result(found.planned)
 
-    async def _move(self, work: Work, planned: Plan, backup: Kept, also: Sequence[str]) -> Restored:
-        repository, moving = self._body.snapshots.repository, self._moving
-        await self._event(work, "restore.began", {"before": backup.snapshot.commit, **_files(planned)})
+    async def _done(self, work: Work, found: Found, beside: AsyncExitStack) -> list[NewEvent]:
+        """Let every body have its place and return the events that say so, or take everything back."""
+        events: list[NewEvent] = []
         try:
-            await asyncio.to_thread(moving.stage, work.id, planned.changes, repository)
-            await asyncio.to_thread(moving.swap)
-            self._at("check")
-            restored = await self._keep(work, "restored", also)
-            _check(planned, restored.snapshot.manifest)
-            await self.step(work, "checkout", _told(planned))
-            await work.more(work)
-            ending = self._ending(work, planned, backup, restored)
-            await asyncio.to_thread(moving.commit, msgspec.to_builtins(ending))
+            await self._tell(work.began(found.planned, found.backup))
+            events = await self._committed(work, found, beside)
+            for each in work.prepared.values():
+                await each.move_in()
         except BaseException as error:
-            # Also when it is cancelled: what was begun must not stay half done.
-            kept = await asyncio.shield(asyncio.to_thread(self._roll_back))
-            if kept:
-                raise RestoreConflict(f"{error}; {'; '.join(kept)}") from error
-            raise
-        await asyncio.shield(self.finish(ending))
-        return _result(work, planned)
+            if not any(each.is_in for each in work.prepared.values()):
+                await self._take_back(work, error)
+                raise
+            log.warning("a body has moved in, and then: %s", error)
+        if work.notes:
+            with suppress(OSError):  # without it `recover` asks the body
+                await in_thread(self._moving.moved_in)
+        return events
 
-    async def finish(self, ending: NewEvent) -> None:
-        """Log ENDING, once, keep what an undo needs, and close the journal."""
-        data = ending.data
-        for side in ("before", "after") if ending.name == ENDINGS["restore"] else ():
-            await asyncio.to_thread(self._body.snapshots.keep, f"undo/{data['id']}/{side}", data[side])
+    async def _committed(self, work: Work, found: Found, beside: AsyncExitStack) -> list[NewEvent]:
+        """Swap the files, prepare the other bodies, and write down that everything has its place."""
+        moving, planned = self._moving, found.planned
+        repository = self._body.snapshots.repository if planned.changes else None
+        work.go_on()
+        await in_thread(moving.stage, work.id, planned.changes, repository)
+        work.go_on()
+        await in_thread(moving.swap)
+        text = _told(planned) if found.backup else "no file was to be put back"
+        await self._tell(work.step("checkout", text))
+        for name, begin in work.parts.items():
+            await work.prepare(name, asyncio.ensure_future(beside.enter_async_context(begin())))
+        self._at("check")
+        after = await self._checked(work, planned) if found.backup else None
+        events = work.endings(planned, found.backup, after)
+        work.go_on()
+        about = {"events": msgspec.to_builtins(events), "notes": work.notes}
+        await in_thread(moving.commit, about)
+        return events
+
+    async def _checked(self, work: Work, planned: Plan) -> Kept:
+        """Return the files as they are now, kept for an undo, when they are as they were to be."""
+        after = await self._keep(work, "restored")
+        _check(planned, after.snapshot.manifest)
+        return after
+
+    async def _finish(self, events: Sequence[NewEvent]) -> None:
+        """Log EVENTS, once, and close the journal. Errors: `Unfinished`."""
+        try:
+            if not await self._is_logged(events):
+                await self._store.append(*events)
+        except (DescartesError, OSError) as error:
+            raise Unfinished(
+                "The restore is done, but the log could not take that it is"
+                f" ({_said(error)}); run `descartes doctor --fix` when it can, which finishes it"
+            ) from error
+        try:
+            await in_thread(self._moving.close)
+        except OSError:
+            log.warning("the journal of a restore that is done could not be closed", exc_info=True)
+
+    async def _is_logged(self, events: Sequence[NewEvent]) -> bool:
         with suppress(NotFound):
-            await self._store.reader.event(ending.id or "")
-            await asyncio.to_thread(self._moving.close)
-            return
-        await self._store.append(ending)
-        await asyncio.to_thread(self._moving.close)
+            await self._store.reader.event(events[-1].id or "")
+            return True
+        return False
 
-    async def step(self, work: Work, name: Any, text: str) -> None:
-        """Note that the step NAME of WORK is done, for the log and for who waits."""
-        step = Step(number=len(work.steps) + 1, step=name, text=text)
-        work.steps.append(step)
-        await self._event(work, "restore.step", msgspec.to_builtins(step))
-
-    def _verify(self) -> None:
+    async def _verify(self, work: Work) -> None:
+        if self._moving.is_open:
+            await self._close_what_is_logged()
         if self._moving.is_open:
             raise RestoreConflict("An earlier restore was interrupted; run `descartes doctor --fix` first")
+        if work.then is None:
+            return
         if (what := self._body.snapshots.repository.in_progress()) is not None:
             raise RestoreConflict(
                 f"Expected no {what.partition(' ')[2]} under way, git is in the middle of {what};"
                 " finish or abort it first"
             )
 
-    def _roll_back(self) -> list[str]:
-        """Make everything as it was; return what had to be kept beside."""
-        if not self._moving.is_open:
-            return []
-        _, phase, _ = self._moving.read()
-        if phase == "staging":
-            self._moving.forget()
-            return []
-        return self._moving.roll_back()
+    async def _close_what_is_logged(self) -> None:
+        _, phase, about = await in_thread(self._moving.read)
+        events = msgspec.convert(about.get("events", []), list[NewEvent])
+        if phase in ("moved", "done") and await self._is_logged(events):
+            await self._finish(events)
 
-    async def recover(self) -> str | None:
-        """Finish or roll back what an earlier hub left half done; return a sentence about it, or None."""
-        if not self._moving.is_open:
-            return None
-        id_, phase, about = await asyncio.to_thread(self._moving.read)
-        if phase == "moved":
-            await self.finish(msgspec.convert(about, NewEvent))
-            return "A restore that was interrupted has been finished: everything is as it was to be"
-        kept = await asyncio.to_thread(self._roll_back)
-        told = "A restore that was interrupted has been rolled back: the files are as they were before it"
-        if kept:
-            told += f", but {'; '.join(kept)}"
-        data = {"id": id_, "reason": "it was interrupted", "rolledBack": True, "kept": kept}
-        await self._store.append(
-            NewEvent(category="system", name="restore.failed", stream="restore", actor=HUB, data=data)
-        )
-        return told
+    async def _take_back(self, work: Work, error: BaseException) -> None:
+        """Make the files as they were. Errors: `Unfinished`; `RestoreConflict` says what lies elsewhere."""
+        try:
+            work.kept = await self._roll_back()
+        except Unfinished as failed:
+            await self._failed(work, f"{_said(error)}; {failed.message}", rolled_back=False)
+            raise
+        if work.kept and isinstance(error, Exception):
+            raise RestoreConflict(f"{_said(error)}; {'; '.join(work.kept)}") from error
 
-    async def _failed(self, work: Work, reason: str, kept: list[str]) -> None:
+    async def _roll_back(self) -> list[str]:
+        """Make everything as it was; return what had to be kept beside. Errors: `Unfinished`."""
+        try:
+            return await in_thread(self._moving.take_back)
+        except OSError as error:
+            raise Unfinished(
+                f"A restore could not be taken back: {_said(error)}; what was there before lies in"
+                " .descartes/restore/current, and `descartes doctor --fix` puts it back"
+            ) from error
+
+    async def _failed(self, work: Work, reason: str, *, rolled_back: bool = True) -> None:
         with suppress(DescartesError):
-            data = {"reason": reason, "rolledBack": True, "kept": kept}
-            await self._event(work, "restore.failed", data)
+            data = {"reason": reason, "rolledBack": rolled_back, "kept": work.kept}
+            await self._tell(work.event("restore.failed", data))
 
-    async def _keep(self, work: Work, when: Any, also: Sequence[str]) -> Kept:
-        reason = (
-            f"the files before the {work.kind}" if when == "backup" else f"the files after the {work.kind}"
-        )
-        name = work.run or "workspace"
-        return await self._body.keep(when, reason, call=work.id, also=also, name=name, actor=work.by)
-
-    async def _event(self, work: Work, name: str, data: Mapping[str, Any]) -> Event:
-        event = self._new(work, name, data)
-        return (await self._store.append(event))[0]
-
-    def _new(self, work: Work, name: str, data: Mapping[str, Any], id_: str | None = None) -> NewEvent:
-        whole = {"id": work.id, "kind": work.kind, **work.about, **data}
-        return NewEvent(
-            category="system",
-            name=name,
-            stream="restore",
+    async def _keep(self, work: Work, when: Any) -> Kept:
+        """Keep the files as they are now, also for an undo: under a ref that is not the run's."""
+        side = "before" if when == "backup" else "after"
+        kept = await self._body.keep(
+            when,
+            f"the files {side} the {work.kind}",
+            call=work.id,
+            also=work.also,
+            name=work.run or "workspace",
             actor=work.by,
-            run=work.run,
-            data=whole,
-            id=id_,
         )
+        ref = f"undo/{work.id}/{side}" if work.of is None else f"undo/{work.of}/{work.id}-{side}"
+        await in_thread(self._body.snapshots.keep, ref, kept.snapshot.commit)
+        return kept
 
-    def _ending(self, work: Work, planned: Plan, backup: Kept | None, after: Kept | None) -> NewEvent:
-        commits = {"before": _commit(backup), "after": _commit(after)}
-        data: dict[str, Any] = {
-            **{key: value for key, value in commits.items() if value is not None},
-            **_files(planned),
-            "session": work.session,
-            "missing": [shown(path) for path in planned.missing][:LOGGED_FILES],
-        }
-        ending = self._new(work, ENDINGS[work.kind], data, new_id("evt"))
-        # Restores leave HEAD where it is.
-        return msgspec.structs.replace(ending, git_commit=after.event.git_commit if after else None)
+    async def _tell(self, event: NewEvent) -> None:
+        await self._store.append(event)
 
 
-def _commit(kept: Kept | None) -> str | None:
-    return kept.snapshot.commit if kept is not None else None
+async def _are_in(notes: Mapping[str, Mapping[str, Any]], parts: Mapping[str, Part]) -> bool:
+    """Return whether everything that had to move in did; one that nobody can ask about did not."""
+    return all([name in parts and await parts[name].is_in(note) for name, note in notes.items()])
 
 
-def _ref(kept: Kept) -> str:
-    return str(kept.event.data["ref"])
+async def _left(beside: AsyncExitStack) -> None:
+    """Drop what was prepared and did not move in; what goes wrong with that changes no outcome."""
+    try:
+        await beside.aclose()
+    except Exception:
+        log.warning("what was prepared for a restore could not be dropped", exc_info=True)
 
 
-def _files(planned: Plan) -> dict[str, Any]:
-    paths = [shown(each.path) for each in planned.changes if not each.is_folder]
-    return {"files": len(paths), "paths": paths[:LOGGED_FILES]}
+def _said(error: BaseException) -> str:
+    if isinstance(error, asyncio.CancelledError):
+        return "it was cancelled"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _refuse_blocked(planned: Plan) -> None:
@@ -248,16 +295,3 @@ def _check(planned: Plan, now: Manifest) -> None:
 def _told(planned: Plan) -> str:
     count = sum(not each.is_folder for each in planned.changes)
     return "every file was as it was then" if not count else f"{count} file{'s' * (count > 1)} put back"
-
-
-def _result(work: Work, planned: Plan) -> Restored:
-    return Restored(
-        id=work.id,
-        run=work.run,
-        kind=work.kind,
-        files=[FileDone(path=shown(e.path), change=e.kind) for e in planned.changes if not e.is_folder],
-        missing=[Problem(path=shown(path), reason=why) for path, why in planned.missing.items()],
-        steps=work.steps,
-        session=work.session,
-        complete=not planned.missing,
-    )

@@ -15,13 +15,13 @@ import msgspec
 from descartes_core.agents.models import Message
 from descartes_core.agents.past import events_of, stretches
 from descartes_core.errors import InvalidParams, RestoreConflict, TooLarge
-from descartes_core.model import Event, Principal, RunStatus, Shape
+from descartes_core.model import Event, NewEvent, Principal, RunStatus, Shape
 from descartes_core.policy.rules import ToolCall
 from descartes_core.store import EventQuery, Reader, Store
 from descartes_core.store.times import milliseconds
 from descartes_core.timetravel import checkpoints
 from descartes_core.timetravel.fold import Brain, Missing
-from descartes_core.timetravel.forks import record_fork
+from descartes_core.timetravel.forks import fork_event, record_fork
 from descartes_core.timetravel.thoughts import Decision, Thought, orphans, tree
 
 
@@ -225,6 +225,14 @@ async def fork(
     """
     state = await BrainRestore(store.reader, run).restore_to(at)
     return await record_fork(store, run, state.seq, by=by, reason=reason)
+
+
+async def forking(
+    reader: Reader, run: str, at: int | str | None, *, by: Principal, reason: str | None = None
+) -> NewEvent:
+    """Return the event that does what `fork` does, for whoever appends it. Errors: as for `fork`."""
+    state = await BrainRestore(reader, run).restore_to(at)
+    return await fork_event(reader, run, state.seq, by=by, reason=reason)
 
 
 async def moment(reader: Reader, run: str | None, at: str | int | None) -> int:

@@ -58,9 +58,9 @@ class OfRestore(Data, frozen=True, kw_only=True):
 
 
 class RestoreBegan(OfRestore, frozen=True, kw_only=True):
-    """Files begin to be put back; the commit BEFORE holds what was there."""
+    """Something begins to be put back; the commit BEFORE holds the files that were there."""
 
-    before: str
+    before: str | None = None
     files: int
     paths: list[str]
 
@@ -81,11 +81,16 @@ class RestoreDone(OfRestore, frozen=True, kw_only=True):
     files: int
     paths: list[str]
     session: str | None = None
+    """The session to go on in, where that is another one now; SESSION_BEFORE was it until now."""
+    session_before: str | None = None
     missing: list[str] = []
 
 
 class RestoreFailed(OfRestore, frozen=True, kw_only=True):
-    """A restore came to nothing, and the files are as they were; KEPT says what lies elsewhere now."""
+    """A restore came to nothing; KEPT says what lies elsewhere now.
+
+    With ROLLED_BACK everything is as it was, else `descartes doctor --fix` is still to make it so.
+    """
 
     reason: str
     rolled_back: bool

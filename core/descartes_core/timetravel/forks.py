@@ -11,8 +11,8 @@ from typing import Any
 
 from descartes_core.agents.past import Fork
 from descartes_core.errors import InvalidParams, NotFound
-from descartes_core.model import Event, Principal, Shape
-from descartes_core.store import EventQuery, Reader, Store, Transaction
+from descartes_core.model import Event, NewEvent, Principal, Shape
+from descartes_core.store import EventQuery, Reader, Store
 from descartes_core.trace import forks as sessions
 
 _FORKS = (
@@ -40,9 +40,21 @@ class Branch(Shape, frozen=True, kw_only=True):
 async def record_fork(store: Store, run: str, seq: int, *, by: Principal, reason: str | None = None) -> str:
     """Return the id of a new session that goes on from RUN, a whole id, behind event SEQ.
 
+    Errors: those of `fork_event`.
+    """
+    forked = await fork_event(store.reader, run, seq, by=by, reason=reason)
+    await store.append(forked, expected={forked.stream: 0})
+    return str(forked.session)
+
+
+async def fork_event(
+    reader: Reader, run: str, seq: int, *, by: Principal, reason: str | None = None
+) -> NewEvent:
+    """Return the event of a new session that goes on from RUN, a whole id, behind event SEQ.
+
     Errors: `InvalidParams` when RUN has no conversation or had not begun at SEQ.
     """
-    spawned = await _spawned(store.reader, run)
+    spawned = await run_begun(reader, run)
     if spawned.data.get("backend") != "model":
         raise InvalidParams(
             f"Expected a run with a conversation, {run} is of the backend {spawned.data.get('backend')!r};"
@@ -52,13 +64,10 @@ async def record_fork(store: Store, run: str, seq: int, *, by: Principal, reason
         raise InvalidParams(
             f"Expected a moment of {run}, which began with event {spawned.seq}, got {seq}; give a later one"
         )
-    last = await store.reader.events(EventQuery(run=run, until=await _id_at(store.reader, seq), limit=1))
-    parent, event = spawned.session or "", last.events[0].id
-
-    def body(tx: Transaction) -> str:
-        return sessions.fork(tx, parent, seq, by=by, event=event, run=run, reason=reason or None)
-
-    return await store.transact(body)
+    last = await reader.events(EventQuery(run=run, until=await _id_at(reader, seq), limit=1))
+    return sessions.forking(
+        spawned.session or "", seq, by=by, event=last.events[0].id, run=run, reason=reason or None
+    )
 
 
 async def fork_into(reader: Reader, session: str) -> Fork:
@@ -115,7 +124,8 @@ async def _branch(reader: Reader, session: str, row: Mapping[str, Any] | None, d
     )  # fmt: skip
 
 
-async def _spawned(reader: Reader, run: str) -> Event:
+async def run_begun(reader: Reader, run: str) -> Event:
+    """Return the event with which RUN, a whole id, began. Errors: `NotFound`."""
     page = await reader.events(EventQuery(run=run, type="run.spawned", limit=1))
     if not page.events:
         raise NotFound(f"No run has the id {run!r}; look at the list")

@@ -26,6 +26,9 @@ SAFE = (
 )
 """Settings that win over the repository's: a repository can name a program in some of them."""
 TIMEOUT_S = 600
+"""How long git may take to keep a whole work tree."""
+ASKING_S = 60
+"""How long it may take to answer a question."""
 
 
 class GitFailed(Unsupported):
@@ -51,12 +54,18 @@ class Git:
             **environment,
         }
 
-    def run(self, *words: str | bytes, given: bytes = b"", allowed: Sequence[int] = (0,)) -> bytes:
+    def run(
+        self,
+        *words: str | bytes,
+        given: bytes = b"",
+        allowed: Sequence[int] = (0,),
+        timeout_s: float = TIMEOUT_S,
+    ) -> bytes:
         """Return what `git WORDS` prints, with GIVEN on its standard input.
 
-        Errors: `GitFailed` for an exit status that is not ALLOWED, or when there is no git.
+        Errors: `GitFailed` for an exit status that is not ALLOWED, after TIMEOUT_S, or when there is no git.
         """
-        done = self._run(words, given)
+        done = self._run(words, given, timeout_s)
         if done.returncode not in allowed:
             said = done.stderr.decode("utf-8", "replace").strip().partition("\n")[0] or "no reason given"
             raise GitFailed(f"git {os.fsdecode(words[0])} failed in {str(self.root)!r}: {said}")
@@ -64,7 +73,7 @@ class Git:
 
     def succeeds(self, *words: str | bytes, given: bytes = b"") -> bool:
         """Return whether `git WORDS` exits with 0."""
-        return self._run(words, given).returncode == 0
+        return self._run(words, given, ASKING_S).returncode == 0
 
     def open(self, *words: str) -> subprocess.Popen[bytes]:
         """Return `git WORDS` running, with pipes for input and output."""
@@ -77,7 +86,9 @@ class Git:
             stderr=subprocess.DEVNULL,
         )
 
-    def _run(self, words: Iterable[str | bytes], given: bytes) -> subprocess.CompletedProcess[bytes]:
+    def _run(
+        self, words: Iterable[str | bytes], given: bytes, timeout_s: float
+    ) -> subprocess.CompletedProcess[bytes]:
         try:
             return subprocess.run(
                 [*self._command, *words],
@@ -85,7 +96,7 @@ class Git:
                 env=self._environment,
                 input=given,
                 capture_output=True,
-                timeout=TIMEOUT_S,
+                timeout=timeout_s,
                 check=False,
             )
         except FileNotFoundError:
@@ -105,7 +116,8 @@ def ignored(git: Git, paths: Sequence[str]) -> set[str]:
     """Return those of PATHS, seen from the root of GIT, that it ignores."""
     # A name may look like pathspec magic, which check-ignore refuses: `:(top)`.
     given = b"".join(b"./" + os.fsencode(path) + b"\0" for path in paths)
-    found = names(git.run("check-ignore", "-z", "--stdin", "--no-index", given=given, allowed=(0, 1)))
+    words = ("check-ignore", "-z", "--stdin", "--no-index")
+    found = names(git.run(*words, given=given, allowed=(0, 1), timeout_s=ASKING_S))
     return {path.removeprefix("./") for path in found}
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from descartes_core.errors import NotFound
 from descartes_core.model import Event
 from descartes_core.store import EventQuery, Reader
+from descartes_core.timetravel.shapes import BodyName
 
 KEPT = 10
 """How many restores can be undone."""
@@ -14,14 +15,30 @@ EVERY = 1_000_000
 
 
 @dataclass(frozen=True)
+class Turned:
+    """The last thing that was done about a restore: its ID, and the files BEFORE and AFTER it."""
+
+    id: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
 class Done:
-    """One restore of files: its ID, its RUN, and the commits BEFORE and AFTER it."""
+    """One restore: its ID, RUN and BODIES, and the commits BEFORE and AFTER it where files were put back.
+
+    SESSION is the one it began, from SESSION_BEFORE. LAST: the restore itself, its undo or its redo.
+    """
 
     id: str
     run: str | None
-    before: str
-    after: str
     at: str
+    bodies: tuple[BodyName, ...]
+    before: str | None
+    after: str | None
+    session: str | None
+    session_before: str | None
+    last: Turned
 
 
 @dataclass
@@ -33,7 +50,7 @@ class History:
 
     def take(self, event: Event) -> None:
         """Take EVENT of a restore into account."""
-        if event.name == "restore.applied" and event.data.get("before"):
+        if event.name == "restore.applied":
             self.undo.append(_done(event))
             self.redo.clear()
         elif event.name == "restore.undone":
@@ -44,7 +61,7 @@ class History:
 
     def _move(self, source: list[Done], target: list[Done], event: Event) -> None:
         of = event.data["of"]
-        target += [each for each in source if each.id == of]
+        target += [replace(each, last=_turned(event)) for each in source if each.id == of]
         source[:] = [each for each in source if each.id != of]
 
 
@@ -63,6 +80,20 @@ def last(stack: list[Done], word: str) -> Done:
     return stack[-1]
 
 
+def _turned(event: Event) -> Turned:
+    return Turned(event.data["id"], event.data.get("before"), event.data.get("after"))
+
+
 def _done(event: Event) -> Done:
     data = event.data
-    return Done(data["id"], event.run, data["before"], data["after"], event.at)
+    return Done(
+        id=data["id"],
+        run=event.run,
+        at=event.at,
+        bodies=tuple(data.get("bodies", ())),
+        before=data.get("before"),
+        after=data.get("after"),
+        session=data.get("session"),
+        session_before=data.get("sessionBefore"),
+        last=_turned(event),
+    )

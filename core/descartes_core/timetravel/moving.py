@@ -25,7 +25,7 @@ from descartes_core.timetravel.on_disk import changed, entry_at, is_real_folder,
 from descartes_core.timetravel.plan import Change
 from descartes_core.timetravel.repository import Repository
 
-Phase = Literal["staging", "moving", "moved"]
+Phase = Literal["staging", "moving", "moved", "done"]
 
 
 class Move(msgspec.Struct, frozen=True):
@@ -61,8 +61,11 @@ class Moving:
         """Whether there is a journal that is not closed."""
         return (self._place / "journal").exists() or (self._place / "phase").exists()
 
-    def stage(self, intent_id: str, changes: Sequence[Change], repository: Repository) -> None:
-        """Write down what is intended and write the new files beside. Nothing of the tree changes."""
+    def stage(self, intent_id: str, changes: Sequence[Change], repository: Repository | None) -> None:
+        """Write down what is intended and write the new files beside. Nothing of the tree changes.
+
+        REPOSITORY has their bytes; None where there are no changes.
+        """
         if self.is_open:
             raise RestoreConflict("An earlier restore was interrupted; run `descartes doctor --fix` first")
         self._discard()
@@ -96,7 +99,7 @@ class Moving:
         self._at("swapped")
 
     def commit(self, about: dict[str, Any]) -> None:
-        """Write down that everything has its place, and ABOUT; from now on it is finished, not rolled back.
+        """Write down that every file has its place, and ABOUT; what is left now is to be finished.
 
         Errors: `RestoreConflict` when a file was written to after it was put aside; then call `roll_back`.
         """
@@ -105,6 +108,11 @@ class Moving:
         self._write("about", msgspec.json.encode(about))
         self._phase("moved")
         self._at("moved")
+
+    def moved_in(self) -> None:
+        """Write down that what else had to move after `commit` did."""
+        self._phase("done")
+        self._at("in")
 
     def close(self) -> None:
         """Forget what was there before: it is kept in the snapshot that was taken first."""
@@ -123,18 +131,27 @@ class Moving:
             # The journal is whole before its phase is written, and that before the first change.
             intent, phase = Intent("", []), "staging"
         self._changes = [Change(_unquoted(each.path), each.before, each.after) for each in intent.moves]
-        if phase != "moved":
+        if phase not in ("moved", "done"):
             return intent.id, phase, {}
         return intent.id, phase, msgspec.json.decode((self._place / "about").read_bytes())
 
-    def forget(self) -> None:
-        """Drop a journal whose restore changed nothing yet."""
-        self._discard()
+    def take_back(self) -> list[str]:
+        """Make everything as it was, if there is anything to take back; return what `roll_back` does."""
+        if not self.is_open:
+            return []
+        _, phase, _ = self.read()
+        if phase == "staging":
+            self._discard()
+            return []
+        if phase != "moving":
+            # From here on whoever finds the journal goes on with this.
+            self._phase("moving")
+        return self.roll_back()
 
     def roll_back(self) -> list[str]:
         """Make everything as it was; return what was found changed meanwhile and therefore kept, as text.
 
-        Works from the journal alone, in every state that `stage` and `swap` can leave.
+        Works from the journal alone, in every state that `stage`, `swap` and `commit` can leave.
         """
         kept: list[str] = []
         for number, change in self._numbered(_comes):
@@ -153,8 +170,10 @@ class Moving:
         self._discard()
         return kept
 
-    def _stage_files(self, repository: Repository) -> None:
+    def _stage_files(self, repository: Repository | None) -> None:
         waiting = [(number, change.after) for number, change in self._numbered(_brings_bytes)]
+        if repository is None or not waiting:
+            return
         entries = iter(waiting)
 
         def put(digest: str, content: bytes) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -180,11 +181,9 @@ class Repository:
         """Return those of PATHS that are ignored where RULES, digests of `.gitignore` files by path, hold."""
         if not paths:
             return set()
-        folder = self._work / "rules"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(mode=0o700)
-        try:
-            targets = list(rules)
+        # Several may ask at once, each about rules of its own.
+        with tempfile.TemporaryDirectory(prefix="rules-", dir=self._work) as name:
+            folder, targets = Path(name), list(rules)
 
             def put(digest: str, content: bytes) -> None:
                 file = folder / targets.pop(0)
@@ -193,8 +192,6 @@ class Repository:
 
             self.contents([rules[path] for path in rules], put)
             return ignored(Git(folder, self.git_dir), paths)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
     def in_progress(self) -> str | None:
         """Return what git is in the middle of here, `a merge`, or None."""

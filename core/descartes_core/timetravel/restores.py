@@ -7,48 +7,42 @@ that it is done. Whatever fails before that, everything is as it was.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal
 
 import msgspec
 
-from descartes_core.errors import InvalidParams, NotFound, RestoreConflict, Unsupported
+from descartes_core.errors import DescartesError, InvalidParams, NotFound, RestoreConflict
 from descartes_core.leases import Leases
 from descartes_core.model import Event, Principal
 from descartes_core.ports import new_id
 from descartes_core.store import Store
 from descartes_core.timetravel import journal, plan, points
-from descartes_core.timetravel.applying import Applying, Kind, Work
+from descartes_core.timetravel.applying import Applying
 from descartes_core.timetravel.body import Body
 from descartes_core.timetravel.journal import Done
 from descartes_core.timetravel.manifest import Manifest, shown
 from descartes_core.timetravel.moving import Moving
+from descartes_core.timetravel.parts import NOTHING, Goal, Part, Turn, part_of
 from descartes_core.timetravel.plan import Plan
 from descartes_core.timetravel.previewing import Previewing
 from descartes_core.timetravel.shapes import (
     BODIES,
+    BodyName,
     Previewed,
     Restored,
     RestorePreview,
     RestoreRequest,
 )
 from descartes_core.timetravel.sharing import Sharing
+from descartes_core.timetravel.turning import Turning, turning
+from descartes_core.timetravel.unbroken import to_its_end
+from descartes_core.timetravel.work import Preparing, Work
 
-
-class Part(Protocol):
-    """Another body than the files: the brain, the image."""
-
-    async def preview(self, run: str, to: Event) -> dict[str, Any]:
-        """Return what going back to TO would mean for it. Errors: `DescartesError` when it cannot."""
-        ...
-
-    async def restore(self, run: str, to: Event, by: Principal) -> dict[str, Any]:
-        """Go back to TO and return what a person is told: `text`, and `session` where there is a new one."""
-        ...
-
-
-NOTHING: Mapping[str, Part] = {}
+log = logging.getLogger(__name__)
 
 
 class Restores:
@@ -70,19 +64,26 @@ class Restores:
         """
         self._store = store
         self._body = body
-        self.recovered: str | None = None
-        """What became of a restore that an earlier hub had not finished."""
+        self._recovered: str | None = None
         sharing = Sharing(leases, body.root, unsaved_in)
         moving = Moving(body.root, body.state / "restore" / "current", at)
         self._applying = Applying(store, body, sharing, moving, at)
         self._previewing = Previewing(store, body, sharing, ignores_case=ignores_case)
 
-    async def recover(self) -> str | None:
-        """Finish or roll back a restore that was interrupted; return a sentence about it, None for none."""
+    async def recover(self, parts: Mapping[str, Part] = NOTHING) -> str | None:
+        """Finish or roll back a restore that was interrupted; return a sentence about it, None for none.
+
+        PARTS know whether the other bodies moved in. Errors: `StoreUnavailable` when it can be neither now.
+        """
         async with self._body.unrestored():
-            found = await self._applying.recover()
-        self.recovered = found or self.recovered
+            found = await to_its_end(self._applying.recover(parts))
+        self._recovered = found or self._recovered
         return found
+
+    def told(self) -> str | None:
+        """Return what became of a restore that was interrupted, to whoever asks first."""
+        told, self._recovered = self._recovered, None
+        return told
 
     async def preview(
         self, request: RestoreRequest, by: Principal, parts: Mapping[str, Part] = NOTHING
@@ -99,7 +100,7 @@ class Restores:
         to = await self._store.reader.event(preview.to.event)
         for name in request.bodies:
             if name != "body":
-                told[name] = await _part(name, parts).preview(run, to)
+                told[name] = await part_of(name, parts).preview(run, to)
         return msgspec.structs.replace(preview, **told)
 
     async def apply(
@@ -115,8 +116,7 @@ class Restores:
         to = await self._store.reader.event(seen.to)
         now = then = None
         if "body" in seen.bodies:
-            now = await self._manifest(seen.now)
-            then = await self._manifest(seen.then)
+            now, then = await self._manifest(seen.now), await self._manifest(seen.then)
         paths = request.paths if request.paths is not None else seen.paths
 
         def planned(found: Manifest) -> Plan:
@@ -125,67 +125,62 @@ class Restores:
             _same_as_seen([path for path in plan.differing(now, found) if fits(path)])
             return self._previewing.plan(found, then, paths)
 
-        async def more(work: Work) -> None:
-            await self._other_bodies(work, seen, to, parts)
-
-        work = Work(new_id("evt"), "restore", by, seen.run, then, planned, more)
-        work.about = {"to": seen.to, "bodies": seen.bodies, "preview": preview.id}
+        goal = Goal(new_id("evt"), seen.run, to, by)
+        others: dict[str, Preparing] = {
+            name: partial(part_of(name, parts).back, goal) for name in _others(seen.bodies)
+        }
+        work = Work(goal.id, "restore", by, seen.run, seen.bodies, then, planned, others)
+        work.about = {"to": seen.to, "preview": preview.id}
         async with self._body.alone():
             restored = await self._applying.perform(work)
-        await self._forget_old()
+            await self._forget_old()
         return restored
 
-    async def undo(self, by: Principal, *, force: bool = False) -> Restored:
+    async def undo(
+        self, by: Principal, *, force: bool = False, parts: Mapping[str, Part] = NOTHING
+    ) -> Restored:
         """Take the last restore back, also one that is under way now; return what was done.
 
-        Errors: `NotFound` when there is none; `RestoreConflict` when one of its files was changed since,
+        Errors: `NotFound` when there is none; `RestoreConflict` when something of it was changed since,
         unless FORCE.
         """
-        async with self._body.alone():
-            found = await journal.history(self._store.reader)
-            done = journal.last(found.undo, "undo")
-            return await self._turn("undo", done, done.after, done.before, by, force=force)
+        return await self._turn("undo", by, force, parts)
 
-    async def redo(self, by: Principal, *, force: bool = False) -> Restored:
-        """Do the restore again that was undone last; see `undo`."""
-        async with self._body.alone():
-            found = await journal.history(self._store.reader)
-            done = journal.last(found.redo, "redo")
-            return await self._turn("redo", done, done.before, done.after, by, force=force)
+    async def redo(
+        self, by: Principal, *, force: bool = False, parts: Mapping[str, Part] = NOTHING
+    ) -> Restored:
+        """Do the restore again that was undone last; see `undo`. What that was forced over comes back."""
+        return await self._turn("redo", by, force, parts)
 
     async def _turn(
-        self, kind: Kind, done: Done, source: str, target: str, by: Principal, *, force: bool
+        self, kind: Literal["undo", "redo"], by: Principal, force: bool, parts: Mapping[str, Part]
     ) -> Restored:
-        """Lead the files that differ between the commits SOURCE and TARGET to what TARGET has; alone."""
-        expected, then = await self._manifest(source), await self._manifest(target)
-        about = plan.differing(expected, then)
+        async with self._body.alone():
+            found = await journal.history(self._store.reader)
+            done = journal.last(found.undo if kind == "undo" else found.redo, kind)
+            goal = await asyncio.to_thread(self._turning, kind, done) if done.before else None
 
-        def planned(found: Manifest) -> Plan:
-            others = [path for path in about if found.entries.get(path) != expected.entries.get(path)]
-            others = [path for path in others if found.entries.get(path) != then.entries.get(path)]
-            if others and not force:
-                raise _conflict(others, f"changed since the restore; force the {kind} to put them back")
-            return plan.exactly(self._previewing.plan(found, then, None), about)
+            def planned(now: Manifest) -> Plan:
+                assert goal is not None
+                if not force and (others := goal.changed_since(now)):
+                    raise _conflict(others, f"changed since the restore; force the {kind} to put them back")
+                return plan.exactly(self._previewing.plan(now, goal.then, None), goal.about)
 
-        async def more(work: Work) -> None:
-            await self._applying.step(work, "memory", "the conversation stays as it is")
-            await self._applying.step(work, "resume", "done")
+            turn = Turn(new_id("evt"), kind, done, by, force)
+            others: dict[str, Preparing] = {
+                name: partial(part_of(name, parts).turned, turn) for name in _others(done.bodies)
+            }
+            then = goal.then if goal is not None else None
+            work = Work(turn.id, kind, by, done.run, list(done.bodies), then, planned, others, of=done.id)
+            restored = await self._applying.perform(work)
+            await self._forget_old()
+            return restored
 
-        work = Work(new_id("evt"), kind, by, done.run, then, planned, more, {"of": done.id})
-        return await self._applying.perform(work)
-
-    async def _other_bodies(self, work: Work, seen: Previewed, to: Event, parts: Mapping[str, Part]) -> None:
-        memory = "the conversation stays as it is"
-        if "brain" in seen.bodies:
-            told = await _part("brain", parts).restore(seen.run, to, work.by)
-            memory, work.session = told["text"], told.get("session")
-        await self._applying.step(work, "memory", memory)
-        resume = "nothing else was to be put back"
-        if "image" in seen.bodies:
-            resume = (await _part("image", parts).restore(seen.run, to, work.by))["text"]
-        elif work.session is not None:
-            resume = f"the session {work.session[4:12]} goes on from there; the old one is kept"
-        await self._applying.step(work, "resume", resume)
+    def _turning(self, kind: Literal["undo", "redo"], done: Done) -> Turning:
+        """Return where the files go when DONE is turned. Calls git; not for a loop."""
+        commits = (done.before, done.after, done.last.before, done.last.after)
+        before, after, was, now = (self._body.snapshots.manifest(each or "") for each in commits)
+        return turning(before if kind == "undo" else after, plan.differing(before, after), was, now)
 
     async def _confirmed(self, request: RestoreRequest, confirm: str) -> tuple[Previewed, Event]:
         event = await self._store.reader.event(confirm)
@@ -205,19 +200,30 @@ class Restores:
         return await asyncio.to_thread(self._body.snapshots.manifest, commit)
 
     async def _forget_old(self) -> None:
-        """Let go of what only restores need that can be undone no longer."""
-        found = await journal.history(self._store.reader)
-        kept = {each.id for each in [*found.undo, *found.redo]}
+        """Let go of what only restores need that can be undone no longer. No failure undoes what was done."""
+        try:
+            found = await journal.history(self._store.reader)
+            last = {each.id: each.last.id for each in [*found.undo, *found.redo]}
+            await asyncio.to_thread(self._drop_refs, last)
+        except (DescartesError, OSError):
+            log.warning("what older restores kept could not be let go of", exc_info=True)
+
+    def _drop_refs(self, last: Mapping[str, str]) -> None:
+        """Drop the refs of every restore but those that LAST names, with what was done last about each."""
+        if not (self._body.state / "body").exists():
+            return
         repository = self._body.snapshots.repository
-        refs = await asyncio.to_thread(repository.refs, "undo/")
-        old = [name for name in refs if name.split("/")[1] not in kept]
-        await asyncio.to_thread(repository.drop_refs, old)
+        refs = [name.split("/") for name in repository.refs("undo/")]
+        needed = ("before", "after")
+        repository.drop_refs(
+            "/".join(each)
+            for each in refs
+            if each[1] not in last or not (each[2] in needed or each[2].startswith(last[each[1]]))
+        )
 
 
-def _part(name: str, parts: Mapping[str, Part]) -> Part:
-    if name not in parts:
-        raise Unsupported(f"The {name} cannot be restored here; leave it out of `bodies`")
-    return parts[name]
+def _others(bodies: Sequence[BodyName]) -> list[BodyName]:
+    return [name for name in bodies if name != "body"]
 
 
 def _same_as_seen(paths: list[str]) -> None:

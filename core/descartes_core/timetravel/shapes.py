@@ -104,10 +104,12 @@ class Restored(Shape, frozen=True, kw_only=True):
     id: str
     run: str | None
     kind: Literal["restore", "undo", "redo"]
+    bodies: list[BodyName] = []
     files: list[FileDone] = []
     missing: list[Problem] = []
     steps: list[Step] = []
     session: str | None = None
+    """The session to go on in, where that is another one now."""
     complete: bool = True
 
 

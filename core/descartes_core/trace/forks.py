@@ -31,9 +31,18 @@ def fork(
     """
     if tx.execute("SELECT 1 FROM session WHERE id = ?", (parent,)).fetchone() is None:
         raise NotFound(f"No session has the id {parent!r}; look at the list of sessions")
+    forked = forking(parent, seq, by=by, event=event, run=run, **told)
+    tx.append(forked, expected=0)
+    return str(forked.session)
+
+
+def forking(
+    parent: str, seq: int, *, by: Principal, event: str, run: str | None = None, **told: Any
+) -> NewEvent:
+    """Return the event that does what `fork` does, into a session of its own, for whoever appends it."""
     child = new_id("ses")
     data = {"session": child, "parent": parent, "run": run, "seq": seq, "event": event, **told}
-    forked = NewEvent(
+    return NewEvent(
         category="state_change",
         name=FORKED,
         stream=stream(child),
@@ -42,5 +51,3 @@ def fork(
         parent=event,
         data={key: value for key, value in data.items() if value is not None},
     )
-    tx.append(forked, expected=0)
-    return child

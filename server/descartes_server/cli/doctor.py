@@ -144,8 +144,8 @@ def _log(session: Session) -> list[Finding]:
 
 
 def _restore(session: Session) -> list[Finding]:
-    place = session.workspace.state / "restore" / "current" / "journal"
-    if not place.exists():
+    place = session.workspace.state / "restore" / "current"
+    if not any((place / name).exists() for name in ("journal", "phase")):
         return []
     return [Finding("restore", str(place), "a restore was interrupted; run descartes doctor --fix", "wrong")]
 

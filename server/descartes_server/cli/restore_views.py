@@ -72,4 +72,16 @@ def question(preview: Mapping[str, Any]) -> str:
     what = f"Change {files} file{'s' * (files != 1)}" if files else "Go back"
     if edited:
         what += f", {edited} of them edited by a person"
-    return f"{what}? What is there now is kept; `descartes restore undo` brings it back."
+    return f"{what}? {_promise(preview)}"
+
+
+def _promise(preview: Mapping[str, Any]) -> str:
+    """Return what can be had again, and nothing more."""
+    told: list[str] = []
+    if preview["files"]:
+        told.append("The files as they are now are kept.")
+    if preview["brain"] is not None and preview["brain"]["messages"]:
+        told.append("The session there is stays.")
+    if preview["image"] is not None:
+        told.append("The image there is ends; its journal is kept.")
+    return " ".join([*told, "`descartes restore undo` takes all of it back."])

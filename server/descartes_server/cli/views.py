@@ -306,9 +306,11 @@ DIFFERENCES = [
 ]
 
 
+WENT_BACK = {"body": "files", "brain": "conversation", "image": "image"}
 RESTORES = [
     _id(),
     Column("can be", lambda row: {"undo": "undone", "redo": "done again"}[row["can"]]),
+    Column("what", lambda row: ", ".join(WENT_BACK[each] for each in row["bodies"])),
     _id("of run", "run"),
     _time("at"),
 ]

@@ -23,9 +23,9 @@ from descartes_core.vault.masking import Masks
 from descartes_server import garbage
 from descartes_server.hub import record
 from descartes_server.hub.server import SocketServer
-from descartes_server.hub.service import Hub
+from descartes_server.hub.service import HUB, Hub
 from descartes_server.operations import lisp_settings, principals, settings, trust
-from descartes_server.operations.context import Services
+from descartes_server.operations.context import Caller, Context, Services
 from descartes_server.operations.workspace import Workspace, home, vault
 
 if TYPE_CHECKING:
@@ -191,11 +191,23 @@ async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitSta
     stack.push_async_callback(services.runs.close)
     # What ended while there was no hub is in the log before anything that happens now.
     await services.leases.expire_due()
-    if (told := await services.restores.recover()) is not None:
-        log.warning("%s", told)
+    await _put_right(services)
     await image.take_up()
     await questions.forget_recalled()
     await services.runs.recover()
+
+
+async def _put_right(services: Services) -> None:
+    """Finish or roll back a restore that was interrupted; what cannot be now is for `doctor --fix`."""
+    from descartes_server.operations.restore_parts import parts
+
+    context = Context(services, Caller(principal=HUB, client_id="hub"))
+    try:
+        told = await services.restores.recover(parts(context))
+    except DescartesError as error:
+        told = error.message
+    if told is not None:
+        log.warning("%s", told)
 
 
 def _consulting(hub: Hub) -> Consulting:

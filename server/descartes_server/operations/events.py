@@ -76,6 +76,8 @@ class ImageReplayed(Data, frozen=True, kw_only=True):
     skipped: int
     until: int | None = None
     """The last event whose work it has; None: all that there was."""
+    restore: str | None = None
+    """The restore, undo or redo that did it."""
 
 
 class HubStarted(Data, frozen=True, kw_only=True):

@@ -10,15 +10,20 @@ import contextlib
 import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import descartes_swank as swank
 from descartes_core.errors import InvalidParams
+from descartes_core.model import NewEvent
 from descartes_core.store import Store
 from descartes_server.operations.debuggers import Publish
 from descartes_server.operations.gate import Gate
 from descartes_server.operations.image_return import Returning
-from descartes_server.operations.image_work import AskClient, Listener, Places
+from descartes_server.operations.image_work import LISP, AskClient, Listener, Places
 from descartes_server.operations.settings import LispSettings
+
+if TYPE_CHECKING:
+    from descartes_server.operations.replaying import Outcome
 
 BESIDE_MINUTES = 0.2
 """How long an image that nobody sees yet stays when its hub is gone."""
@@ -93,32 +98,52 @@ class Moving(Returning):
             await swank.stop_image(record)
         await swank.end_others(self.places.runtime)
 
-    async def move_to(
-        self, record: swank.ImageRecord, *, repeated: int, skipped: int, until: int | None = None
-    ) -> None:
+    def is_of(self, record: swank.ImageRecord) -> bool:
+        """Return whether the image of RECORD is the workspace's."""
+        return self._record is not None and self._record.pid == record.pid
+
+    async def move_to(self, record: swank.ImageRecord) -> None:
         """Make the image of RECORD, which is beside, the workspace's, and end the one before.
 
-        It has what the log has up to event UNTIL, or all of it.
-        One that somebody else started is left running. Errors: `LispLost` when it does not answer; then
-        everything is as before.
+        One that somebody else started is left running. The caller logs it (`replayed`).
+        Errors: `LispLost` when it does not answer, `OSError`; then everything is as before.
         """
         await self._stay_away()
-        old, old_record, target, pid = self._lisp, self._record, self._target, self._status.pid
+        old, old_record, target = self._lisp, self._record, self._target
         await self._leave(old)
         try:
             await self._attach_own(record)
             assert self._lisp is not None
             await swank.take_place(self._lisp, self.places.runtime, self._settings().idle_minutes)
-        except swank.SwankError:
+        except (swank.SwankError, OSError):
             await self._go_back_to(old_record, target is not None)
             raise
         if target is not None:
             self._forget_target()
         await swank.end_others(self.places.runtime)
-        data = {"pid": record.pid, "before": pid, "repeated": repeated, "skipped": skipped}
-        if until is not None:
-            data["until"] = until
-        await self._append("lisp.replayed", data, None)
+
+    def replayed(
+        self,
+        record: swank.ImageRecord,
+        outcome: Outcome,
+        *,
+        until: int | None = None,
+        restore: str | None = None,
+    ) -> NewEvent:
+        """Return the event that the image of RECORD, in which a replay had OUTCOME, takes this one's place.
+
+        It has what the log has up to event UNTIL, or all of it, because of a RESTORE or of none.
+        """
+        data = {
+            "pid": record.pid,
+            "before": self._status.pid,
+            "repeated": outcome.repeated,
+            "skipped": len(outcome.skipped),
+            "until": until,
+            "restore": restore,
+        }
+        kept = {key: value for key, value in data.items() if value is not None or key == "before"}
+        return NewEvent(category="system", name="lisp.replayed", stream="lisp", actor=LISP, data=kept)
 
     async def _leave(self, old: swank.Lisp | None) -> None:
         """Hear nothing more of OLD; its stops are nobody's."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from descartes_core.model import Shape
 from descartes_server.operations.context import Context
 from descartes_server.operations.registry import NoParams, operation
+from descartes_server.operations.restore_parts import parts
 
 
 class Repaired(Shape, frozen=True, kw_only=True):
-    """What became of an interrupted restore, None when there was none; how many EVENTS the log has."""
+    """What became of an interrupted restore, told once, None for none; how many EVENTS there are."""
 
     restore: str | None
     events: int
@@ -18,6 +19,6 @@ class Repaired(Shape, frozen=True, kw_only=True):
 async def repair(context: Context, params: NoParams) -> Repaired:
     """Finish or roll back an interrupted restore, and rebuild every table of the log."""
     services = context.services
-    await services.restores.recover()
+    await services.restores.recover(parts(context))
     await services.store.rebuild()
-    return Repaired(restore=services.restores.recovered, events=await services.reader.last_seq())
+    return Repaired(restore=services.restores.told(), events=await services.reader.last_seq())

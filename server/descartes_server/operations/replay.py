@@ -31,30 +31,32 @@ class Replay(Shape, frozen=True, kw_only=True):
 @operation("lisp.replay", kind="effect", needs_trust=True)
 async def replay(context: Context, params: NoParams) -> Replay:
     """Repeat in a fresh image all that was done in this one, and go on there; the old image ends."""
-    return await repeated_until(context, None)
-
-
-async def repeated_until(context: Context, until: int | None) -> Replay:
-    """Put a fresh image in the place of this one, with what the log has up to event UNTIL (all of it).
-
-    Errors: those of `fresh`; then nothing has changed.
-    """
     image = context.services.image
     before = image.place_now()
-    async with fresh(context, until) as (record, replaying), image.gate.closed():
-        await caught_up(context, replaying, until)
-        if not image.still(before):
-            raise InvalidParams(
-                "the Lisp was stopped or another one started while the journal was repeated;"
-                " the fresh image was ended and nothing has changed"
-            )
+    async with fresh(context) as (record, replaying), image.gate.closed():
+        await caught_up(context, replaying)
         outcome = replaying.outcome
-        # What is stopped there in the background is then nobody's, and the hub takes it up.
-        await replaying.close()
-        await image.ask(
-            image.move_to(record, repeated=outcome.repeated, skipped=len(outcome.skipped), until=until)
-        )
+        replayed = image.replayed(record, outcome)
+        await moved_in(image, record, replaying, before)
+        await context.services.store.append(replayed)
     return Replay(status=image.status(), repeated=outcome.repeated, skipped=outcome.skipped)
+
+
+async def moved_in(
+    image: Image, record: swank.ImageRecord, replaying: Replaying, before: swank.Lisp | None
+) -> None:
+    """Put the fresh image of RECORD in the place of that of BEFORE; the gate is closed.
+
+    Errors: `InvalidParams` when there is another one by now; `LispLost`; then nothing has changed.
+    """
+    if not image.still(before):
+        raise InvalidParams(
+            "the Lisp was stopped or another one started while the journal was repeated;"
+            " the fresh image was ended and nothing has changed"
+        )
+    # What is stopped there in the background is then nobody's, and the hub takes it up.
+    await replaying.close()
+    await image.ask(image.move_to(record))
 
 
 @contextlib.asynccontextmanager

@@ -43,7 +43,7 @@ class ApplyParams(Params, frozen=True, kw_only=True):
 
 
 class TurnParams(Params, frozen=True, kw_only=True):
-    """FORCE: also files that were changed since; what they are now is kept, and redo brings it back."""
+    """FORCE: also over what was changed since, in the files or in the image; the turn back brings it back."""
 
     force: bool = False
 
@@ -54,6 +54,7 @@ class Kept(Shape, frozen=True, kw_only=True):
     id: str
     run: str | None
     at: str
+    bodies: list[BodyName] = []
     can: Literal["undo", "redo"]
 
 
@@ -87,22 +88,27 @@ async def apply(context: Context, params: ApplyParams) -> Restored:
 @operation("restore.undo", kind="effect", needs_trust=True, people_only=True)
 async def undo(context: Context, params: TurnParams) -> Restored:
     """Take the last restore back."""
-    return await context.services.restores.undo(context.caller.principal, force=params.force)
+    by = context.caller.principal
+    return await context.services.restores.undo(by, force=params.force, parts=parts(context))
 
 
 @operation("restore.redo", kind="effect", needs_trust=True, people_only=True)
 async def redo(context: Context, params: TurnParams) -> Restored:
     """Do the restore again that was undone last."""
-    return await context.services.restores.redo(context.caller.principal, force=params.force)
+    by = context.caller.principal
+    return await context.services.restores.redo(by, force=params.force, parts=parts(context))
 
 
 @operation("restore.list", kind="read", for_agents=True)
 async def list_(context: Context, params: NoParams) -> KeptRestores:
     """List the restores that can be undone, and those that can be done again."""
     found = await journal.history(context.services.reader)
-    undo = [Kept(id=each.id, run=each.run, at=each.at, can="undo") for each in reversed(found.undo)]
-    redo = [Kept(id=each.id, run=each.run, at=each.at, can="redo") for each in reversed(found.redo)]
-    return KeptRestores(restores=[*undo, *redo])
+    undo = [_kept(each, "undo") for each in reversed(found.undo)]
+    return KeptRestores(restores=[*undo, *(_kept(each, "redo") for each in reversed(found.redo))])
+
+
+def _kept(done: journal.Done, can: Literal["undo", "redo"]) -> Kept:
+    return Kept(id=done.id, run=done.run, at=done.at, bodies=list(done.bodies), can=can)
 
 
 def _bodies(given: list[BodyName]) -> list[BodyName]:

@@ -1,44 +1,44 @@
-"""The other bodies of a restore: the conversation, forked at the moment; the image, made anew."""
+"""The other bodies of a restore as the hub has them: the conversation, and the image, made anew."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from descartes_core.errors import DescartesError, LispNotRunning
-from descartes_core.model import Event, Principal
-from descartes_core.timetravel import brain
-from descartes_core.timetravel.restores import Part
+import descartes_swank as swank
+from descartes_core.errors import LispNotRunning, RestoreConflict
+from descartes_core.model import Event
+from descartes_core.store import EventQuery, Reader
+from descartes_core.timetravel.conversation import BrainPart
+from descartes_core.timetravel.parts import Goal, Part, Prepared, Turn
 from descartes_server.operations.context import Context
-from descartes_server.operations.journal import origin
-from descartes_server.operations.replay import repeated_until, work_of
+from descartes_server.operations.image import Image
+from descartes_server.operations.journal import KINDS, origin, work_events
+from descartes_server.operations.replay import fresh, moved_in, work_of
+from descartes_server.operations.replaying import Outcome, Replaying
 
 
-class BrainPart:
-    """The conversation of a run. Nothing of it is rewritten: a new session goes on from the moment."""
+class FreshImage(Prepared):
+    """An image beside the workspace's in which the journal was repeated. GATE is closed when it moves in."""
 
-    def __init__(self, context: Context) -> None:
-        self._services = context.services
+    def __init__(
+        self, text: str, image: Image, record: swank.ImageRecord, replaying: Replaying, gate: AsyncExitStack
+    ) -> None:
+        super().__init__(text, note={"pid": record.pid, "startTime": record.start_time})
+        self._image, self._record, self._replaying, self._gate = image, record, replaying, gate
+        self._before = image.place_now()
 
-    async def preview(self, run: str, to: Event) -> dict[str, Any]:
-        """See `Part`."""
-        state = await brain.state_at(self._services.reader, run, to.seq)
-        return {"turn": state.turn, "messages": len(state.messages), "skipped": state.skipped}
+    @property
+    def is_in(self) -> bool:
+        """See `Prepared`."""
+        return self._image.is_of(self._record)
 
-    async def restore(self, run: str, to: Event, by: Principal) -> dict[str, Any]:
-        """See `Part`; a command has no conversation to go back to, which is no failure."""
-        if not (await brain.state_at(self._services.reader, run, to.seq)).messages:
-            return {"text": "the run had no conversation yet"}
-        try:
-            session = await brain.fork(self._services.store, run, to.seq, by=by, reason="a restore")
-        except DescartesError as error:
-            if (await self._services.runs.show(run)).backend == "process":
-                return {"text": "a command has no conversation"}
-            raise error
-        return {
-            "text": f"session {session[4:12]} has the conversation up to event {to.seq}",
-            "session": session,
-        }
+    async def move_in(self) -> None:
+        """See `Prepared`. Nothing begins in an image before the log has that this one is there."""
+        await self._gate.enter_async_context(self._image.gate.closed())
+        await moved_in(self._image, self._record, self._replaying, self._before)
 
 
 class ImagePart:
@@ -56,14 +56,69 @@ class ImagePart:
         work = work_of(reader, began, began.seq, to.seq)
         return {"entries": len([event async for event in work])}
 
-    async def restore(self, run: str, to: Event, by: Principal) -> dict[str, Any]:
+    @asynccontextmanager
+    async def back(self, goal: Goal) -> AsyncIterator[Prepared]:
+        """See `Part`. Errors: those of starting an image and repeating the journal in it."""
+        async with self._fresh(goal.to.seq, goal.id) as made:
+            yield made
+
+    @asynccontextmanager
+    async def turned(self, turn: Turn) -> AsyncIterator[Prepared]:
+        """See `Part`: with all that the image had when the last turn took it away.
+
+        Errors: `RestoreConflict` when something was done in it since, unless the turn is forced.
+        """
+        reader = self._context.services.reader
+        last = await _replayed_by(reader, turn.done.last.id)
+        if last is None:
+            yield Prepared("the image stays as it is, the log does not tell what it was")
+            return
+        if not turn.force and (since := await _since(reader, last)):
+            raise RestoreConflict(f"{since} since the restore; force the {turn.kind} to take that back too")
+        async with self._fresh(last.seq - 1, turn.id) as made:
+            yield made
+
+    async def is_in(self, note: Mapping[str, Any]) -> bool:
         """See `Part`."""
-        done = await repeated_until(self._context, to.seq)
-        entries = "entry" if done.repeated == 1 else "entries"
-        told = f"the image is a fresh one with {done.repeated} {entries} of the journal"
-        return {"text": f"{told}, {len(done.skipped)} left out" if done.skipped else told}
+        record = await asyncio.to_thread(swank.read_record, self._context.services.workspace.runtime)
+        return record is not None and (record.pid, record.start_time) == (note["pid"], note["startTime"])
+
+    @asynccontextmanager
+    async def _fresh(self, until: int, restore: str) -> AsyncIterator[Prepared]:
+        """Give an image beside with what the journal has up to event UNTIL, for RESTORE."""
+        image = self._context.services.image
+        async with fresh(self._context, until) as (record, replaying), AsyncExitStack() as gate:
+            outcome = replaying.outcome
+            made = FreshImage(_told(outcome), image, record, replaying, gate)
+            made.events = [image.replayed(record, outcome, until=until, restore=restore)]
+            yield made
 
 
 def parts(context: Context) -> Mapping[str, Part]:
     """Return the other bodies as CONTEXT can restore them."""
-    return {"brain": BrainPart(context), "image": ImagePart(context)}
+    return {"brain": BrainPart(context.services.reader), "image": ImagePart(context)}
+
+
+async def _replayed_by(reader: Reader, restore: str) -> Event | None:
+    """Return the event that an image took its place because of RESTORE; None when none did."""
+    query = EventQuery(type="lisp.replayed", limit=1000)
+    found = (await reader.events(query)).events
+    return next((event for event in found if event.data.get("restore") == restore), None)
+
+
+async def _since(reader: Reader, last: Event) -> str | None:
+    """Return what was done with images behind the event LAST, as a person reads it; None for nothing."""
+    starts = (await reader.events(EventQuery(type="lisp.started", limit=1))).events
+    replays = (await reader.events(EventQuery(type="lisp.replayed", limit=1))).events
+    if any(event.seq > last.seq for event in [*starts, *replays]):
+        return "Another image was started"
+    count = len([event async for event in work_events(reader, last.seq + 1) if event.name in KINDS])
+    if not count:
+        return None
+    return f"{count} {'entry' if count == 1 else 'entries'} came into the journal of the image"
+
+
+def _told(outcome: Outcome) -> str:
+    entries = "entry" if outcome.repeated == 1 else "entries"
+    told = f"the image is a fresh one with {outcome.repeated} {entries} of the journal"
+    return f"{told}, {len(outcome.skipped)} left out" if outcome.skipped else told
