@@ -63,12 +63,7 @@ class FramedClient:
             while True:
                 header = await self._reader.readuntil(b"\r\n\r\n")
                 length = int(header.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
-                message = json.loads(await self._reader.readexactly(length))
-                self._received(message)
-                async with self._news:
-                    self.messages.append(message)
-                    self._news.notify_all()
-                self._kept(message)
+                await self._take(json.loads(await self._reader.readexactly(length)))
         except asyncio.IncompleteReadError as end:
             self._cut_off(end.partial)
         except ConnectionError:
@@ -77,6 +72,14 @@ class FramedClient:
             async with self._news:
                 self.ended = True
                 self._news.notify_all()
+
+    async def _take(self, message: Message) -> None:
+        """Keep MESSAGE for those who wait for it."""
+        self._received(message)
+        async with self._news:
+            self.messages.append(message)
+            self._news.notify_all()
+        self._kept(message)
 
     def _received(self, message: Message) -> None:
         """Look at MESSAGE before anybody who waits for it."""
