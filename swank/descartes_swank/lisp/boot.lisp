@@ -78,29 +78,35 @@ A thread whose client has gone is given to the newest one."
 
 (defconstant +private-folder+ #o40700 "The mode of a folder that its owner alone can use.")
 
+(defun private-folder-p (folder user)
+  "True when FOLDER is USER's alone."
+  (multiple-value-bind (found device node mode links owner) (sb-unix:unix-lstat folder)
+    (declare (ignore device node links))
+    (and found (= user owner) (= +private-folder+ mode))))
+
 (defun memory-folder ()
   "Return a folder in memory that is this user's alone, or nil where this system has none."
   (let* ((user (sb-posix:getuid))
          (folder (format nil "/dev/shm/descartes-~d" user)))
-    (ignore-errors (sb-posix:mkdir folder #o700))
-    (let ((found (ignore-errors (sb-posix:lstat folder))))
-      (and found
-           (= user (sb-posix:stat-uid found))
-           (= +private-folder+ (sb-posix:stat-mode found))
-           folder))))
+    (unless (private-folder-p folder user)
+      (ignore-errors (sb-posix:mkdir folder #o700)))
+    (and (private-folder-p folder user) folder)))
 
 (defun scratch-file-name ()
   "Return the name of no file, in memory if that is possible."
   (let ((folder (memory-folder)))
     (if folder
         (let ((names (or *scratch-names*
-                         (setf *scratch-names* (cons 0 (random (expt 2 64) (make-random-state t)))))))
-          (format nil "~a/~36r-~d" folder (cdr names) (sb-ext:atomic-incf (car names))))
+                         (setf *scratch-names*
+                               (cons 0 (format nil "~36r" (random (expt 2 64) (make-random-state t))))))))
+          (format nil "~a/~a-~d" folder (cdr names) (sb-ext:atomic-incf (car names))))
         (swank/sbcl::tempnam nil "descartes"))))
 
 (defun change-swank ()
   ;; After every reply Swank would go through the symbols of a package, for a cache of Emacs'.
+  ;; And of every message it would keep a printed copy, for an error in Swank itself.
   (setf swank::*configure-emacs-indentation* nil
+        swank::*enable-event-history* nil
         *mailboxes* (make-hash-table :test 'eq :weakness :key :synchronized t))
   (sb-ext:without-package-locks
     (handler-bind ((warning #'muffle-warning))
