@@ -46,7 +46,7 @@ typing may end up as an answer."
                    (or (plist-get params :kind) "line") answer (plist-get params :tag))))
 
 (defun descartes-input-ended (params)
-  "Forget the question of PARAMS, which nobody reads the answer of.
+  "Forget the question of PARAMS, too late for an answer.
 One that is being answered stays; the server refuses its answer."
   (let ((tag (plist-get params :tag)))
     (setq descartes--asked

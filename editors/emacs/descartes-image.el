@@ -159,17 +159,25 @@ everything is done again."
 
 ;;; Images elsewhere
 
+(defun descartes-image--attach (params)
+  "Attach to the server that PARAMS name."
+  (descartes-call "lisp.connect" params #'descartes--show-status))
+
 (defun descartes-connect (place &optional ssh)
   "Attach to the Swank server at PLACE, host:port, through SSH if that is a host.
-With a prefix argument the host for ssh is asked for."
+With a prefix argument the host for ssh is asked for.  The image there is
+now is let go of; one that was started here ends, if the person says so."
   (interactive (list (read-string "Swank server (host:port): " nil nil "127.0.0.1:4005")
                      (when current-prefix-arg (read-string "Through ssh to (empty: directly): "))))
   (unless (string-match "\\`\\(.+\\):\\([0-9]+\\)\\'" place)
     (user-error "A place is host:port, such as 127.0.0.1:4005"))
-  (descartes-call "lisp.connect"
-                  (append (list :host (match-string 1 place) :port (string-to-number (match-string 2 place)))
-                          (unless (string-blank-p (or ssh "")) (list :ssh ssh)))
-                  #'descartes--show-status))
+  (let ((params (append (list :host (match-string 1 place) :port (string-to-number (match-string 2 place)))
+                        (unless (string-blank-p (or ssh "")) (list :ssh ssh)))))
+    (cond ((not (equal (plist-get descartes-status :state) "ready"))
+           (descartes-image--attach params))
+          ((or (eq (plist-get descartes-status :attached) t)
+               (yes-or-no-p "End the image that runs here? "))
+           (descartes-call "lisp.stop" nil (lambda (_) (descartes-image--attach params)))))))
 
 (defun descartes-disconnect ()
   "Let go of the image that was attached to, without an end of it."

@@ -151,7 +151,9 @@ PROMPT stands there instead of the package."
       (marker-position (descartes-repl--mark))
     (save-excursion
       (goto-char (descartes-repl--mark))
-      (line-beginning-position))))
+      ;; The prompt is a field of its own: else its end would count as the line's beginning.
+      (let ((inhibit-field-text-motion t))
+        (line-beginning-position)))))
 
 (defun descartes-repl--insert (text &rest properties)
   "Write TEXT with PROPERTIES behind all that was written, before the prompt."

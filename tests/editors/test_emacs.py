@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.editing import REPOSITORY, Scene, program
+from support.stock_swank import run_stock_swank
 from support.terminal import Terminal
 
 pytestmark = [pytest.mark.editor, pytest.mark.timeout(120)]
@@ -47,6 +48,15 @@ CLIENTS = [
 def test_a_session(scene: Scene, client: str, target: str) -> None:
     words = [*emacs(target, client=client), "--batch", "-l", f"{client}-session"]
     done = scene.run(*words, "-f", "ert-run-tests-batch-and-exit")
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{scene.logs()}"
+
+
+@pytest.mark.slow
+def test_the_commands_of_a_day(scene: Scene, tmp_path: Path) -> None:
+    words = [*emacs("editors", client="eglot"), "--batch", "-l", "commands-session"]
+    with run_stock_swank(tmp_path) as elsewhere:
+        more = {"EDITOR_TEST_SWANK": str(elsewhere.port)}
+        done = scene.run(*words, "-f", "ert-run-tests-batch-and-exit", **more)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{scene.logs()}"
 
 

@@ -22,9 +22,11 @@
             (lambda (form &rest arguments)
               (when form (push (apply #'format-message form arguments) test-messages))))
 
+(defvar test-patience 45 "Seconds that something may take to be seen.")
+
 (defmacro test-see (what form)
   "Wait for FORM and return its value; fail the test, saying WHAT, without one."
-  `(let ((end (+ (float-time) 45)) found)
+  `(let ((end (+ (float-time) test-patience)) found)
      (while (not (or (setq found ,form) (> (float-time) end)))
        (accept-process-output nil 0.02))
      (unless found
