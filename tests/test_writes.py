@@ -105,6 +105,7 @@ KNOWN = {
     "core/descartes_core/timetravel/repository.py": OWN,
     "core/descartes_core/timetravel/snapshots.py": OWN,
     "core/descartes_core/trace/blobs.py": OWN,
+    "core/descartes_core/places.py": OWN,
     "core/descartes_core/trace/places.py": OWN,
     "core/descartes_core/trace/trace_file.py": NAMED,
     "swank/descartes_swank/image.py": OWN,
@@ -144,7 +145,7 @@ Whoever adds one says so here. What writes a file that a person may have leased 
 """
 
 CHECKED = {
-    "core/descartes_core/config/files.py": ("server/descartes_server/operations/config.py", "stopping("),
+    "core/descartes_core/config/files.py": ("server/descartes_server/operations/writing.py", "stopping("),
     "core/descartes_core/replacement.py": ("core/descartes_core/agents/hands.py", "self._leases.check("),
     "core/descartes_core/agents/hands.py": ("core/descartes_core/agents/run_leases.py", "own_lease("),
     "core/descartes_core/timetravel/moving.py": ("core/descartes_core/timetravel/sharing.py", "in_the_way("),

@@ -17,6 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from descartes_core.errors import InvalidParams
+from descartes_core.places import home
 from descartes_core.store.direct import DirectStore
 from descartes_core.trace import Session
 from descartes_core.trace.errors import (
@@ -34,6 +36,7 @@ from descartes_core.trace.errors import (
 )
 from descartes_core.trace.types import EntryType
 from descartes_core.trace.view import SessionView
+from descartes_server.operations import workspace as workspaces
 from support.log import FakeClock
 
 
@@ -646,6 +649,43 @@ def test_a_session_in_a_workspace_is_in_its_log(workspace: Path) -> None:
     DirectStore(session.log_path).close()
     with closing(sqlite3.connect(session.log_path)) as log:
         assert log.execute("SELECT * FROM session ORDER BY seq").fetchall() == kept
+
+
+def test_a_session_of_a_workspace_is_where_its_hub_keeps_the_log(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workspace / ".git").mkdir()
+    inner = workspace / "src" / "deep"
+    inner.mkdir(parents=True)
+    with Session(workspace=inner) as session:
+        assert (
+            session.log_path == workspaces.find(inner).database == workspace / ".descartes" / "descartes.db"
+        )
+    # A network file system cannot hold a log that several processes write.
+    remote = workspace.parent / "remote"
+    remote.mkdir()
+    monkeypatch.setattr("descartes_core.places._file_system", lambda path: "nfs4")
+    with Session("far", workspace=remote) as session:
+        assert session.log_path == workspaces.find(remote).database
+        assert session.log_path.is_relative_to(home() / "workspaces")
+    assert Session.resume("far", workspace=remote).session_id == "far"
+    assert list(remote.iterdir()) == []
+
+
+def test_a_state_folder_that_came_with_a_repository_is_not_followed(workspace: Path) -> None:
+    state = workspace / ".descartes"
+    Session(workspace=workspace).close()
+    for words in (["init", "--quiet"], ["add", "--force", ".descartes/descartes.db"]):
+        subprocess.run(["git", "-C", str(workspace), *words], check=True)
+    with pytest.raises(InvalidParams, match="tracked by git"):
+        Session(workspace=workspace)
+    subprocess.run(["git", "-C", str(workspace), "rm", "-rq", "--cached", ".descartes"], check=True)
+    Session(workspace=workspace).close()
+    moved = workspace.parent / "elsewhere"
+    state.rename(moved)
+    state.symlink_to(moved)
+    with pytest.raises(InvalidParams, match="not a link"):
+        Session(workspace=workspace)
 
 
 def test_in_a_workspace_others_see_masked_what_the_program_gets_exactly(workspace: Path) -> None:

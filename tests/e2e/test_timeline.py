@@ -10,6 +10,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from descartes_core.model import NewEvent, Principal
+from descartes_core.store import Store
 from support.lsp_client import LspClient, Message, lsp
 
 SHOWS = {"window": {"showDocument": {"support": True}}}
@@ -282,3 +284,60 @@ async def test_the_hover_of_a_line_says_who_changed_it_and_why(workspace: Path) 
         assert (await client.refused("history.list", changed | {"limit": 0})).code == "invalid_params"
         for params in ({"line": 1}, {"uri": uri, "line": 0}, {"uri": uri, "line": 99}):
             assert (await client.refused("history.list", params)).code == "invalid_params"
+
+
+def of_run(name: str, category: str, data: dict[str, Any], **fields: Any) -> NewEvent:
+    actor = Principal(kind="agent", id=BROKEN, name="fixer")
+    return NewEvent(
+        name=name, category=category, stream=f"run/{BROKEN}", actor=actor, run=BROKEN, session=SESSION,
+        data=data, **fields,
+    )  # fmt: skip
+
+
+BROKEN, SESSION = "run_" + "b" * 32, "ses_" + "b" * 32
+
+
+async def broken(workspace: Path) -> None:
+    """Write the past of a run with an orphan, an answer to nobody's call, and an effect before its cause."""
+    store = await Store.open(workspace / ".descartes" / "descartes.db")
+    spawned = {
+        "id": BROKEN, "agent": "fixer", "backend": "model", "task": "try", "session": SESSION,
+        "runner": "local", "tokenHash": "", "toolLevel": "full",
+    }  # fmt: skip
+    thought = {"content": "Hm", "thoughtId": "t2", "parentThoughtId": "gone"}
+    answer = {"callId": "call_9_1", "tool": "read", "result": "?", "durationMs": 1}
+    await store.append(
+        of_run("run.spawned", "system", spawned),
+        of_run("thought", "thought", thought, tags=["plan"], parent="evt_" + "0" * 32),
+        of_run("tool.completed", "tool_use", answer),
+    )
+    await store.close()
+
+
+@pytest.mark.invented_events
+@pytest.mark.ledger("D-15")
+async def test_how_strictly_a_moment_is_put_together_is_said_at_the_door(workspace: Path) -> None:
+    await broken(workspace)
+    async with lsp(workspace, initializationOptions={"trusted": True}) as client:
+        seen = await client.execute("history.state", {"run": BROKEN})
+        assert (len(seen["thoughts"]), len(seen["skipped"]), seen["thoughts"][0]["tags"]) == (1, 1, ["plan"])
+        bare = await client.execute("history.state", {"run": BROKEN, "includeMetadata": False})
+        assert bare["thoughts"][0]["tags"] == []
+        only = await client.execute("history.state", {"run": BROKEN, "types": ["run"]})
+        assert (only["thoughts"], only["skipped"]) == ([], [])
+        for operation, params, code in (
+            ("history.state", {"validate": True}, "restore_conflict"),
+            ("history.state", {"skipMissing": False}, "restore_conflict"),
+            ("history.state", {"strictCausality": True}, "restore_conflict"),
+            ("history.state", {"maxEvents": 2}, "too_large"),
+            ("history.state", {"maxEvents": 0}, "invalid_params"),
+            ("session.fork", {}, "restore_conflict"),
+            ("session.fork", {"skipMissing": True}, "restore_conflict"),
+            ("session.fork", {"validate": False}, "restore_conflict"),
+            ("session.fork", {"validate": False, "skipMissing": True, "maxEvents": 1}, "too_large"),
+        ):
+            refused = await client.refused(operation, {"run": BROKEN, **params})
+            assert refused.code == code, (operation, params)
+        assert (await client.refused("history.state", {"run": BROKEN, "maxEvents": "x"})).number == -32602
+        fork = await client.execute("session.fork", {"run": BROKEN, "validate": False, "skipMissing": True})
+        assert fork["parent"] == SESSION

@@ -259,7 +259,7 @@ async def test_a_tracked_state_folder_is_refused(
 async def test_a_folder_that_cannot_be_written_keeps_its_state_at_home(
     here: Workspace, client: Attach, isolated_environment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("descartes_server.operations.workspace._file_system", lambda path: "nfs4")
+    monkeypatch.setattr("descartes_core.places._file_system", lambda path: "nfs4")
     elsewhere = Workspace(here.root)
     assert elsewhere.state == isolated_environment / "home" / "workspaces" / elsewhere.digits
     elsewhere.prepare()

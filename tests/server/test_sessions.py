@@ -114,6 +114,27 @@ async def test_a_session_goes_out_into_a_file_and_comes_in_again(
     ]
 
 
+async def test_what_the_log_shows_masked_goes_out_as_it_was_given(workspace: Path) -> None:
+    told = {"mail": "ann@example.org", "key": "sk-ant-api03-" + "a" * 40}
+    with Session("mine", workspace=workspace) as session:
+        session.set("told", told)
+        session.append("ann", "user_input", {"content": "Write to bob@example.org"})
+    typed, kept = workspace / "typed.trace", workspace / "kept.trace"
+    typed.write_text("a file of the person's")
+    async with lsp(workspace, initializationOptions={"trusted": True}) as client:
+        uri = client.open(typed)
+        client.change(uri, 2, {"text": "that they change"})
+        # What is typed is told to the hub before what is asked next.
+        refused = await client.refused("session.export", {"session": "mine", "uri": uri, "replace": True})
+        assert refused.code == "unsaved_changes"
+        assert typed.read_text() == "a file of the person's"
+        await client.execute("session.export", {"session": "mine", "uri": kept.as_uri()})
+    assert not list(workspace.glob(".*.trace*"))
+    came = Session.load(kept)
+    assert came.get("told") == {"mail": "ann@example.org", "key": "‹redacted›"}
+    assert came.get_trajectory()[2].content == {"content": "Write to bob@example.org"}
+
+
 async def test_what_cannot_be_exported_or_imported(descartes: Descartes, workspace: Path) -> None:
     make(workspace)
     await descartes("lease", "acquire", "held.trace", "--holder", "agent:fixer")

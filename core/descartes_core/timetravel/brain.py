@@ -217,13 +217,20 @@ async def state_at(reader: Reader, run: str, seq: int | str | None) -> BrainStat
 
 
 async def fork(
-    store: Store, run: str, at: int | str | None, *, by: Principal, reason: str | None = None
+    store: Store,
+    run: str,
+    at: int | str | None,
+    *,
+    by: Principal,
+    reason: str | None = None,
+    options: RestoreOptions | None = None,
 ) -> str:
     """Return the id of a new session that goes on from RUN at AT, because of REASON; RUN stays as it is.
 
+    OPTIONS say what a past must be like to go on from it.
     Errors: those of `BrainRestore.restore_to`; `InvalidParams` when RUN has no conversation.
     """
-    state = await BrainRestore(store.reader, run).restore_to(at)
+    state = await BrainRestore(store.reader, run, options).restore_to(at)
     return await record_fork(store, run, state.seq, by=by, reason=reason)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import stat
 from pathlib import Path
 
 from descartes_core.errors import StoreUnavailable
+from descartes_core.places import check_state, home, make_state, root_of, state_of
 from descartes_core.store.direct import read
 
 LOG = "descartes.db"
@@ -16,11 +16,6 @@ LOG = "descartes.db"
 
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
 _DIGITS_OF_A_NAME = 32
-
-
-def home() -> Path:
-    """Return the user's own folder, `DESCARTES_HOME` or `~/.descartes`."""
-    return Path(os.environ.get("DESCARTES_HOME") or Path.home() / ".descartes")
 
 
 def sessions() -> Path:
@@ -61,26 +56,20 @@ def log_of(session: str) -> Path | None:
 
 
 def workspace_log(workspace: str | os.PathLike[str]) -> Path:
-    """Return the log of the workspace with the root WORKSPACE; its folder `.descartes` is made if need be.
+    """Return the log of the workspace that the folder WORKSPACE belongs to; its folder is made if need be.
 
-    Errors: `StoreUnavailable` when that folder is another user's, a link, or cannot be made.
+    Errors: `StoreUnavailable` when that folder cannot be made; those of `places.check_state`.
     """
-    folder = Path(workspace).resolve() / ".descartes"
+    root = root_of(Path(workspace))
+    state = state_of(root)
+    check_state(root, state)
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        status = folder.lstat()
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
-            raise StoreUnavailable(
-                f"Expected {str(folder)!r} to be a folder of yours, it is not; move it away"
-            )
-        ignore = folder / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n", encoding="utf-8")
+        make_state(root, state)
     except OSError as error:
         raise StoreUnavailable(
-            f"No log can be kept in {str(folder)!r}: {error.strerror}; give the root of a workspace"
+            f"No log can be kept in {str(state)!r}: {error.strerror}; give the folder of a workspace"
         ) from None
-    return folder / LOG
+    return state / LOG
 
 
 def _name(session: str) -> str:

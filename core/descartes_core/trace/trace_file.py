@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -58,22 +60,64 @@ def write(path: Path, session: SessionRow, records: Sequence[Record], blobs: Blo
 
     Errors: `SaveFailed`; those of `Blobs.get`.
     """
-    draft = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex[:8]}")
+    written = draft(path, session, records, blobs)
     try:
-        with closing(sqlite3.connect(draft, isolation_level=None)) as connection:
+        written.put(replace=True)
+    finally:
+        written.discard()
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A session written whole to FILE, beside PATH, where it is to be."""
+
+    path: Path
+    file: Path
+
+    def put(self, *, replace: bool) -> None:
+        """Make it the file at its path; one that is there goes only to REPLACE it. Errors: `SaveFailed`."""
+        if not replace and os.path.lexists(self.path):
+            raise SaveFailed(
+                f"Expected a new file, {str(self.path)!r} is there already;"
+                " choose another name, or replace it"
+            )
+        try:
+            self.file.replace(self.path)
+        except OSError as error:
+            raise _not_saved(self.path, error) from None
+
+    def discard(self) -> None:
+        """Take away what was written and is not at its path."""
+        for left in (self.file, self.file.with_name(f"{self.file.name}-journal")):
+            with contextlib.suppress(OSError):
+                left.unlink()
+
+
+def draft(path: Path, session: SessionRow, records: Sequence[Record], blobs: Blobs) -> Draft:
+    """Return SESSION with its RECORDS, written beside PATH.
+
+    Errors: `SaveFailed`; those of `Blobs.get`.
+    """
+    made = Draft(path, path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex[:8]}"))
+    try:
+        with closing(sqlite3.connect(made.file, isolation_level=None)) as connection:
             connection.executescript(SCHEMA)
             connection.execute("BEGIN")
             _fill(connection, session, records, blobs)
             connection.execute("COMMIT")
-        draft.replace(path)
     except (sqlite3.Error, OSError) as error:
-        raise SaveFailed(
-            f"The session cannot be saved to {str(path)!r}: {error}; choose a folder that can be written"
-        ) from None
-    finally:
-        for left in (draft, draft.with_name(f"{draft.name}-journal")):
-            with contextlib.suppress(OSError):
-                left.unlink()
+        made.discard()
+        raise _not_saved(path, error) from None
+    except BaseException:
+        made.discard()
+        raise
+    return made
+
+
+def _not_saved(path: Path, error: Exception) -> SaveFailed:
+    return SaveFailed(
+        f"The session cannot be saved to {str(path)!r}: {error}; choose a folder that can be written"
+    )
 
 
 def _fill(

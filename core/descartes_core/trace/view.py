@@ -10,11 +10,12 @@ from typing import Any, Literal
 from descartes_core.errors import InvalidParams
 from descartes_core.model import Shape
 from descartes_core.store.direct import read
-from descartes_core.trace import trace_file
+from descartes_core.trace import exact, trace_file
 from descartes_core.trace.blobs import Blobs
 from descartes_core.trace.entries import Record
 from descartes_core.trace.reading import SessionReader, SessionRow
 from descartes_core.trace.state import fold
+from descartes_core.trace.trace_file import Draft
 
 MOST = 10_000
 
@@ -94,18 +95,19 @@ class SessionView:
         _check("limit", limit, 0)
         return read(self.database, lambda rows: _detail(SessionReader(rows), prefix, limit, at))
 
-    def export(self, prefix: str, path: Path) -> SessionSummary:
-        """Write the session whose id begins with PREFIX to PATH and return it.
+    def export(self, prefix: str, path: Path) -> tuple[SessionSummary, Draft]:
+        """Return the session whose id begins with PREFIX, written whole beside PATH, where `put` moves it.
 
+        It is written as it was given, where the log shows it masked; only secrets are kept nowhere.
         Errors: `SessionNotFound`, `SaveFailed`; `InvalidParams` when the id is ambiguous.
         """
         blobs = Blobs(self.database.parent)
 
-        def use(rows: Any) -> SessionSummary:
+        def use(rows: Any) -> tuple[SessionSummary, Draft]:
             reader = SessionReader(rows)
             row = reader.find(prefix)
-            trace_file.write(path, row, reader.records(row), blobs)
-            return _summary(reader, row)
+            records = [exact.restored(each, blobs) for each in reader.records(row)]
+            return _summary(reader, row), trace_file.draft(path, row, records, blobs)
 
         return read(self.database, use)
 

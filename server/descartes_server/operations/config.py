@@ -12,14 +12,11 @@ import msgspec
 from descartes_core.config import files, loading, schema, versions
 from descartes_core.config.table import Setting, settings
 from descartes_core.errors import DescartesError, InvalidParams, NotFound, StoreUnavailable, UnsavedChanges
-from descartes_core.leases import Paths
-from descartes_core.leases.arbiter import open_leases
-from descartes_core.leases.standing import stopping
-from descartes_core.leases.words import lease_held
 from descartes_core.model import NewEvent, Shape
 from descartes_core.replacement import Replacement
 from descartes_core.store import Transaction
 from descartes_server.operations import settings as reading
+from descartes_server.operations import writing
 from descartes_server.operations.context import Context
 from descartes_server.operations.registry import NoParams, Params, operation
 
@@ -194,16 +191,13 @@ async def _change(
     Errors: `UnsavedChanges`, `LeaseHeld`, `StoreUnavailable`; those of CHANGE.
     """
     services, caller = context.services, context.caller
-    if editor := services.editors.unsaved_in(file):
-        raise UnsavedChanges(
-            f"{str(file)!r} has unsaved changes in {editor}; save or undo them first", editor=editor
-        )
+    writing.check_saved(context, file)
     before = await asyncio.to_thread(files.read, file)
     replacement = await asyncio.to_thread(_prepared, file, change(before))
     event = NewEvent(category="system", name=name, stream="hub", actor=caller.principal, data=data)
 
     def body(tx: Transaction) -> None:
-        _check_leases(context, tx, file)
+        writing.check_leases(context, tx, file)
         if files.read(file) != before:
             raise UnsavedChanges(f"{str(file)!r} was changed by somebody else meanwhile; try again")
         tx.append(event)
@@ -230,12 +224,6 @@ def _prepared(file: Path, text: str) -> Replacement:
         return files.put(file, text)
     except OSError as error:
         raise StoreUnavailable(f"expected to write {str(file)!r}: {error.strerror or error}") from None
-
-
-def _check_leases(context: Context, tx: Transaction, file: Path) -> None:
-    about = Paths(context.services.workspace.root).of(file)
-    for lease in stopping(about, context.caller.principal, open_leases(tx, about)):
-        raise lease_held(lease, tx.now_ms)
 
 
 def _load(context: Context) -> reading.Loaded:

@@ -7,10 +7,11 @@ from descartes_core.model import Shape
 from descartes_core.timetravel import brain, forks
 from descartes_core.timetravel.forks import Branch
 from descartes_server.operations.context import Context
+from descartes_server.operations.moments import MomentParams, options_of
 from descartes_server.operations.registry import Params, operation
 
 
-class ForkParams(Params, frozen=True, kw_only=True):
+class ForkParams(MomentParams, frozen=True, kw_only=True):
     """A RUN, or the newest run of a SESSION; AT: an ISO time, an event id or a number (None: now)."""
 
     run: str | None = None
@@ -41,7 +42,8 @@ async def fork(context: Context, params: ForkParams) -> Branch:
     reader = context.services.reader
     run, at = await _run(context, params.run, params.session), params.at
     by = context.caller.principal
-    session = await brain.fork(context.services.store, run, at, by=by, reason=params.reason)
+    options = options_of(params, brain.RestoreOptions())
+    session = await brain.fork(context.services.store, run, at, by=by, reason=params.reason, options=options)
     return next(each for each in await forks.branches(reader, session) if each.session == session)
 
 

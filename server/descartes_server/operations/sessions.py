@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
 from descartes_core.errors import InvalidParams
 from descartes_core.model import NewEvent, Shape
+from descartes_core.store import Transaction
 from descartes_core.trace import saved, trace_file
 from descartes_core.trace.blobs import Blobs
 from descartes_core.trace.entries import EXPORTED
 from descartes_core.trace.errors import SessionError
 from descartes_core.trace.view import SessionDetail, SessionSummary, SessionView
+from descartes_server.operations import writing
 from descartes_server.operations.context import Context
 from descartes_server.operations.registry import Params, operation
 from descartes_server.operations.texts import path_of
@@ -87,23 +89,27 @@ async def export(context: Context, params: ExportParams) -> Exported:
     session = detail.session
     given = _file(params.path, params.uri)
     path = await asyncio.to_thread(_default, context, session.id) if given is None else given
-    await context.services.leases.check(path, context.caller.principal)
-    if not params.replace and await asyncio.to_thread(path.exists):
-        raise InvalidParams(
-            f"Expected a new file, {str(path)!r} is there already; choose another name, or replace it"
-        )
-    written = await _blocking(lambda: _view(context).export(session.id, path))
+    written, draft = await _blocking(lambda: _view(context).export(session.id, path))
     data = {"session": session.id, "path": context.services.workspace.path_of(str(path))}
-    await context.services.store.append(
-        NewEvent(
-            category="system",
-            name=EXPORTED,
-            stream="sessions",
-            actor=context.caller.principal,
-            session=session.id,
-            data=data,
-        )
+    event = NewEvent(
+        category="system",
+        name=EXPORTED,
+        stream="sessions",
+        actor=context.caller.principal,
+        session=session.id,
+        data=data,
     )
+
+    def body(tx: Transaction) -> None:
+        writing.check_leases(context, tx, path)
+        tx.append(event)
+        draft.put(replace=params.replace)
+
+    try:
+        writing.check_saved(context, path)
+        await _told(lambda: context.services.store.transact(body))
+    finally:
+        await asyncio.to_thread(draft.discard)
     return Exported(session=written, path=str(path))
 
 
@@ -123,8 +129,13 @@ async def import_(context: Context, params: ImportParams) -> SessionSummary:
 
 async def _blocking(work: Callable[[], T]) -> T:
     """Return what WORK returns, done beside the loop, with errors as every door names them."""
+    return await _told(lambda: asyncio.to_thread(work))
+
+
+async def _told(work: Callable[[], Awaitable[T]]) -> T:
+    """Return what WORK returns, with errors as every door names them."""
     try:
-        return await asyncio.to_thread(work)
+        return await work()
     except SessionError as error:
         raise error.at_doors(error.message, **error.data, reason=error.code) from None
 

@@ -6,7 +6,7 @@ import asyncio
 
 from descartes_core.errors import InvalidParams
 from descartes_core.model import Shape
-from descartes_core.timetravel.brain import BrainState, moment, state_at
+from descartes_core.timetravel.brain import LENIENT, BrainRestore, BrainState, moment
 from descartes_server.ide import timeline_document, view_names
 from descartes_server.ide.timeline_document import Page
 from descartes_server.ide.timeline_entries import Level
@@ -14,12 +14,13 @@ from descartes_server.operations import timeline_pages as pages
 from descartes_server.operations import view_files
 from descartes_server.operations.context import Context
 from descartes_server.operations.lisp_shapes import Position, Range
+from descartes_server.operations.moments import MomentParams, options_of
 from descartes_server.operations.registry import Params, operation
 from descartes_server.operations.texts import path_of, uri_of
 
 
-class StateParams(Params, frozen=True, kw_only=True):
-    """A RUN; AT: an ISO time, an event id or a number (None: now)."""
+class StateParams(MomentParams, frozen=True, kw_only=True):
+    """A RUN; AT: an ISO time, an event id or a number (None: now). By default whatever is left is shown."""
 
     run: str
     at: str | None = None
@@ -59,7 +60,8 @@ async def state(context: Context, params: StateParams) -> BrainState:
     """Show what a run knew, had written, held and was waiting for at a moment."""
     reader = context.services.reader
     run = await reader.resolve("run", params.run)
-    return await state_at(reader, run, await moment(reader, run, params.at))
+    at = await moment(reader, run, params.at)
+    return await BrainRestore(reader, run, options_of(params, LENIENT)).restore_to(at)
 
 
 @operation("history.document", kind="read", positional=("run",))

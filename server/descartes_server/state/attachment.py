@@ -90,6 +90,7 @@ class Attachment:
         client.on_lost(self._lost)
         client.on_request(self._asked)
         state.on_document(lambda uri, change: self._report_unsaved())
+        self._report_unsaved()  # of what was typed before the way was open
         await self.learn_all()
         client.stay()
         return self
