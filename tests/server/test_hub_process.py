@@ -153,8 +153,9 @@ async def test_a_hub_whose_socket_vanished_listens_again(here: Workspace, client
 
 
 async def test_a_hub_that_nobody_needs_ends(here: Workspace, client: Attach, descartes: Descartes) -> None:
-    (here.root / "descartes.toml").write_text("[hub]\nidleMinutes = 0.005\n")
     assert (await descartes("lease", "acquire", "a.lisp")).status == 0
+    assert record.read(here) is not None
+    (here.root / "descartes.toml").write_text("[hub]\nidleMinutes = 0.005\n")
     await until(lambda: record.read(here) is None, "the hub ends")
     assert not here.socket.exists()
     out = (await descartes("history", "list", "--type", "hub")).out

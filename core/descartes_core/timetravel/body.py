@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,10 +42,19 @@ class Body:
     Concurrency: belongs to the loop of its store; one for a workspace.
     """
 
-    def __init__(self, store: Store, root: Path, state: Path, *, largest_bytes: int = LARGEST_BYTES) -> None:
+    def __init__(
+        self,
+        store: Store,
+        root: Path,
+        state: Path,
+        *,
+        largest_bytes: Callable[[], int] = lambda: LARGEST_BYTES,
+    ) -> None:
+        """LARGEST_BYTES() is up to which size a file is kept; asked before each snapshot."""
         self.root = root
         self.state = state
-        self.snapshots = Snapshots(root, state, largest_bytes=largest_bytes)
+        self.snapshots = Snapshots(root, state)
+        self._largest_bytes = largest_bytes
         self._store = store
         self._open: dict[tuple[str, str], str] = {}
         self._refs: dict[str, str] = {}
@@ -117,6 +126,7 @@ class Body:
         """
         extra = list(also)
         async with self._taking:
+            self.snapshots.largest_bytes = self._largest_bytes()
             snapshot = await asyncio.to_thread(lambda: self.snapshots.take(extra))
             at = await asyncio.to_thread(head_commit, self.snapshots.root)
             ref = await self._ref((run or name).removeprefix("run_"), snapshot.commit)

@@ -131,9 +131,12 @@ async def _open_services(workspace: Workspace, stack: AsyncExitStack) -> Service
 
 def _lock_seconds(services: Services) -> float:
     """Return how long the vault stays open unused, as the settings are now."""
-    root = services.workspace.root
-    found = settings.load(root, trusted=trust.is_trusted(root)).settings
-    return found.secrets.lock_minutes * 60
+    return services.hub.settings().secrets.lock_minutes * 60
+
+
+def _largest_bytes(hub: Hub) -> int:
+    """Return up to which size a file is kept, as the settings are now."""
+    return hub.settings().restore.largest_megabytes * 1024 * 1024
 
 
 async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitStack) -> None:
@@ -163,7 +166,7 @@ async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitSta
         services.store,
         workspace.root,
         workspace.state,
-        largest_bytes=services.settings.restore.largest_megabytes * 1024 * 1024,
+        largest_bytes=lambda: _largest_bytes(hub),
     )
     services.restores = Restores(
         services.store,
@@ -228,10 +231,10 @@ async def _until_the_end(hub: Hub, server: SocketServer) -> None:
     """Return once the hub should end: it was told to, nobody needed it for long, or its workspace is gone."""
     root = hub.services.workspace.root
     identity = root.stat()
-    idle_limit_s = hub.services.settings.hub.idle_minutes * 60
     loop = asyncio.get_running_loop()
     needed_at = loop.time()
     while not hub.ended.done():
+        idle_limit_s = hub.settings().hub.idle_minutes * 60
         await asyncio.wait([hub.ended], timeout=min(LOOK_S, max(idle_limit_s / 4, 0.05)))
         if not _is_same(root, identity):
             hub.end("its workspace is gone")

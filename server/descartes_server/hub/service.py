@@ -53,6 +53,8 @@ class Hub:
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Resolved with the reason when the hub should end."""
         self.socket = ""
+        self._settings: Settings | None = None
+        """The settings that were in force when they were asked for last."""
         self._attachments: list[Attachment] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._others = OtherWriters(services.workspace.database, self.feed.others_wrote)
@@ -144,10 +146,12 @@ class Hub:
         for attachment in self._attachments:
             if attachment.caller is not None and attachment.caller.trusted:
                 trusted = True
-                editor |= attachment.caller.editor_settings
+                editor = settings.merged(editor, attachment.caller.editor_settings)
         found = settings.load(self.services.workspace.root, trusted=trusted, editor=editor).settings
-        settings.protect_keys(self.services.store.redactor, found)
-        self.services.reader.resize(found.performance.connection_pool_size)
+        if found is not self._settings:
+            self._settings = found
+            settings.protect_keys(self.services.store.redactor, found)
+            self.services.reader.resize(found.performance.connection_pool_size)
         return found
 
     async def recognise(self, hello: messages.ClientHello) -> Caller:
