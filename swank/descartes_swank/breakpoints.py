@@ -142,6 +142,11 @@ class Breakpoints(StoppedThreads):
         (answer,) = await self._checked("break-on-signals", type, client)
         return None if answer is None else str(answer)
 
+    async def broken_on_signals(self) -> str | None:
+        """Return the type of conditions that `break_on_signals` was given last in this image, or None."""
+        found = await self._ask("descartes-boot:signals-broken-on")
+        return None if found is None else str(found)
+
     async def _checked(self, name: str, *arguments: Form) -> list[Value]:
         answer = await self._ask(f"descartes-boot:{name}", *arguments)
         found = checked(answer)

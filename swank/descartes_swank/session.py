@@ -165,7 +165,8 @@ class Lisp(Compiling, Systems, Breakpoints, Reading):
     async def interrupt(self, *, evaluation: str | None = None, thread: int | None = None) -> None:
         """Stop an EVALUATION or a THREAD in the debugger, with a condition of type `interrupt`.
 
-        One that waits for its turn is aborted. Errors: `NotFound` when it is not running.
+        One that waits for its turn is aborted, a THREAD that is stopped already stops one level deeper.
+        Errors: `NotFound` when it is not running.
         """
         if evaluation is None:
             found = await self._ask("descartes-boot:interrupt-thread", thread)

@@ -158,6 +158,18 @@ async def test_a_condition_sees_the_defaults_of_parameters_that_are_not_given(de
     assert await stops("t", "(area)")
 
 
+async def test_what_is_undefined_is_no_longer_verified(desk: Desk, workspace: Path) -> None:
+    uri = await loaded(desk, workspace)
+    await desk.call("debugger.breakpoints.set", symbol="area")
+    await desk.call("debugger.breakpoints.set", uri=uri, position=at(SHAPES, "(list :big"))
+    await desk.call("debugger.breakpoints.set", symbol="total")
+    await desk.call("lisp.undefine", symbol="area", kind="function")
+    assert [each["verified"] for each in await breakpoints(desk)] == [False, False, True]
+    assert desk.published[-1][0] == "descartes/debugger/breakpoints"
+    await loaded(desk, workspace)
+    assert [each["verified"] for each in await breakpoints(desk)] == [True, True, True]
+
+
 HANGS = """(in-package :cl-user)
 (defvar *hang* nil)
 (defvar *go* nil)
@@ -471,6 +483,7 @@ async def test_another_hub_takes_up_the_breakpoints(desk: Desk, workspace: Path)
     uri = await loaded(desk, workspace)
     function = await desk.call("debugger.breakpoints.set", symbol="total")
     form = await desk.call("debugger.breakpoints.set", uri=uri, position=at(SHAPES, "(list :big"))
+    await desk.call("debugger.breakOnSignals", type="parse-error")
     services = desk.context.services
     first, published = services.image, desk.published
     await first.detach()
@@ -496,3 +509,5 @@ async def test_another_hub_takes_up_the_breakpoints(desk: Desk, workspace: Path)
     assert (await evaluated(desk, "(cl-user::total 2)"))["state"] == "done"
     new = await desk.call("debugger.breakpoints.set", symbol="area")
     assert new["id"] not in listed
+    await desk.call("lisp.restart")  # what the image stopped at is asked of the next one too
+    await stop_of(desk, '(handler-case (parse-integer "a") (error () :none))')

@@ -160,6 +160,16 @@ async def test_an_interrupted_loop_is_aborted(desk: Desk) -> None:
     assert ended["evaluation"]["state"] == "aborted"
 
 
+async def test_code_in_a_frame_has_a_time_limit_too(desk: Desk) -> None:
+    stop = (await desk.call("lisp.eval", code='(error "x")'))["debugger"]
+    with pytest.raises(errors.TimedOut) as late:
+        await desk.call("debugger.evalInFrame", **stop, code="(loop (sleep 1/100))", timeoutMs=50)
+    await desk.call("lisp.interrupt", thread=stop["thread"])
+    inner = await desk.call("lisp.evaluation", id=late.value.data["evaluation"], waitMs=60_000)
+    assert inner["debugger"] == {**stop, "level": 2}
+    await desk.call("debugger.toplevel", **inner["debugger"])
+
+
 async def test_a_time_limit_is_an_error_and_the_evaluation_goes_on(desk: Desk) -> None:
     await desk.call("lisp.start")
     with pytest.raises(errors.TimedOut) as caught:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from descartes_core import errors
+from descartes_server.operations.context import Context
 from descartes_server.operations.texts import uri_of
 from support.desk import Desk, desk
 from support.until import until
@@ -193,6 +194,26 @@ async def test_a_load_that_never_ends_is_interrupted(desk: Desk, workspace: Path
         "interrupt",
     )
     await desk.call("debugger.toplevel", **stopped["debugger"])
+
+
+async def test_systems_of_two_clients_are_loaded_one_after_the_other(desk: Desk, workspace: Path) -> None:
+    await desk.values("(progn (defvar *now* 0) (defvar *most* 0))")
+    slow = "(setf cl-user::*most* (max cl-user::*most* (incf cl-user::*now*))) (sleep 1/4)"
+    for name in ("one", "two"):
+        write(
+            workspace,
+            **{
+                f"{name}_asd": f'(defsystem "{name}" :components ((:file "{name}")))',
+                name: f"(in-package :cl-user)\n{slow}\n(decf *now*)\n",
+            },
+        )
+    caller = replace(desk.context.caller, client_id="other")
+    other = Desk(Context(desk.context.services, caller), [])
+    done = await asyncio.gather(
+        desk.call("lisp.loadSystem", system="one"), other.call("lisp.loadSystem", system="two")
+    )
+    assert [each["success"] for each in done] == [True, True]
+    assert await desk.values("*most*") == ["1"]
 
 
 QUICKLISP = """;; What is used of Quicklisp.

@@ -70,7 +70,7 @@ def deepest(lisp: Lisp) -> Stop:
     return max(lisp.stops.values(), key=lambda stop: stop.level)
 
 
-async def level_reached(lisp: Lisp, level: int, seconds: float = 10) -> None:
+async def level_reached(lisp: Lisp, level: int) -> None:
     """Answer when LEVEL is the highest one and its thread waits there for requests."""
     await until(
         lambda: max((each.level for each in lisp.stops.values()), default=0) == level, f"level {level}"
@@ -428,11 +428,8 @@ async def test_interrupt_in_debugger(lisp: Lisp, interrupts: int, continues: int
     await lisp.interrupt(evaluation=loop.id)
     await level_reached(lisp, 1)
     for level in range(2, interrupts + 1):
-        # One that comes while the debugger is being entered may be lost, in SLIME too: one presses again.
-        while deepest(lisp).level < level:
-            await lisp.interrupt(thread=deepest(lisp).thread)
-            with contextlib.suppress(AssertionError):
-                await level_reached(lisp, level, seconds=3)
+        await lisp.interrupt(thread=deepest(lisp).thread)
+        await level_reached(lisp, level)
     for level in range(interrupts, interrupts - continues, -1):
         while deepest(lisp).level >= level:
             with contextlib.suppress(DebuggerStale):

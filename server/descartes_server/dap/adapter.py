@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import Mapping
 from logging.handlers import RotatingFileHandler
 from typing import Any
 
-from descartes_core.errors import DescartesError
+from descartes_core.errors import DescartesError, NotFound
 from descartes_server.dap import (
     arguments,
     breakpoints,
@@ -36,6 +37,7 @@ REQUESTS_OF = (breakpoints, completions, evaluation, frames, leaving, lifecycle,
 
 log = logging.getLogger(__name__)
 
+REMEMBERED = 64
 PATIENCE_S = 15.0
 """How long a hub that went may take to be replaced before the session ends."""
 
@@ -69,6 +71,8 @@ class Adapter:
         """What is to be told of evaluations that are waited for."""
         self._working: dict[str, int] = {}
         """The threads that have left their stops, by the evaluation that they go on with."""
+        self._over: deque[str] = deque(maxlen=REMEMBERED)
+        """The evaluations that ended last: that a stop was left may be told after the end."""
         self.ended = asyncio.Event()
 
     @property
@@ -121,8 +125,11 @@ class Adapter:
     async def until_ended(self, id: str) -> Mapping[str, Any]:
         """Return the evaluation ID once it has ended."""
         ending = self._endings.setdefault(id, asyncio.get_running_loop().create_future())
-        now = await self.session.call("lisp.evaluation", {"id": id})
-        return now if now["state"] not in ("running", "stopped") else await ending
+        try:
+            now = await self.session.call("lisp.evaluation", {"id": id})
+            return now if now["state"] not in ("running", "stopped") else await asyncio.shield(ending)
+        finally:
+            self._endings.pop(id, None)
 
     def invalidated(self, area: str) -> None:
         """Tell a client that can hear it that what it shows in AREA is not so any more."""
@@ -195,7 +202,9 @@ class Adapter:
 
     def _gone(self, stop: Stop) -> None:
         self.references.forget(stop)
-        if stop.evaluation is not None:
+        if stop.evaluation in self._over:
+            self._exited(stop.thread)
+        elif stop.evaluation is not None:
             self._working[stop.evaluation] = stop.thread
 
     def _heard(self, method: str, params: dict[str, Any]) -> None:
@@ -219,11 +228,16 @@ class Adapter:
     def _evaluated(self, done: Mapping[str, Any]) -> None:
         if (ending := self._endings.pop(done["id"], None)) is not None and not ending.done():
             ending.set_result(done)
-        if (thread := self._working.pop(done["id"], None)) is not None and not self.stops.is_stopped(thread):
-            self.channel.event("thread", {"reason": "exited", "threadId": thread})
+        self._over.append(done["id"])
+        if (thread := self._working.pop(done["id"], None)) is not None:
+            self._exited(thread)
         if done["id"] in self.awaited:
             self.awaited.discard(done["id"])
             evaluation.tell(self, done)
+
+    def _exited(self, thread: int) -> None:
+        if not self.stops.is_stopped(thread):
+            self.channel.event("thread", {"reason": "exited", "threadId": thread})
 
     def _image_is(self, status: Mapping[str, Any]) -> None:
         """Take in the image's STATUS; without one there is nothing to debug."""
@@ -256,6 +270,19 @@ class Adapter:
             answer = await self.session.call("debugger.list")
             if self.configured:
                 self.stops.update(answer["debuggers"])
+        for id in {*self._endings, *self._working}:
+            await self._learn_end(id)
+
+    async def _learn_end(self, id: str) -> None:
+        """Take in the end of the evaluation ID, if it has one; one that no hub knows is lost."""
+        try:
+            now = await self.session.call("lisp.evaluation", {"id": id})
+        except NotFound:
+            now = {"id": id, "state": "lost", "values": []}
+        except DescartesError:
+            return
+        if now["state"] not in ("running", "stopped"):
+            self._evaluated(now)
 
     def _log_to(self, session: Session) -> None:
         folder = session.workspace.log

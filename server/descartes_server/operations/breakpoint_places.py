@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from descartes_server.operations import lisp_shapes as shapes
 from descartes_server.operations.evaluations import Record
 from descartes_server.operations.texts import SourceText, read_file
 
+_PARTS = re.compile(r"[:()\s]+")
 NO_IMAGE = "no Lisp runs; it is set when one does and the definition is there"
 
 
@@ -84,3 +86,10 @@ def definition_of(forms: Iterable[TopLevelForm], text: str, breakpoint_: Breakpo
     same = (form for form in nearest if text[form.start : form.end] == breakpoint_.text)
     called = (form for form in nearest if f"{form.operator} {form.name}".lower() == breakpoint_.name)
     return next(same, None) or next(called, None)
+
+
+def is_of(breakpoint_: Breakpoint, name: str) -> bool:
+    """Return whether BREAKPOINT_ is at the function of the symbol NAME, or in its definition."""
+    bare = name.rpartition(":")[2].lower()
+    words = breakpoint_.symbol or breakpoint_.name.partition(" ")[2]
+    return bare in _PARTS.split(words.lower())

@@ -20,7 +20,13 @@ from descartes_server.ide import breakpoints as ide
 from descartes_server.ide import drift
 from descartes_server.ide.syntax import Span, parse
 from descartes_server.operations import lisp_shapes as shapes
-from descartes_server.operations.breakpoint_places import NO_IMAGE, Breakpoint, definition_of, redefined
+from descartes_server.operations.breakpoint_places import (
+    NO_IMAGE,
+    Breakpoint,
+    definition_of,
+    is_of,
+    redefined,
+)
 from descartes_server.operations.debuggers import Publish
 from descartes_server.operations.evaluations import Record
 from descartes_server.operations.parsed import parsed
@@ -137,7 +143,21 @@ class Breakpoints:
                     breakpoint_.verified, breakpoint_.message = False, NOT_LOADED
             if self.signals is not None:
                 await _quietly(lisp.break_on_signals(self.signals))
+            else:  # an earlier hub may have been asked for it
+                self.signals = await _quietly(lisp.broken_on_signals())
         if self._known:
+            self._tell()
+
+    async def undefined(self, name: str) -> None:
+        """Take note that the function NAME was undefined: what stands in it waits for its definition."""
+        async with self._changing:
+            concerned = [each for each in self._known.values() if each.verified and is_of(each, name)]
+            for breakpoint_ in concerned:
+                if breakpoint_.symbol is not None:
+                    await self._set_at_function(breakpoint_, "")
+                else:
+                    breakpoint_.verified, breakpoint_.message = False, NOT_LOADED
+        if concerned:
             self._tell()
 
     def lost(self) -> None:

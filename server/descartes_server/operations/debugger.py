@@ -9,7 +9,7 @@ from descartes_core.errors import InvalidParams
 from descartes_core.model import Shape
 from descartes_server.operations import lisp_shapes as shapes
 from descartes_server.operations.context import Context
-from descartes_server.operations.lisp import add
+from descartes_server.operations.lisp import add, within
 from descartes_server.operations.registry import NoParams, Params, operation
 from descartes_server.operations.stops import Places, frame_shapes
 
@@ -65,6 +65,12 @@ class CodeParams(FrameParams, frozen=True, kw_only=True):
     """CODE is Lisp text, evaluated in FRAME."""
 
     code: str
+
+
+class EvalInFrameParams(CodeParams, frozen=True, kw_only=True):
+    """CODE is Lisp text, evaluated in FRAME. TIMEOUT_MS: when to answer that it goes on."""
+
+    timeout_ms: int | None = None
 
 
 async def _none(context: Context, params: NoParams) -> DebuggerList:
@@ -140,7 +146,7 @@ async def toplevel(context: Context, params: StopParams) -> shapes.Leaving:
 
 
 @operation("debugger.evalInFrame", kind="effect", needs_trust=True, for_agents=True)
-async def evaluate_in_frame(context: Context, params: CodeParams) -> shapes.Evaluation:
+async def evaluate_in_frame(context: Context, params: EvalInFrameParams) -> shapes.Evaluation:
     """Evaluate code with the variables of a frame; an error in it is a stop at the next level."""
     image = context.services.image
     image.debuggers.get(params.thread, params.level)
@@ -156,7 +162,7 @@ async def evaluate_in_frame(context: Context, params: CodeParams) -> shapes.Eval
             client=record.client,
         ),
     )
-    return (await image.paused_or_settled(record)).wire()
+    return (await within(params.timeout_ms, record, image.paused_or_settled(record))).wire()
 
 
 @operation("debugger.returnFromFrame", kind="effect", needs_trust=True, for_agents=True)

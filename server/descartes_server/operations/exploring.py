@@ -161,13 +161,17 @@ def _expansion(
 async def undefine(context: Context, params: UndefineParams) -> Removed:
     """Take a definition of a symbol away: its function, its value, its class."""
     request = await _about(context, "undefine", params) | _given(kind=params.kind)
-    return _removed(await ask(context, request))
+    gone = _removed(await ask(context, request))
+    await context.services.image.breakpoints.undefined(gone.name)
+    return gone
 
 
 @operation("lisp.unintern", kind="effect", needs_trust=True, positional=("symbol",))
 async def unintern(context: Context, params: SymbolParams) -> Removed:
     """Take a symbol out of its package."""
-    return _removed(await ask(context, await _about(context, "unintern", params)))
+    gone = _removed(await ask(context, await _about(context, "unintern", params)))
+    await context.services.image.breakpoints.undefined(gone.name)
+    return gone
 
 
 def _removed(answer: dict[str, Any]) -> Removed:

@@ -86,6 +86,8 @@ class ImageWork(ABC):
         self._recalled: dict[str, Event] = {}
         """The stops of an earlier hub, by evaluation."""
         self._followers: set[asyncio.Task[None]] = set()
+        self.loading = asyncio.Lock()
+        """Held while a system is loaded or compiled: ASDF does one at a time, whoever asks."""
         self._asking: dict[int, asyncio.Task[None]] = {}
         """The questions of programs that clients have not answered yet, by tag."""
         self._unended: set[str] = set()

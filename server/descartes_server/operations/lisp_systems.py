@@ -143,7 +143,6 @@ async def _operate(context: Context, params: SystemParams, verb: swank.SystemOpe
     own = workspace_systems.named(await asyncio.to_thread(find_systems, root), name)
     function = "compile-system" if verb == "compile-op" else "load-system"
     kind: Kind = "compile" if verb == "compile-op" else "load"
-    record = add(context, kind, f'(asdf:{function} "{name}")')
     image, paths = context.services.image, swank.Paths()
 
     async def ask(lisp: swank.Lisp) -> swank.Evaluation:
@@ -161,8 +160,10 @@ async def _operate(context: Context, params: SystemParams, verb: swank.SystemOpe
             install=params.install,
         )
 
-    await image.begin(record, ask, context.caller.environment)
-    await image.paused_or_settled(record)
+    async with image.loading:  # until it ends or stops: what is stopped may need another system
+        record = add(context, kind, f'(asdf:{function} "{name}")')
+        await image.begin(record, ask, context.caller.environment)
+        await image.paused_or_settled(record)
     assert record.live is not None
     report = swank.system_report(record.live.report, paths)
     if report.missing is not None:

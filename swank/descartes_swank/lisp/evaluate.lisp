@@ -323,9 +323,16 @@
 
 (defun interrupt-thread (thread-id)
   "Stop the thread THREAD-ID in the debugger; nil when there is none."
-  (let ((thread (swank/backend:find-thread thread-id)))
+  (let ((thread (swank/backend:find-thread thread-id))
+        (taken nil))
     (when (and thread (swank/backend:thread-alive-p thread))
-      (swank::queue-thread-interrupt thread #'stop-here)
+      (swank::queue-thread-interrupt thread (lambda () (setf taken t) (stop-here)))
+      ;; A thread in the debugger looks for interrupts before it begins to wait for a message: one that comes
+      ;; in between would lie until the next message does.
+      (loop repeat 200
+            until (or taken (not (swank/backend:thread-alive-p thread)))
+            do (sleep 1/100)
+               (swank/backend:wake-thread thread))
       t)))
 
 ;;; Attaching, and taking over what an earlier client left behind

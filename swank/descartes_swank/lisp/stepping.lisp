@@ -7,7 +7,7 @@
 (in-package "DESCARTES-BOOT")
 
 (eval-when (:compile-toplevel :load-toplevel :execute)
-  (export '(step-on break-on-signals)))
+  (export '(step-on break-on-signals signals-broken-on)))
 
 ;;; Whose code is running
 
@@ -229,3 +229,11 @@ Returns (:ok TYPE), as text, or (:invalid WHY)."
                                                 got ~a, which conditions never are" text)))
                    (t (setf (sb-ext:symbol-global-value '*break-on-signals*) `(and ,type (satisfies users-signal-p)))
                       (list :ok (prin1-to-string type))))))))))
+
+(defun signals-broken-on ()
+  "Return the type that `break-on-signals` was given last, as text; nil when nothing of ours stops there."
+  (let ((type (sb-ext:symbol-global-value '*break-on-signals*)))
+    (and (consp type)
+         (equal (third type) '(satisfies users-signal-p))
+         (let ((*package* (find-package "KEYWORD")))
+           (prin1-to-string (second type))))))
