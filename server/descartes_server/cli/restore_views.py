@@ -42,7 +42,8 @@ FILES = [
 def head(preview: Mapping[str, Any]) -> Iterator[str]:
     """Yield what stands above the files."""
     to = preview["to"]
-    what = " and ".join(NOUNS[each] for each in preview["bodies"])
+    *most, last = (NOUNS[each] for each in preview["bodies"])
+    what = f"{', '.join(most)} and {last}" if most else last
     when = f"event {to['seq']} ({to['name']}, {ago(to['at'])})"
     yield f"Run {short_id(preview['run'])} as it was at {when}: {what}"
     if "body" in preview["bodies"] and not preview["files"]:
@@ -57,10 +58,12 @@ def tail(preview: Mapping[str, Any]) -> Iterator[str]:
     yield f"{count} event{'s' * (count != 1)} of the run came after that; none is removed."
     brain = preview["brain"]
     if brain is not None and brain["messages"]:
-        yield f"A new session begins with the conversation as it was: {brain['messages']} messages."
+        messages = f"{brain['messages']} message{'s' * (brain['messages'] != 1)}"
+        yield f"A new session begins with the conversation as it was: {messages}."
     image = preview["image"]
     if image is not None:
-        yield f"The image becomes a fresh one with {image['entries']} entries of the journal."
+        entries = f"{image['entries']} {'entry' if image['entries'] == 1 else 'entries'}"
+        yield f"The image becomes a fresh one with {entries} of the journal."
     if preview["refused"]:
         yield f"It cannot be done now: {preview['refused']}"
 

@@ -43,7 +43,7 @@ class ApplyParams(Params, frozen=True, kw_only=True):
 
 
 class TurnParams(Params, frozen=True, kw_only=True):
-    """FORCE: also over what was changed since, in the files or in the image; the turn back brings it back."""
+    """FORCE: also files that were changed since; what they are now comes back when it is turned back."""
 
     force: bool = False
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 import descartes_swank as swank
-from descartes_core.errors import LispNotRunning, RestoreConflict
+from descartes_core.errors import LispNotRunning
 from descartes_core.model import Event
 from descartes_core.store import EventQuery, Reader
 from descartes_core.timetravel.conversation import BrainPart
 from descartes_core.timetravel.parts import Goal, Part, Prepared, Turn
 from descartes_server.operations.context import Context
 from descartes_server.operations.image import Image
-from descartes_server.operations.journal import KINDS, origin, work_events
+from descartes_server.operations.journal import origin, work_events
 from descartes_server.operations.replay import fresh, moved_in, work_of
 from descartes_server.operations.replaying import Outcome, Replaying
 
@@ -66,16 +66,17 @@ class ImagePart:
     async def turned(self, turn: Turn) -> AsyncIterator[Prepared]:
         """See `Part`: with all that the image had when the last turn took it away.
 
-        Errors: `RestoreConflict` when something was done in it since, unless the turn is forced.
+        What was done in it since is not lost: the turn after this one repeats that too.
         """
         reader = self._context.services.reader
         last = await _replayed_by(reader, turn.done.last.id)
         if last is None:
             yield Prepared("the image stays as it is, the log does not tell what it was")
             return
-        if not turn.force and (since := await _since(reader, last)):
-            raise RestoreConflict(f"{since} since the restore; force the {turn.kind} to take that back too")
+        since = len([event async for event in work_events(reader, last.seq + 1)])
         async with self._fresh(last.seq - 1, turn.id) as made:
+            if since:
+                made.text += _since(since, turn.kind)
             yield made
 
     async def is_in(self, note: Mapping[str, Any]) -> bool:
@@ -106,19 +107,14 @@ async def _replayed_by(reader: Reader, restore: str) -> Event | None:
     return next((event for event in found if event.data.get("restore") == restore), None)
 
 
-async def _since(reader: Reader, last: Event) -> str | None:
-    """Return what was done with images behind the event LAST, as a person reads it; None for nothing."""
-    starts = (await reader.events(EventQuery(type="lisp.started", limit=1))).events
-    replays = (await reader.events(EventQuery(type="lisp.replayed", limit=1))).events
-    if any(event.seq > last.seq for event in [*starts, *replays]):
-        return "Another image was started"
-    count = len([event async for event in work_events(reader, last.seq + 1) if event.name in KINDS])
-    if not count:
-        return None
-    return f"{count} {'entry' if count == 1 else 'entries'} came into the journal of the image"
-
-
 def _told(outcome: Outcome) -> str:
     entries = "entry" if outcome.repeated == 1 else "entries"
     told = f"the image is a fresh one with {outcome.repeated} {entries} of the journal"
-    return f"{told}, {len(outcome.skipped)} left out" if outcome.skipped else told
+    return f"{told}, {len(outcome.skipped)} could not be repeated" if outcome.skipped else told
+
+
+def _since(count: int, kind: Literal["undo", "redo"]) -> str:
+    back = "redo" if kind == "undo" else "undo"
+    if count == 1:
+        return f"; the one that came since is not in it, {back} brings it back"
+    return f"; the {count} that came since are not in it, {back} brings them back"

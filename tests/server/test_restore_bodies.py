@@ -1,0 +1,173 @@
+"""Files, conversation and image go back together, and forth, or none of them does; with a real Lisp."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from descartes_core.errors import StoreUnavailable
+from descartes_core.store import EventQuery
+from server.conftest import Descartes
+from support.lisp_desk import images_of
+from support.lsp_client import LspClient, lsp
+from support.three_bodies import BODIES, three_bodies
+from support.trees import tree, write
+
+HELPER = Path(__file__).parent.parent / "support" / "bodies_process.py"
+
+
+async def test_three_bodies_go_back_and_forth_or_none_does(
+    workspace: Path, isolated_environment: Path
+) -> None:
+    fails = {"check"}
+
+    def at(name: str) -> None:
+        if name in fails:
+            raise OSError(28, "No space left on device")
+
+    async with three_bodies(workspace, at=at) as three:
+        machine, moment = three.machine, await three.moment()
+        # The image was prepared; it is dropped with everything else.
+        with pytest.raises(StoreUnavailable, match="as it was before"):
+            await machine.restore(moment.run, moment.to, bodies=BODIES)
+        assert await three.seen() == (moment.now, "2") and len(images_of(workspace)) == 1
+        forks = EventQuery(type="session.forked")
+        assert not (await machine.bench.store.reader.events(forks)).events
+        fails.clear()
+        done = await machine.restore(moment.run, moment.to, bodies=BODIES)
+        assert await three.seen() == (moment.then, "1") and len(images_of(workspace)) == 1
+        (forked,) = (await machine.bench.store.reader.events(forks)).events
+        assert done.session == forked.session and done.bodies == BODIES
+        undone = await machine.undo()
+        assert await three.seen() == (moment.now, "2")
+        assert undone.session == forked.data["parent"] and "is kept" in undone.steps[2].text
+        assert (await machine.redo()).session == forked.session
+        assert await three.seen() == (moment.then, "1")
+        # What was done in the image since is told and comes back.
+        await three.value("(setf *x* 50)")
+        told = (await machine.undo()).steps[3].text
+        assert "the 2 that came since are not in it, redo brings them back" in told
+        assert await three.seen() == (moment.now, "2")
+        await machine.redo()
+        assert await three.seen() == (moment.then, "50")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("instant", "done"), [("moved", False), ("unwritten", True), ("in", True)])
+async def test_killed_around_the_image_step_all_of_it_is_finished_or_rolled_back(
+    workspace: Path, isolated_environment: Path, instant: str, done: bool
+) -> None:
+    killed = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(HELPER), str(workspace), instant),
+        env=os.environ | {"PYTHONPATH": str(HELPER.parent.parent)},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await asyncio.wait_for(killed.communicate(), 120)
+    assert killed.returncode == -signal.SIGKILL, out
+    async with three_bodies(workspace) as three:
+        told = await three.machine.restores.recover(three.machine.parts)
+        assert told is not None and ("finished" if done else "rolled back") in told
+        await three.desk.context.services.image.take_up()
+        assert (workspace / "a.txt").read_text() == ("one\n" if done else "two\n")
+        assert await three.value("*x*") == ("1" if done else "2")
+        assert len(images_of(workspace)) == 1
+        names = [event.name for event in await three.machine.bench.events(type="restore")]
+        assert names[-1] == ("restore.applied" if done else "restore.failed")
+        if done:
+            await three.machine.undo()
+        assert await three.value("*x*") == "2" and (workspace / "a.txt").read_text() == "two\n"
+
+
+TURNS: list[dict[str, Any]] = [
+    {
+        "text": "One.",
+        "toolCalls": [{"name": "write", "arguments": {"path": "a.txt", "content": "one\n"}}],
+    },
+    {"text": "Done."},
+]
+
+
+def script(workspace: Path) -> str:
+    file = workspace.parent / "s.jsonl"
+    file.write_text("".join(json.dumps(turn) + "\n" for turn in TURNS))
+    return f"scripted:{file}"
+
+
+@pytest.mark.slow
+async def test_three_bodies_from_the_command_line(descartes: Descartes, workspace: Path) -> None:
+    async def said(*words: str) -> str:
+        outcome = await descartes(*words)
+        assert outcome.status == 0, (words, outcome)
+        return outcome.out + outcome.err
+
+    async def seen() -> tuple[str, str]:
+        outcome = await descartes("lisp", "eval", "*x*", "--json")
+        return (workspace / "a.txt").read_text(), json.loads(outcome.out)["values"][0]
+
+    await said("lisp", "eval", "(progn (defvar *x* 1) *x*)", "--trust")
+    spawn = ("spawn", "--wait", "--json", "--task", "Tidy", "--tool-level", "trusted")
+    run = json.loads((await descartes(*spawn, "--model", script(workspace))).out)["id"]
+    events = json.loads((await descartes("history", "list", "--run", run, "--json")).out)["events"]
+    await said("lisp", "eval", "(setf *x* 2)")
+    write(workspace, {"a.txt": "two\n"})
+    words = ("restore", run, "--to", events[0]["id"], "--include-code", "--include-image", "--yes")
+    told = await said(*words)
+    assert "The image becomes a fresh one with 1 entry of the journal." in told
+    assert "4/4 resume    the image is a fresh one with 1 entry of the journal" in told
+    assert await seen() == ("one\n", "1")
+    assert "files, conversation, image" in await said("restore", "list")
+    told = await said("restore", "undo")
+    assert "goes on as before" in told and await seen() == ("two\n", "2")
+    assert "goes on" in await said("restore", "redo") and await seen() == ("one\n", "1")
+    # One of the conversation alone is undone for itself, and leaves the files alone.
+    await said("restore", run, "--to", events[0]["id"], "--yes")
+    assert "no file was to be put back" in await said("restore", "undo")
+    assert await seen() == ("one\n", "1")
+    await said("restore", "undo")
+    assert await seen() == ("two\n", "2")
+    write(workspace, {"a.txt": "three\n"})
+    refused = await descartes("restore", "redo")
+    assert refused.status == 1 and "force the redo" in refused.err and await seen() == ("three\n", "2")
+    refused = await descartes("restore", "apply", run, "--to", events[0]["id"], "--confirm", "evt_beef")
+    assert refused.status == 2 and "Traceback" not in refused.err
+
+
+@pytest.mark.slow
+async def test_three_bodies_from_an_editor(workspace: Path) -> None:
+    async with lsp(workspace, initializationOptions={"trusted": True}) as client:
+        await client.execute("lisp.eval", {"code": "(progn (defvar *x* 1) *x*)"})
+        asked = {"task": "Tidy", "model": script(workspace), "toolLevel": "trusted"}
+        run = (await client.execute("run.spawn", asked))["id"]
+        while not (await client.execute("run.show", {"run": run}))["endedAt"]:
+            continue
+        (last,) = (await client.execute("history.list", {"run": run, "limit": 1}))["events"]
+        await client.execute("lisp.eval", {"code": "(setf *x* 2)"})
+        write(workspace, {"a.txt": "two\n"})
+        now = tree(workspace)
+        request = {"run": run, "to": last["id"], "bodies": BODIES}
+        preview = await client.execute("restore.preview", {**request, "ask": True})
+        (question,) = (await client.execute("intervention.list"))["interventions"]
+        assert "The image: a fresh one repeats 1 entry of the journal" in question["detail"]
+        assert "The conversation: a new session goes on from" in question["detail"]
+        answer = {"id": preview["intervention"], "choice": "apply", "bodies": ["image", "body"]}
+        await client.execute("intervention.answer", answer)
+        assert await _x(client) == "1" and (workspace / "a.txt").read_text() == "one\n"
+        undone = await client.execute("restore.undo", {})
+        assert undone["bodies"] == ["body", "image"] and undone["session"] is None
+        assert await _x(client) == "2" and tree(workspace) == now
+        redone = await client.execute("restore.redo", {})
+        assert redone["complete"] and await _x(client) == "1"
+        for params in ({"force": "yes"}, {"forced": True}):
+            refused = await client.refused("restore.undo", params)
+            assert refused.data["code"] == "invalid_params", params
+
+
+async def _x(client: LspClient) -> str:
+    return str((await client.execute("lisp.eval", {"code": "*x*"}))["values"][0])
