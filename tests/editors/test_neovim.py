@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.editing import EDITORS, REPOSITORY, Scene, program
+from support.stock_swank import run_stock_swank
 from support.terminal import Terminal
 
 pytestmark = [pytest.mark.editor, pytest.mark.timeout(120)]
@@ -33,11 +34,31 @@ def words(path: str, target: str, options: str = OPTIONS) -> list[str]:
     return [editor, "--clean", "--cmd", f"set rtp^={PLUGIN}", "--cmd", options]
 
 
+def the_session(scene: Scene, script: str, path: str, target: str, **more: str) -> None:
+    """Run SCRIPT in the Neovim at PATH, with MORE in its environment, and see that nothing failed."""
+    words_ = [*words(path, target), "--headless", "-c", f"luafile {SCRIPTS / script}"]
+    done = scene.run(*words_, **more)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{scene.logs()}"
+
+
 @pytest.mark.parametrize(("path", "target"), [NEWEST, OLDEST])
 def test_a_session(scene: Scene, path: str, target: str) -> None:
-    script = ["-c", f"luafile {SCRIPTS / 'scenario.lua'}"]
-    done = scene.run(*words(path, target), "--headless", *script)
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{scene.logs()}"
+    the_session(scene, "scenario.lua", path, target)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("path", "target"), [NEWEST, OLDEST])
+def test_the_debugger_by_its_keys(scene: Scene, path: str, target: str) -> None:
+    the_session(scene, "stepping.lua", path, target)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("path", "target"), [NEWEST, OLDEST])
+def test_systems_tests_profiles_and_the_journal(
+    scene: Scene, isolated_environment: Path, path: str, target: str
+) -> None:
+    with run_stock_swank(isolated_environment) as other:
+        the_session(scene, "image.lua", path, target, EDITOR_TEST_SWANK=str(other.port))
 
 
 def on_screen(scene: Scene, path: str, target: str) -> list[str]:

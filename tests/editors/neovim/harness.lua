@@ -29,7 +29,11 @@ function M.see(what, holds)
     return found
   end, 10)
   if not found then
-    error(('not seen: %s\nmessages: %s'):format(what, vim.inspect(M.shown)), 0)
+    local windows = vim.tbl_map(function(window)
+      return table.concat(vim.api.nvim_buf_get_lines(vim.api.nvim_win_get_buf(window), 0, 60, false), '\n')
+    end, vim.api.nvim_list_wins())
+    local seen = table.concat(windows, '\n-- next window\n')
+    error(('not seen: %s\nmessages: %s\nwindows:\n%s'):format(what, vim.inspect(M.shown), seen), 0)
   end
   io.stdout:write('ok ' .. what .. '\n')
   return found
@@ -80,6 +84,64 @@ function M.choose(...)
     end
     error(('nothing to choose begins with %s: %s'):format(start, vim.inspect(items)), 0)
   end
+end
+
+--- Return the text of BUFFER.
+function M.text_of(buffer)
+  return table.concat(vim.api.nvim_buf_get_lines(buffer, 0, -1, false), '\n')
+end
+
+--- Put the cursor on the first TEXT of the current buffer, OFFSET bytes further on.
+function M.put_cursor(text, offset)
+  for row, line in ipairs(vim.api.nvim_buf_get_lines(0, 0, -1, false)) do
+    local column = line:find(text, 1, true)
+    if column then
+      return vim.api.nvim_win_set_cursor(0, { row, column - 1 + (offset or 0) })
+    end
+  end
+  error(('no text %s in: %s'):format(text, M.text_of(0)))
+end
+
+--- Wait until the view NAME shows TEXT; return its buffer.
+function M.see_in(name, text)
+  return M.see(name .. ' with ' .. text, function()
+    local buffer = vim.fn.bufnr('descartes://' .. name)
+    return buffer > 0 and M.text_of(buffer):find(text, 1, true) and buffer
+  end)
+end
+
+--- Go to the window of the view NAME.
+function M.go_to(name)
+  vim.api.nvim_set_current_win(vim.fn.win_findbuf(vim.fn.bufnr('descartes://' .. name))[1])
+end
+
+--- Wait until COUNT stops are told.
+function M.see_stops(count)
+  M.see(count .. ' stops', function()
+    return #require('descartes.debugger').debuggers == count
+  end)
+end
+
+--- Open the file NAME of the workspace and wait for the server and the image.
+function M.start(name)
+  vim.cmd.edit(vim.env.EDITOR_TEST_WORKSPACE .. '/' .. name)
+  M.see('the server', function()
+    return require('descartes').client()
+  end)
+  -- What a person asks for while the server or the image starts is done, not refused.
+  vim.cmd('Descartes eval (+ 1 2)')
+  M.see_message('⇒ 3')
+end
+
+--- Do each of PARTS in the window that is current now.
+function M.each_from_here(parts)
+  local window = vim.api.nvim_get_current_win()
+  for _, part in ipairs(parts) do
+    vim.api.nvim_set_current_win(window)
+    M.forget()
+    part()
+  end
+  vim.api.nvim_set_current_win(window)
 end
 
 --- Run BODY and end the editor: status 0 when nothing failed.

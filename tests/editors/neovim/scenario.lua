@@ -2,24 +2,11 @@
 local folder = debug.getinfo(1, 'S').source:match('^@(.*)/')
 local test = dofile(folder .. '/harness.lua')
 local see, press = test.see, test.press
+local text_of, put_cursor = test.text_of, test.put_cursor
 local workspace = vim.env.EDITOR_TEST_WORKSPACE
 
 local function descartes()
   return require('descartes')
-end
-
-local function text_of(buffer)
-  return table.concat(vim.api.nvim_buf_get_lines(buffer, 0, -1, false), '\n')
-end
-
-local function put_cursor(text, offset)
-  for row, line in ipairs(vim.api.nvim_buf_get_lines(0, 0, -1, false)) do
-    local column = line:find(text, 1, true)
-    if column then
-      return vim.api.nvim_win_set_cursor(0, { row, column - 1 + (offset or 0) })
-    end
-  end
-  error('no text ' .. text)
 end
 
 --- Return the text of the float that hover opened, once it contains TEXT.
@@ -88,16 +75,6 @@ local function question(title)
       end
     end
   end)
-end
-
-local function start()
-  vim.cmd.edit(workspace .. '/shapes.lisp')
-  see('the server', function()
-    return descartes().client()
-  end)
-  -- What a person asks for while the server or the image starts is done, not refused.
-  vim.cmd('Descartes eval (+ 1 2)')
-  test.see_message('⇒ 3')
 end
 
 local function look()
@@ -306,7 +283,7 @@ local function history()
 end
 
 test.run(function()
-  start()
+  test.start('shapes.lisp')
   look()
   mistake()
   stop()
@@ -314,8 +291,8 @@ test.run(function()
   restart_by_lens()
   restart_by_code_action()
   read_a_line()
-  dofile(folder .. '/stops.lua')(test, put_cursor)
-  dofile(folder .. '/views.lua')(test, put_cursor, workspace)
+  dofile(folder .. '/stops.lua')(test)
+  dofile(folder .. '/views.lua')(test, workspace)
   agent()
   history()
   for _, message in ipairs(test.shown) do

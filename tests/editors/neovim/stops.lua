@@ -2,26 +2,15 @@
 --- Part of the scenario.
 
 ---@param test table the harness
----@param put_cursor fun(text: string, offset?: integer)
-return function(test, put_cursor)
+return function(test)
   local see, press = test.see, test.press
-  local window = vim.api.nvim_get_current_win()
   local debugger = require('descartes.debugger')
   local here = require('descartes.place').here()
 
-  local function text_of(buffer)
-    return table.concat(vim.api.nvim_buf_get_lines(buffer, 0, -1, false), '\n')
-  end
+  local text_of, put_cursor, see_stops = test.text_of, test.put_cursor, test.see_stops
 
   local function line()
     return vim.api.nvim_get_current_line()
-  end
-
-  --- Wait until the panel shows COUNT stops.
-  local function see_stops(count)
-    see(count .. ' stops', function()
-      return #debugger.debuggers == count
-    end)
   end
 
   local function evaluate(code)
@@ -155,10 +144,5 @@ return function(test, put_cursor)
     assert(second.prompt:find('factor', 1, true) and second.prompt:find('may be empty', 1, true), vim.inspect(second))
   end
 
-  for _, part in ipairs({ the_cursor_stays, a_condition_and_a_console, what_was_corrected_is_retried, restarts_propose }) do
-    vim.api.nvim_set_current_win(window)
-    test.forget()
-    part()
-  end
-  vim.api.nvim_set_current_win(window)
+  test.each_from_here({ the_cursor_stays, a_condition_and_a_console, what_was_corrected_is_retried, restarts_propose })
 end

@@ -1,25 +1,11 @@
 --- The image looked at: REPL, inspector, tests, expansions, calls as a tree. Part of the scenario.
 
 ---@param test table the harness
----@param put_cursor fun(text: string, offset?: integer)
 ---@param workspace string
-return function(test, put_cursor, workspace)
+return function(test, workspace)
   local see, press = test.see, test.press
 
-  local function text_of(buffer)
-    return table.concat(vim.api.nvim_buf_get_lines(buffer, 0, -1, false), '\n')
-  end
-
-  local function see_in(name, text)
-    return see(name .. ' with ' .. text, function()
-      local buffer = vim.fn.bufnr('descartes://' .. name)
-      return buffer > 0 and text_of(buffer):find(text, 1, true) and buffer
-    end)
-  end
-
-  local function go_to(name)
-    vim.api.nvim_set_current_win(vim.fn.win_findbuf(vim.fn.bufnr('descartes://' .. name))[1])
-  end
+  local text_of, put_cursor, see_in, go_to = test.text_of, test.put_cursor, test.see_in, test.go_to
 
   local function result_at_its_form()
     put_cursor('(area 2 3)')
@@ -184,12 +170,6 @@ return function(test, put_cursor, workspace)
     vim.cmd.edit(workspace .. '/shapes.lisp')
   end
 
-  local window = vim.api.nvim_get_current_win()
-  for _, part in ipairs({ result_at_its_form, repl, retry, inspector, explore, tests, notes }) do
-    vim.api.nvim_set_current_win(window)
-    test.forget()
-    part()
-  end
-  vim.api.nvim_set_current_win(window)
+  test.each_from_here({ result_at_its_form, repl, retry, inspector, explore, tests, notes })
   vim.cmd.only()
 end

@@ -14,7 +14,12 @@ function M.run(command)
   if not action then
     return vim.notify(('Descartes has no command %q; press <Tab> for the list'):format(name), vim.log.levels.WARN)
   end
-  action(rest, command.range > 0 and { command.line1, command.line2 } or nil)
+  local done, problem = pcall(action, rest, command.range > 0 and { command.line1, command.line2 } or nil)
+  if type(problem) == 'table' and problem.expected then
+    vim.notify('Descartes: ' .. problem.expected, vim.log.levels.WARN)
+  elseif not done then
+    error(problem, 0)
+  end
 end
 
 --- Return the subcommands that begin with LEAD.

@@ -14,22 +14,44 @@ local namespace = vim.api.nvim_create_namespace('descartes-debugger')
 local lines = {} ---@type descartes.Line[]
 local locals = {} ---@type table<string, table[]>
 local visited ---@type table? the newest stop when the person last asked for the debugger
+local sent ---@type table? the stop that was left from here, while it is not known whether its thread stops again
+
+--- Return the stop at which the thread that was sent on from here has arrived, or nil.
+local function arrived()
+  for _, now in ipairs(sent and stops.innermost(M.debuggers) or {}) do
+    if now.thread == sent.thread and not stops.same(now, sent) then
+      return now
+    end
+  end
+end
+
+--- Return the row of the condition of STOP, or nil without one.
+local function row_of_stop(stop)
+  return stop and view.row_of(lines, { debugger = stop, line = 'condition' })
+end
+
+--- Return the row for what was on ENTRY, whose line is gone: its frame, else what the same thread says now, or nil.
+local function row_beside(entry)
+  local frame = entry.frame and ('frame %d'):format(entry.frame.index) or 'condition'
+  local row = view.row_of(lines, vim.tbl_extend('force', entry, { line = frame }))
+  for _, now in ipairs(row and {} or stops.innermost(M.debuggers)) do
+    if now.thread == entry.debugger.thread then
+      row = row_of_stop(now)
+    end
+  end
+  return row
+end
 
 --- Return the row where a cursor goes that was on ENTRY; IN_USE: the person is in that window.
 ---
 --- It stays with its line. Where that is gone it goes to what the same thread says now, else to the first line,
 --- where a key does nothing: it never comes to stand on another thread's by itself while keys are typed there.
 local function row_for(entry, in_use)
-  local row = view.row_of(lines, entry)
-  if row or not entry then
-    return row or (in_use and 1 or 3)
-  end
-  local frame = entry.frame and ('frame %d'):format(entry.frame.index) or 'condition'
-  row = view.row_of(lines, vim.tbl_extend('force', entry, { line = frame }))
-  for _, now in ipairs(row and {} or stops.innermost(M.debuggers)) do
-    if now.thread == entry.debugger.thread then
-      row = view.row_of(lines, { debugger = now, line = 'condition' })
-    end
+  local row
+  if entry then
+    row = view.row_of(lines, entry) or row_beside(entry)
+  else
+    row = row_of_stop(arrived())
   end
   return row or (in_use and 1 or 3)
 end
@@ -179,19 +201,35 @@ local function keep_shown(before)
   locals = kept
 end
 
+--- Keep the window while the thread of STOP, which was sent on from here, runs: it may stop again.
+function M.hold(stop)
+  sent = stop
+end
+
+--- Close the window when that thread has ended and nothing else is stopped.
+function M.settle()
+  sent = nil
+  local window = windows()[1]
+  if #M.debuggers == 0 and window then
+    close(window)
+  end
+end
+
 --- Take in the stops there are; the window follows, the focus stays.
 function M.changed(params)
   local before = M.debuggers
   M.debuggers = params.debuggers
   keep_shown(before)
   local window = windows()[1]
-  if #M.debuggers == 0 and window then
+  local stays = sent and window == vim.api.nvim_get_current_win()
+  if #M.debuggers == 0 and window and not stays then
     close(window)
   elseif window then
     M.render()
   elseif #before == 0 and #M.debuggers > 0 and config.get().panel then
     open(false)
   end
+  sent = not arrived() and sent or nil
   require('descartes.console').stops_changed(M.debuggers)
   vim.cmd.redrawstatus()
   vim.api.nvim_exec_autocmds('User', { pattern = 'DescartesDebugger', data = params })

@@ -87,6 +87,9 @@ end
 function M.evaluated(params)
   M.last = params
   require('descartes.repl').evaluated(params)
+  if ENDED[params.state] then
+    require('descartes.debugger').settle()
+  end
   if awaited[params.id] and ENDED[params.state] then
     M.show(params)
   end

@@ -16,6 +16,21 @@ local function show_value(result)
   end
 end
 
+--- Do OPERATION, which sends the thread of STOP on; the panel stays until that has ended or stopped again.
+local function send_on(operation, stop, params)
+  panel.hold(stop)
+  require('descartes').call('debugger.' .. operation, params, function(result)
+    local evaluation = type(result.evaluation) == 'table' and result.evaluation or {}
+    if evaluation.state ~= 'running' and type(result.debugger) ~= 'table' then
+      panel.settle()
+    end
+    show_value(result)
+  end, function(problem)
+    panel.settle()
+    vim.notify('Descartes: ' .. problem.message, vim.log.levels.WARN)
+  end)
+end
+
 local function of(about, more)
   local stop = { thread = about.debugger.thread, level = about.debugger.level }
   return vim.tbl_extend('force', stop, more or {})
@@ -28,7 +43,7 @@ function M.invoke(debugger, restart)
     asking.texts(asking.proposing(fields, locals), function(texts)
       local params = of({ debugger = debugger }, { index = restart.index, name = restart.name })
       params.arguments = #texts > 0 and texts or nil
-      call('debugger.restart', params, show_value)
+      send_on('restart', debugger, params)
     end)
   end
   if #fields == 0 then
@@ -105,22 +120,23 @@ end
 local function with_stop(do_it)
   return function()
     local about = panel.entry()
-    if not about then
-      return vim.notify('Descartes: put the cursor on a stop')
+    if about then
+      do_it(about)
+    else
+      vim.notify(#panel.debuggers == 0 and 'Descartes: no thread is stopped' or 'Descartes: put the cursor on a stop')
     end
-    do_it(about)
   end
 end
 
 local function leave(operation)
   return with_stop(function(about)
-    call('debugger.' .. operation, of(about), show_value)
+    send_on(operation, about.debugger, of(about))
   end)
 end
 
 local function step(kind)
   return with_stop(function(about)
-    call('debugger.step', of(about, { kind = kind }), show_value)
+    send_on('step', about.debugger, of(about, { kind = kind }))
   end)
 end
 
@@ -150,12 +166,12 @@ local console = with_frame(nil, function(about)
   require('descartes.console').open(about.debugger, about.frame)
 end)
 
-local return_from_frame = with_frame('return from frame', function(_, params)
-  call('debugger.returnFromFrame', params, show_value)
+local return_from_frame = with_frame('return from frame', function(about, params)
+  send_on('returnFromFrame', about.debugger, params)
 end)
 
-local restart_frame = with_frame(nil, function(_, params)
-  call('debugger.restartFrame', params, show_value)
+local restart_frame = with_frame(nil, function(about, params)
+  send_on('restartFrame', about.debugger, params)
 end)
 
 local inspect_in_frame = with_frame('inspect in frame', function(about, params)
@@ -189,7 +205,7 @@ local call_again = with_frame(nil, function(about, params)
   local name, before = about.frame.description:match('^%((%S+)%s*(.*)%)$')
   vim.ui.input({ prompt = ('Arguments of %s: '):format(name or 'the call'), default = before }, function(text)
     if text then
-      call('debugger.restartFrame', vim.tbl_extend('force', params, { arguments = forms(text) }), show_value)
+      send_on('restartFrame', about.debugger, vim.tbl_extend('force', params, { arguments = forms(text) }))
     end
   end)
 end)

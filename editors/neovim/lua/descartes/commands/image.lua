@@ -35,13 +35,30 @@ local function status(result)
   vim.notify(text)
 end
 
+--- Give up the image NOW, if there is one and the person says so, then GO_ON.
+local function given_up(now, go_on)
+  if now.state == 'stopped' then
+    return go_on()
+  end
+  local what = now.attached == true and 'Let go of the Lisp that is connected to?' or 'End the Lisp that runs here?'
+  vim.ui.select({ 'no', 'yes' }, { prompt = what }, function(answer)
+    if answer == 'yes' then
+      call('lisp.stop', {}, go_on)
+    end
+  end)
+end
+
 --- Connect to the Swank that TEXT names: host and port, and perhaps the host to go to by ssh.
 local function connect(text)
   local host, port, ssh = text:match('^(%S+)[%s:]+(%d+)%s*(%S*)$')
   if not host then
     return vim.notify('Descartes: expected a host and a port, such as :Descartes connect 127.0.0.1 4005', vim.log.levels.WARN)
   end
-  call('lisp.connect', { host = host, port = tonumber(port), ssh = ssh ~= '' and ssh or nil }, status)
+  call('lisp.status', {}, function(now)
+    given_up(now, function()
+      call('lisp.connect', { host = host, port = tonumber(port), ssh = ssh ~= '' and ssh or nil }, status)
+    end)
+  end)
 end
 
 --- Let go of an image that somebody else started; one of our own is not ended by this.
@@ -89,7 +106,7 @@ return {
     if range then
       code = table.concat(vim.api.nvim_buf_get_lines(0, range[1] - 1, range[2], false), '\n')
     end
-    call('lisp.eval', with(here(), { code = code }), show)
+    call('lisp.eval', with(place.if_in_lisp(), { code = code }), show)
   end,
   ['eval-form'] = function()
     call('lisp.evalForm', with(here(), { scope = 'toplevel' }), show)
