@@ -244,6 +244,13 @@ local function agent()
   vim.cmd.close()
 end
 
+--- Wait for the window in which things are marked, with TEXT.
+local function see_choice(text)
+  see('the choice with ' .. text, function()
+    return vim.api.nvim_buf_get_name(0):find('descartes://choice', 1, true) and text_of(0):find(text, 1, true)
+  end)
+end
+
 --- What the run did is walked through, the files are put back as they were before it, and that is undone.
 local function history()
   test.choose('Say what the numbers are for')
@@ -270,9 +277,15 @@ local function history()
   until vim.api.nvim_win_get_cursor(0)[1] == seen
   test.choose('Go back')
   press('R')
-  see('the files to choose from', function()
-    return vim.api.nvim_buf_get_name(0):find('descartes://choice', 1, true) and text_of(0):find('[x] notes.lisp', 1, true)
-  end)
+  see_choice('[x] The conversation')
+  assert(text_of(0):find('[ ] The image', 1, true), 'the image is only taken back when one says so: ' .. text_of(0))
+  put_cursor('[x] The conversation')
+  press('<Space>')
+  see_choice('[ ] The conversation')
+  press('<CR>')
+  see_choice('[x] notes.lisp')
+  local notes = vim.api.nvim_buf_get_extmarks(0, -1, 0, -1, { details = true })
+  assert(notes[1][4].virt_text[1][1]:find('delete', 1, true), vim.inspect(notes))
   press('<CR>')
   see('the file to go', function()
     return vim.fn.filereadable(workspace .. '/notes.lisp') == 0

@@ -1,4 +1,4 @@
---- Several things chosen at once: a small window with a mark before each, all of them set at first.
+--- Several things chosen at once: a small window with a mark before each.
 local M = {}
 
 local KEYS = '<Space> mark or unmark  <CR> go on  q leave it'
@@ -9,10 +9,10 @@ local namespace = vim.api.nvim_create_namespace('descartes-choosing')
 ---@field text string
 ---@field note? string what stands behind it
 ---@field warn? boolean the note is a warning
----@field heading? boolean a line between, that cannot be marked
+---@field off? boolean not marked at first
 
 local function line_of(item)
-  return item.heading and item.text or ('[%s] %s'):format(item.marked and 'x' or ' ', item.text)
+  return ('[%s] %s'):format(item.marked and 'x' or ' ', item.text)
 end
 
 local function draw(buffer, items)
@@ -23,10 +23,7 @@ local function draw(buffer, items)
   for row, item in ipairs(items) do
     local group = item.warn and 'DiagnosticWarn' or 'Comment'
     local note = item.note and { { '  ' .. item.note, group } } or nil
-    vim.api.nvim_buf_set_extmark(buffer, namespace, row - 1, 0, {
-      virt_text = note,
-      line_hl_group = item.heading and 'Title' or nil,
-    })
+    vim.api.nvim_buf_set_extmark(buffer, namespace, row - 1, 0, { virt_text = note })
   end
 end
 
@@ -45,7 +42,7 @@ end
 local function marked(items)
   local found = {}
   for _, item in ipairs(items) do
-    if item.marked and not item.heading then
+    if item.marked then
       found[#found + 1] = item.id
     end
   end
@@ -58,7 +55,7 @@ end
 ---@param done fun(ids: string[])
 function M.several(title, items, done)
   for _, item in ipairs(items) do
-    item.marked = not item.heading
+    item.marked = not item.off
   end
   local buffer, window = open(title, items)
   local function map(key, act)

@@ -70,21 +70,21 @@ local function file_line(file)
   return { id = file.path, text = file.path, note = table.concat({ file.change, unpack(notes) }, ', '), warn = warn }
 end
 
-local BODIES = { brain = 'the conversation', body = 'the files', image = 'the Lisp image' }
-
+--- Return how BODY, one of those that a restore offers, is shown; the image is not proposed, because it ends the one
+--- that runs.
 local function body_line(body)
-  return { id = body, text = BODIES[body] or body }
+  return { id = body.body, text = body.title, note = body.detail, off = body.body == 'image' }
 end
 
 --- Return the lines to mark for the argument NAME of a choice of QUESTION, or nothing: then it is asked as a text.
-local function lines_for(question, name)
+local function lines_for(question, name, given)
   local data = type(question.data) == 'table' and question.data or {}
-  local request = type(data.request) == 'table' and data.request or {}
-  if name == 'bodies' and request.bodies then
-    return vim.tbl_map(body_line, request.bodies), 'What goes back?'
-  elseif name == 'paths' and data.files then
-    return vim.tbl_map(file_line, data.files), 'Which files?'
+  if name ~= 'paths' or not data.files then
+    return nil
+  elseif given.bodies and not vim.tbl_contains(given.bodies, 'body') then
+    return {}
   end
+  return vim.tbl_map(file_line, data.files)
 end
 
 --- Ask for the arguments of CHOICE from the one at INDEX on, into GIVEN by name; then DO_IT with them.
@@ -97,24 +97,34 @@ local function ask_arguments(question, choice, index, given, do_it)
   if not name then
     return do_it(given)
   end
-  local lines, title = lines_for(question, name)
-  local needless = name == 'paths' and given.bodies and not vim.tbl_contains(given.bodies, 'body')
-  if needless or (lines and #lines < (name == 'bodies' and 2 or 1)) then
+  local lines = lines_for(question, name, given)
+  if lines and #lines == 0 then
     return go_on(nil)
   elseif lines then
-    return require('descartes.choosing').several(title, lines, go_on)
+    return require('descartes.choosing').several('Which files?', lines, go_on)
   end
   asking.texts({ { name = name, optional = name == 'reason' or name == 'paths' } }, function(texts)
     go_on(texts[1])
   end)
 end
 
---- Answer QUESTION with CHOICE and what was GIVEN with it: reason, bodies and paths by name, the rest in order.
+--- Ask what of what QUESTION offers goes back, when there is a choice of that and CHOICE is to go back; then GO_ON.
+local function ask_bodies(question, choice, go_on)
+  local bodies = type(question.data) == 'table' and question.data.bodies or {}
+  if #bodies < 2 or not vim.tbl_contains(choice.arguments or {}, 'paths') then
+    return go_on({})
+  end
+  require('descartes.choosing').several('What goes back?', vim.tbl_map(body_line, bodies), function(ids)
+    go_on({ bodies = ids })
+  end)
+end
+
+--- Answer QUESTION with CHOICE and what was GIVEN with it: reason and bodies by name, the rest in order.
 local function send(question, choice, given)
   local params = { id = question.id, choice = choice.id, reason = given.reason, bodies = given.bodies }
   for _, name in ipairs(choice.arguments or {}) do
     local value = given[name]
-    if name ~= 'reason' and name ~= 'bodies' and value then
+    if name ~= 'reason' and value then
       params.arguments = vim.list_extend(params.arguments or {}, type(value) == 'table' and value or { value })
     end
   end
@@ -132,8 +142,10 @@ function answer(question)
   }, function(choice)
     close()
     if choice then
-      ask_arguments(question, choice, 1, {}, function(given)
-        send(question, choice, given)
+      ask_bodies(question, choice, function(bodies)
+        ask_arguments(question, choice, 1, bodies, function(given)
+          send(question, choice, given)
+        end)
       end)
     end
   end)

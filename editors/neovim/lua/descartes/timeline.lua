@@ -19,13 +19,19 @@ local function beside(level, step)
   end
 end
 
---- Ask whether to go back to the moment that DOCUMENT of ABOUT shows.
+--- Ask whether to go back to the moment that DOCUMENT of ABOUT shows; what goes back is chosen then.
 local function restore(about, document)
   if not about.run then
     return vim.notify('Descartes: a restore goes to a moment of a run; look at the history of one')
   end
-  call('restore.preview', { run = about.run, to = document.event, ask = true }, function(preview)
+  local params = { run = about.run, to = document.event, ask = true }
+  local function asked(preview)
     require('descartes.interventions').ask(preview.intervention)
+  end
+  -- At that moment no image ran, perhaps; what else is wrong the server says again.
+  local all = vim.tbl_extend('force', params, { bodies = { 'body', 'brain', 'image' } })
+  require('descartes').call('restore.preview', all, asked, function()
+    call('restore.preview', params, asked)
   end)
 end
 
