@@ -202,17 +202,18 @@ No question is asked where nothing of the person's is lost."
         (descartes-debugger-update nil)))))
 
 (defun descartes-eglot--ensure ()
-  "Start the server for this Lisp file, if it is one and the server is installed."
+  "Start the server for this file, if it is one and the server is installed."
   (when (and descartes-auto-start buffer-file-name)
     (if (executable-find (car descartes-command))
         (eglot-ensure)
       (message "Descartes: %s is not installed; pip install descartes-lsp" (car descartes-command)))))
 
 (add-to-list 'eglot-server-programs
-             (cons '(lisp-mode descartes-history-mode)
+             (cons '(lisp-mode descartes-history-mode descartes-settings-mode)
                    (lambda (&rest _) (cons 'descartes-eglot-server descartes-command))))
 (add-hook 'eglot-managed-mode-hook #'descartes-eglot--managed)
 (add-hook 'lisp-mode-hook #'descartes-eglot--ensure)
+(add-hook 'descartes-settings-mode-hook #'descartes-eglot--ensure)
 
 (provide 'descartes-eglot)
 

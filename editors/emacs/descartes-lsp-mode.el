@@ -102,11 +102,12 @@ Where lsp-mode was built with property lists, they stay as they are."
     handlers))
 
 (add-to-list 'lsp-language-id-configuration '(lisp-mode . "lisp"))
+(add-to-list 'lsp-language-id-configuration '(descartes-settings-mode . "toml"))
 
 (lsp-register-client
  (make-lsp-client
   :new-connection (lsp-stdio-connection (lambda () descartes-command))
-  :major-modes '(lisp-mode)
+  :major-modes '(lisp-mode descartes-settings-mode)
   :server-id 'descartes
   :initialization-options (lambda ()
                             (append (when descartes-trusted '(:trusted t))
@@ -124,11 +125,12 @@ Where lsp-mode was built with property lists, they stay as they are."
     (descartes-mode (if (bound-and-true-p lsp-managed-mode) 1 -1))))
 
 (defun descartes-lsp-mode--ensure ()
-  "Start the server for this Lisp file."
+  "Start the server for this file."
   (when (and descartes-auto-start buffer-file-name)
     (lsp-deferred)))
 
 (add-hook 'lsp-managed-mode-hook #'descartes-lsp-mode--managed)
 (add-hook 'lisp-mode-hook #'descartes-lsp-mode--ensure)
+(add-hook 'descartes-settings-mode-hook #'descartes-lsp-mode--ensure)
 
 ;;; descartes-lsp-mode.el ends here

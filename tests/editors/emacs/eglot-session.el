@@ -4,6 +4,7 @@
 
 (require 'harness)
 (require 'stops)
+(require 'remembering)
 
 (setq eglot-sync-connect 20 eglot-confirm-server-initiated-edits nil)
 
@@ -65,6 +66,17 @@
       (call-interactively #'eglot-code-actions))
     (test-see-message "⇒ 54")))
 
+(defun test-settings ()
+  "Names are completed in the file of settings, and what is wrong is marked."
+  (test-write "descartes.toml" "[lisp]\ncomm\nunheard = 1\n")
+  (find-file (concat test-workspace "descartes.toml"))
+  (funcall test-connect)
+  (test-see "the server for the settings" (eglot-managed-p))
+  (test-see "what is wrong" (flymake-diagnostics))
+  (test-go-to "comm" 4)
+  (should (member "command" (mapcar #'substring-no-properties
+                                    (all-completions "comm" (nth 2 (eglot-completion-at-point)))))))
+
 (ert-deftest a-session ()
   (test-start)
   (test-look)
@@ -88,6 +100,9 @@
               (lambda ()
                 (goto-char (point-min))
                 (test-answering ("take over") (descartes-lens-run-here))))
+  (test-whiteboard)
+  (test-wisdom)
+  (test-settings)
   ;; Else Emacs would end in the middle of an answer.
   (eglot-shutdown (descartes-connection)))
 

@@ -377,27 +377,5 @@ buffer; TAKE-OVER takes the file over."
       (descartes-tests-failed-again)
       (test-see-message "Tests: 0 passed · 1 failed"))))
 
-(defun test-notes ()
-  "A note is written, found by a word that was added by hand, opened from the list, and archived."
-  (save-window-excursion
-    (descartes-note "Why numbers are halved")
-    (with-current-buffer (test-see "the new note"
-                                   (cl-find "-halved.md" (buffer-list) :key #'buffer-name :test #'string-suffix-p))
-      (insert "Because the scribe says so.\n")
-      (save-buffer)
-      (kill-buffer))
-    (descartes-notes "scribe")
-    (with-current-buffer (test-see "the list" (get-buffer "*descartes-notes*"))
-      (test-go-to "Why numbers are halved")
-      (save-window-excursion
-        (call-interactively (key-binding (kbd "RET")))
-        (should (string-match-p "Because the scribe" (buffer-string)))
-        (kill-buffer))
-      (setq test-messages nil)
-      (call-interactively (key-binding (kbd "a")))
-      (test-see-message "archived Why numbers are halved")
-      (test-see "the empty list" (not (string-match-p "halved" (test-buffer-text "*descartes-notes*"))))
-      (kill-buffer "*descartes-notes*"))))
-
 (provide 'harness)
 ;;; harness.el ends here

@@ -7,6 +7,8 @@
 (require 'lsp-lens)
 (require 'descartes-lsp-mode)
 (require 'harness)
+(require 'stops)
+(require 'remembering)
 
 (setq test-connect #'lsp
       lsp-auto-guess-root t lsp-restart 'ignore lsp-enable-file-watchers nil lsp-warn-no-matched-clients nil
@@ -47,8 +49,11 @@
   (test-restart-by-button)
   (test-restart-by-code-action)
   (test-read-a-line)
+  (test-two-stops)
+  (test-notes)
   (test-agent #'test-hover #'test-lenses
               (lambda () (descartes-take-over "I am working on it")))
+  (test-whiteboard)
   ;; Else Emacs would end in the middle of an answer.
   (lsp-workspace-shutdown (descartes-connection)))
 
