@@ -247,7 +247,6 @@ async def shell_question(bench: Bench, run: str) -> Any:
     return next((q for q in await bench.questions.list(run=run) if q.data["toolName"] == "shell"), None)
 
 
-@pytest.mark.ledger("D-58")
 async def test_a_file_leased_by_another_is_a_tool_error_that_names_the_holder(bench: Bench) -> None:
     await bench.leases.acquire("a", BOB, reason="thinking")
     run = await bench.spawn(call("write", path="a", content="x"), {"text": "Then not."})

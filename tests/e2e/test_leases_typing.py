@@ -107,6 +107,17 @@ async def test_what_the_person_leased_stays_when_the_text_is_saved(workspace: Pa
         await client.execute("lease.acquire", {"path": "other"})
         assert ("f.lisp", "exclusive", "human") in await leases(client)
 
+        client.change(uri, 3, {"text": "(typed)"})
+        await client.execute("lease.release", {"uri": uri})
+        await client.notification(CHANGED, lambda p: p["lease"]["mode"] == "intent")
+        assert ("f.lisp", "intent", "human") in await leases(client)
+        for wrong in ({"force": "yes"}, {"force": True, "holder": "nobody"}):
+            with pytest.raises(LspError):
+                await client.execute("lease.release", {"uri": uri, **wrong})
+        with pytest.raises(LspError, match="follows a file that was renamed"):
+            await client.execute("lease.acquire", {"path": "theirs", **AGENT})
+            await client.execute("lease.move", {"path": "theirs", "newPath": "zzz"})
+
 
 @pytest.mark.ledger("D-60")
 async def test_a_leased_form_shows_its_owner_at_the_form(workspace: Path) -> None:

@@ -61,7 +61,12 @@ async def test_leases_from_a_terminal(descartes: Descartes) -> None:
     assert stable(shown.out) == snapshot("src/a.lisp\tagent:fixer\texclusive\t2\tTIME\t\n")
     refused = await descartes("lease", "release", "src/a.lisp")
     assert refused.status == 1 and "fixer" in refused.err
-    assert (await descartes("lease", "release", "src/a.lisp", "--holder", "agent:fixer")).status == 0
+    wrong = await descartes("lease", "acquire", "b", "--max-renewals", "-1")
+    assert (wrong.status, wrong.err) == (
+        1,
+        "expected `maxRenewals` of 0 or more, got -1; leave it out for any number\n",
+    )
+    assert (await descartes("lease", "release", "src/a.lisp", "--force")).status == 0
     assert json.loads((await descartes("lease", "list", "--json")).out) == {"leases": []}
 
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import msgspec
-
 from descartes_core.errors import InvalidParams, PolicyDenied
 from descartes_core.leases import LeaseView
 from descartes_core.leases.paths import overlap
@@ -43,7 +39,7 @@ class AcquireParams(PathParams, frozen=True, kw_only=True):
     mode: LeaseMode = "exclusive"
     reason: str | None = None
     wait_ms: int = 0
-    max_renewals: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    max_renewals: int | None = None
     holder: Holder | None = None
 
 
@@ -107,6 +103,10 @@ class MaybeLease(Shape, frozen=True, kw_only=True):
 @operation("lease.acquire", kind="effect", for_agents=True, positional=("path",))
 async def acquire(context: Context, params: AcquireParams) -> Lease:
     """Take a lease on a file, waiting in the queue when somebody else has it and time is given."""
+    if params.max_renewals is not None and params.max_renewals < 0:
+        raise InvalidParams(
+            f"expected `maxRenewals` of 0 or more, got {params.max_renewals}; leave it out for any number"
+        )
     return await context.services.leases.acquire(
         params.about,
         _holder(context, params.holder, "taking a lease"),
