@@ -113,15 +113,20 @@ class Calls:
         self._state.heard_result(name, result)
         compilation = result.get("compilation", result)
         if "notes" in compilation:
-            self._state.learn(notes.after(snapshot, params, compilation, self._state.workshop))
+            noted = notes.after(snapshot, params, compilation, self._state.workshop)
+            self._state.learn(noted, answer_first=True)
         if name in ("lisp.evalForm", "lisp.compileForm"):
-            self._state.learn(results.after(snapshot, self._state.snapshot(), name, params, result))
+            shown = results.after(snapshot, self._state.snapshot(), name, params, result)
+            self._state.learn(shown, answer_first=True)
         return result
 
     async def as_editor_counts(self, snapshot: Snapshot, result: Any) -> Any:
         """Return RESULT with its ranges in the client's encoding."""
+        found = convert.uris(result)
+        if not found:
+            return result
         texts: dict[str, Positions] = {}
-        for uri in convert.uris(result):
+        for uri in found:
             try:
                 texts[uri] = (await snapshot.document(uri)).positions
             except DescartesError:

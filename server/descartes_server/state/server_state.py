@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_ANSWER_SECONDS = 0.002
+"""Until an answer that is ready has been written."""
+
 Change = Literal["opened", "changed", "saved", "closed"]
 
 
@@ -64,6 +67,8 @@ class ServerState:
         self._file_listeners: list[Callable[[str], None]] = []
         self._attached_listeners: list[Callable[[], None]] = []
         self._workshop_listeners: list[Callable[[Workshop, Workshop], None]] = []
+        self._untold: Workshop | None = None
+        """What those who follow were told last, when something newer has been learnt."""
 
     def snapshot(self) -> Snapshot:
         """Return the state as it is now, for as long as a handler wants to look at it."""
@@ -104,11 +109,24 @@ class ServerState:
         """Call LISTENER(path) whenever a file that is not open has changed on disk."""
         self._file_listeners.append(listener)
 
-    def learn(self, workshop: Workshop) -> None:
-        """Take in WORKSHOP, newer than what was known, and tell who follows it."""
-        before, self.workshop = self.workshop, workshop
+    def learn(self, workshop: Workshop, *, answer_first: bool = False) -> None:
+        """Take in WORKSHOP, newer than what was known, and tell who follows it.
+
+        ANSWER_FIRST: an editor waits for an answer now; who follows is told a moment later, of all at once.
+        """
+        before, self.workshop = self._untold or self.workshop, workshop
+        if answer_first:
+            if self._untold is None:
+                asyncio.get_running_loop().call_later(_ANSWER_SECONDS, self._tell_untold)
+            self._untold = before
+            return
+        self._untold = None
         for listener in self._workshop_listeners:
             listener(before, workshop)
+
+    def _tell_untold(self) -> None:
+        if self._untold is not None:
+            self.learn(self.workshop)
 
     def on_workshop(self, listener: Callable[[Workshop, Workshop], None]) -> None:
         """Call LISTENER(before, now) whenever something new was learnt."""
