@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -203,3 +204,13 @@ def test_what_a_shell_command_plainly_writes(workspace: Path, command: str, expe
 @settings(max_examples=50)
 def test_any_command_is_read_to_its_end(command: str) -> None:
     assert all(path.is_absolute() for path in written(command, Path("/w")))
+
+
+WORDS = ("rm", "cp", "cd", "sed -i s/a/b/", "tee", ">", ";", "~nobody/x", "~", "a\0", "\ud800/*", "*", "/")
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=6))
+@settings(max_examples=100)
+def test_what_a_command_names_is_a_name_that_a_file_can_have(words: list[str]) -> None:
+    for path in written(" ".join(words), Path("/nowhere")) + written("cd \ud800; rm b", Path("/w")):
+        assert os.path.realpath(path)

@@ -273,10 +273,14 @@ def _enter_again(tx: Transaction, own: Held, request: Request, metadata: dict[st
 def _renewed(own: Held) -> Terms:
     if not may_renew(own):
         raise PolicyDenied(
-            f"The lease on {own.lease.path!r} may be renewed {own.terms.max_renewals} times and was;"
+            f"The lease on {own.lease.path!r} may be renewed {_times(own.terms.max_renewals)} and was;"
             " release it and acquire it again"
         )
     return msgspec.structs.replace(own.terms, renewals=own.terms.renewals + 1)
+
+
+def _times(count: int | None) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _overlapping(

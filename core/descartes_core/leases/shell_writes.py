@@ -36,13 +36,13 @@ def written(command: str, folder: Path) -> list[Path]:
 def _written(command: str, folder: Path, depth: int) -> Iterator[Path]:
     for words in _commands(command):
         plain, targets = _without_redirects(words)
-        yield from (folder / each for each in targets)
+        yield from (folder / each for each in targets if _is_a_name(each))
         plain = _without_prefixes(plain)
         if not plain:
             continue
         name, arguments = Path(plain[0]).name, plain[1:]
         if name == "cd" and arguments:
-            folder = folder / Path(arguments[-1]).expanduser()
+            folder = _reached(folder, arguments[-1])
         elif name in _SHELLS and "-c" in arguments[:-1] and depth:
             yield from _written(arguments[arguments.index("-c") + 1], folder, depth - 1)
         elif name in _WRITERS:
@@ -98,9 +98,30 @@ def _without_prefixes(words: Words) -> list[str]:
 
 
 def _expanded(word: str, folder: Path) -> Iterator[Path]:
-    path = folder / Path(word).expanduser()
+    if not _is_a_name(word):
+        return
+    path = _reached(folder, word)
     found = glob.glob(str(path)) if re.search(r"[*?\[]", word) else []  # noqa: PTH207 (its syntax is the shell's)
     yield from (Path(each) for each in found) if found else iter([path])
+
+
+def _is_a_name(word: str) -> bool:
+    """Return whether some file can be called WORD."""
+    try:
+        return b"\0" not in os.fsencode(word)
+    except UnicodeEncodeError:
+        return False
+
+
+def _reached(folder: Path, word: str) -> Path:
+    """Return what WORD names in FOLDER; FOLDER where it can name nothing."""
+    if not _is_a_name(word):
+        return folder
+    path = Path(word)
+    try:
+        return folder / path.expanduser()
+    except RuntimeError:  # the home of nobody
+        return folder / path
 
 
 def _plain(arguments: Words) -> list[str]:
