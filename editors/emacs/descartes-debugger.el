@@ -76,7 +76,7 @@ A step leaves a stop for the next one.")
 
 (defun descartes-debugger--header ()
   "Return what can be done here, as a line."
-  (concat (if (cdr descartes-debuggers) (format " %d stops: N P" (length descartes-debuggers)) "")
+  (concat (if (cdr descartes-debuggers) (format " %d stops: N P ·" (length descartes-debuggers)) "")
           " 0-9 restart · a abort · c continue · e evaluate · z console · C-h m all keys"))
 
 (defun descartes-debugger--key (stop frame)
@@ -330,7 +330,11 @@ act on one of them."
          (stop (or (nth (mod (+ index step) (max 1 (length descartes-debuggers))) descartes-debuggers)
                    (user-error "No thread is stopped"))))
     (goto-char (descartes-debugger--find-line
-                (list (plist-get stop :thread) (plist-get stop :level) 'condition nil)))))
+                (list (plist-get stop :thread) (plist-get stop :level) 'condition nil)))
+    (when (and (eq (window-buffer) (current-buffer))
+               (not (pos-visible-in-window-p
+                     (1- (next-single-property-change (point) 'descartes-debugger nil (point-max))))))
+      (recenter 0))))
 
 (defun descartes-debugger-next-stop ()
   "Go to the next stop."

@@ -42,26 +42,42 @@
 
 ;;; The graph
 
-(cl-defstruct descartes-profile-node name (count 0) children)
+(cl-defstruct descartes-profile-node name (count 0) (deepest 1) children)
 
 (defun descartes-profile--child (node name)
   "Return the child of NODE that is called NAME; there is one from now on."
   (or (cl-find name (descartes-profile-node-children node) :key #'descartes-profile-node-name :test #'equal)
       (car (push (make-descartes-profile-node :name name) (descartes-profile-node-children node)))))
 
+(defun descartes-profile--add (root stack weight)
+  "Add STACK, names from the outermost on, to ROOT with WEIGHT.
+A function that calls itself is one node."
+  (let ((node root) (depth 1))
+    (cl-incf (descartes-profile-node-count root) weight)
+    (dolist (name stack)
+      (if (equal name (descartes-profile-node-name node))
+          (setf (descartes-profile-node-deepest node)
+                (max (cl-incf depth) (descartes-profile-node-deepest node)))
+        (setq node (descartes-profile--child node name)
+              depth 1)
+        (cl-incf (descartes-profile-node-count node) weight)))))
+
 (defun descartes-profile--tree (speedscope)
   "Return SPEEDSCOPE, such a file as property lists, as one tree."
   (let ((names (plist-get (plist-get speedscope :shared) :frames))
-        (root (make-descartes-profile-node :name "all")))
+        (root (make-descartes-profile-node)))
     (seq-doseq (profile (plist-get speedscope :profiles))
       (cl-loop for stack across (plist-get profile :samples)
                for weight across (plist-get profile :weights)
-               do (let ((node root))
-                    (cl-incf (descartes-profile-node-count node) weight)
-                    (seq-doseq (frame stack)
-                      (setq node (descartes-profile--child node (plist-get (aref names frame) :name)))
-                      (cl-incf (descartes-profile-node-count node) weight)))))
+               do (descartes-profile--add
+                   root (mapcar (lambda (frame) (plist-get (aref names frame) :name)) stack) weight)))
     root))
+
+(defun descartes-profile--recursion (node)
+  "Return how deep the function of NODE called itself, as text."
+  (if (> (descartes-profile-node-deepest node) 1)
+      (propertize (format "  called itself, %d deep" (descartes-profile-node-deepest node)) 'face 'shadow)
+    ""))
 
 (defun descartes-profile--insert (node whole depth)
   "Insert NODE, at DEPTH, as its part of WHOLE, and what it called."
@@ -72,7 +88,8 @@
               (propertize (make-string bar ?█) 'face 'descartes-flame)
               (make-string (- (1+ descartes-profile--width) bar) ?\s)
               (make-string (* 2 depth) ?\s)
-              (propertize (descartes-profile-node-name node) 'face 'font-lock-function-name-face) "\n")
+              (propertize (descartes-profile-node-name node) 'face 'font-lock-function-name-face)
+              (descartes-profile--recursion node) "\n")
       (dolist (each (seq-sort-by #'descartes-profile-node-count #'> (descartes-profile-node-children node)))
         (descartes-profile--insert each whole (1+ depth))))))
 
