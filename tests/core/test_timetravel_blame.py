@@ -10,11 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from descartes_core.blobs import Blobs
+from descartes_core.model import NewEvent
 from descartes_core.store import Store
 from descartes_core.timetravel.blame import Blame, Place, blame
 from descartes_core.timetravel.body import Body
 from descartes_core.timetravel.lines import carry, split
-from support.running import Bench, call
+from descartes_core.timetravel.versions import SAVES
+from support.running import ANN, BOB, Bench, call
 
 FIRST = "(defun one ())\n(defun two ())\n(defun three ())\n"
 
@@ -82,6 +85,36 @@ async def test_each_line_names_the_run_that_changed_it_last(bench: Bench) -> Non
     assert newest is not None and newest.by is not None and newest.by.name == "second"
     events = {event.id: event.name for event in await bench.events(first)}
     assert events[moved.event or ""] == "file.written"
+
+
+async def test_what_people_save_is_theirs_each_line_of_it(bench: Bench) -> None:
+    path = bench.workspace / "a.lisp"
+    path.write_text(FIRST)
+    await edit(bench, "(defun two ())", "(defun two (x) x)", "fixer")
+    text = path.read_text()
+    for who, old, new in (
+        (ANN, "(defun one ())", ";; Ann's\n(defun one ())"),
+        (BOB, "(defun three ())", "(defun three (y) y)"),
+    ):
+        before, text = text, text.replace(old, new)
+        blobs = Blobs(bench.workspace / ".descartes" / SAVES)
+        data = {"path": "a.lisp", "sha256Before": blobs.put(before), "sha256After": blobs.put(text)}
+        await bench.store.append(
+            NewEvent(category="action", name="file.saved", stream="files", actor=who, data=data)
+        )
+    path.write_text(text)
+    found = await look(bench, trusted=False)
+    assert told(found, text) == ["Ann", "", "fixer", "Bob", ""]
+    # Lines that were typed since are nobody's yet, and a run goes on from what was saved.
+    typed = text.replace("(defun one ())", "(defun one (z))")
+    assert told(await look(bench, typed, trusted=False), typed) == ["Ann", "?", "fixer", "Bob", ""]
+    await edit(bench, "(defun three (y) y)", "(defun three (y)\n  y)", "second")
+    text = path.read_text()
+    assert told(await look(bench, trusted=False), text) == ["Ann", "", "fixer", "second", "second", ""]
+    # Where the texts are not kept any more the rest is known still.
+    for kept in (bench.workspace / ".descartes" / SAVES).glob("*/*"):
+        kept.unlink()
+    assert told(await look(bench, trusted=False), text)[2:4] == ["fixer", "second"]
 
 
 async def test_what_is_typed_now_is_nobodys_and_moves_the_rest(bench: Bench) -> None:

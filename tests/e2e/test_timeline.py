@@ -282,6 +282,20 @@ async def test_the_hover_of_a_line_says_who_changed_it_and_why(workspace: Path) 
             assert (len(found["events"]), found.get("next")) == (count, None), given
         assert (await client.refused("history.list", changed | {"run": "ffff"})).code == "run_not_found"
         assert (await client.refused("history.list", changed | {"limit": 0})).code == "invalid_params"
+        # What a person saves is theirs, and what they save again is no change.
+        typed = "(defun b ())\n(defun mine () 1)\n"
+        for version in (3, 4):
+            client.change(uri, version, {"text": typed})
+            path.write_text(typed)
+            client.notify("textDocument/didSave", {"textDocument": {"uri": uri}})
+        person = (await client.execute("lease.acquire", {"path": "x.lisp"}))["holder"]["name"]
+        theirs = await hovered(client, uri, 1, 2, "changed this line")
+        assert f"✎ **{person}**" in theirs.replace("\\", "") and "event " in theirs
+        assert "**agent" in await hovered(client, uri, 0, 1, "changed this line")
+        saves = (await client.execute("history.list", {"uri": uri, "line": 2}))["events"]
+        assert [(each["name"], each["actor"]["kind"]) for each in saves] == [("file.saved", "human")]
+        every = (await client.execute("history.list", {"type": "file.saved"}))["events"]
+        assert [each["data"]["path"] for each in every] == ["a.lisp"]
         for params in ({"line": 1}, {"uri": uri, "line": 0}, {"uri": uri, "line": 99}):
             assert (await client.refused("history.list", params)).code == "invalid_params"
 

@@ -8,13 +8,13 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from descartes_core.blobs import Blobs
 from descartes_core.model import NewEvent, Principal
 from descartes_core.projections import standard
 from descartes_core.store import Store, retention, verify
 from descartes_core.store.query import LAST
 from descartes_core.store.retention import Keep
 from descartes_server.operations import gc
-from descartes_server.operations.blobs import Blobs
 from descartes_server.operations.workspace import Workspace
 
 Descartes = Callable[..., Awaitable[Any]]

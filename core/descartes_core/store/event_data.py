@@ -48,6 +48,15 @@ class FileWritten(Data, frozen=True, kw_only=True):
     sha256_after: str
 
 
+class FileSaved(Data, frozen=True, kw_only=True):
+    """A person saved a file in an editor, with other content than it had."""
+
+    path: str
+    sha256_before: str | None
+    """Of the text as the editor had it before, None when that was too long to say."""
+    sha256_after: str
+
+
 class LeaseRequested(Data, frozen=True, kw_only=True):
     """Somebody asks the holder of a lease for it."""
 
@@ -185,7 +194,7 @@ class LeaseMoved(Lease, frozen=True, kw_only=True):
 
 
 register("thought", {"thought": Thought})
-register("action", {"file.written": FileWritten})
+register("action", {"file.written": FileWritten, "file.saved": FileSaved})
 register(
     "action",
     {

@@ -1,7 +1,8 @@
 """The versions of one file that the log and the kept snapshots know, and what made each of the one before.
 
-Between the snapshot before a step and the one after it, the step changed the file; between one step and the
-next somebody outside did. Where no snapshot tells, the arguments of the call do, if the digest agrees.
+A person's save has the texts before and after it. Between the snapshot before a step and the one after it,
+the step changed the file; between one step and the next somebody outside did. Where no snapshot tells, the
+arguments of the call do, if the digest agrees.
 """
 
 from __future__ import annotations
@@ -15,17 +16,26 @@ from typing import Any
 import msgspec
 
 from descartes_core.agents.tools import texts
+from descartes_core.blobs import Blobs
 from descartes_core.errors import DescartesError
 from descartes_core.store import Reader
 from descartes_core.timetravel.git import Git
 from descartes_core.timetravel.repository import PRIVATE, git_dir_of
 
 MOST_SNAPSHOTS = 1000
+MOST_SAVES = 300
+SAVES = "saves"
+"""The folder, beside the log, of the texts that people saved."""
 _EVENTS = """
 SELECT e.seq, e.id, e.name, e.run_id AS run, e.data ->> '$.sha256After' AS after,
   s.id AS started, s.data ->> '$.tool' AS tool, s.data -> '$.arguments' AS arguments
 FROM event_path p CROSS JOIN event e ON e.seq = p.seq LEFT JOIN event s ON s.id = e.parent_id
 WHERE p.path = ? AND e.name = 'file.written' ORDER BY e.seq
+"""
+_SAVES = """
+SELECT e.seq, e.id, e.name, e.data ->> '$.sha256Before' AS before, e.data ->> '$.sha256After' AS after
+FROM event_path p CROSS JOIN event e ON e.seq = p.seq
+WHERE p.path = ? AND e.name = 'file.saved' ORDER BY p.seq DESC LIMIT ?
 """
 _SNAPSHOTS = """
 SELECT * FROM (
@@ -77,6 +87,7 @@ class Known:
 async def rows_of(reader: Reader, path: str) -> list[Row]:
     """Return all that the log has of versions of the file PATH, as events name it, oldest first."""
     written = await reader.rows(_EVENTS, (path,))
+    written += await reader.rows(_SAVES, (path, MOST_SAVES))
     if not written and not await reader.rows("SELECT 1 AS n FROM event_kind WHERE name = 'body.snapshot'"):
         return []
     snapshots = await reader.rows(_SNAPSHOTS, (MOST_SNAPSHOTS,))
@@ -88,11 +99,13 @@ def versions(rows: Sequence[Row], root: Path, state: Path, path: str) -> list[Ve
     """Return the versions of PATH in the workspace at ROOT that ROWS tell of. Calls git; not for a loop."""
     commits = [*dict.fromkeys(row["kept"] for row in rows if row["name"] == "body.snapshot")]
     contents = _contents(root, state, path, commits)
-    known = Known()
+    known, saved = Known(), Blobs(state / SAVES)
     restored: str | None = None
     for row in rows:
         if row["name"] == "file.written":
             _written(known, row, path)
+        elif row["name"] == "file.saved":
+            _saved(known, row, saved)
         elif row["name"] == "body.snapshot":
             text = _decoded(contents.get(row["kept"]), path)
             if text is not None:
@@ -116,6 +129,15 @@ def _written(known: Known, row: Row, path: str) -> None:
     text = _by_arguments(known.text, row)
     if text is not None:
         known.see(text, Cause(row["id"]))
+
+
+def _saved(known: Known, row: Row, saved: Blobs) -> None:
+    before, after = (saved.get(row[side]) if row[side] else None for side in ("before", "after"))
+    if before is not None:
+        known.see(before, Cause(None, row["id"]))
+    if after is not None:
+        known.pending = None
+        known.see(after, Cause(row["id"]))
 
 
 def _by_arguments(before: str | None, row: Row) -> str | None:

@@ -47,6 +47,8 @@ def _changed(state: ServerState, params: types.DidChangeTextDocumentParams) -> N
 def _saved(state: ServerState, params: types.DidSaveTextDocumentParams) -> None:
     document = state.documents.get(params.text_document.uri)
     if document is not None:
+        if state.attachment is not None:
+            state.attachment.report_saved(document)
         state.put(document.saved(params.text), "saved")
 
 

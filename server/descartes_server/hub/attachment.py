@@ -92,6 +92,8 @@ class Attachment:
                     self._subscription.add_credit(message.count)
             case messages.Documents():
                 self._hub.set_unsaved(caller, message.unsaved)
+            case messages.Saved():
+                self._hub.saved(caller, message)
             case messages.ClientResponse():
                 self._answered(message)
             case messages.ClientHello():

@@ -163,6 +163,11 @@ class HubClient:
         if self._wire is not None and self.hub is not None:
             self._wire.send(messages.Documents(unsaved=self._unsaved))
 
+    def tell_saved(self, saved: messages.Saved) -> None:
+        """Tell the hub, where one is attached, what the person SAVED."""
+        if self._wire is not None and self.hub is not None:
+            self._wire.send(saved)
+
     def set_trusted(self, trusted: bool) -> None:
         """Change whether this connection may cause effects."""
         self._say_again(trusted=trusted)

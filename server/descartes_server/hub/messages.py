@@ -85,6 +85,17 @@ class Documents(Message, frozen=True):
     unsaved: list[str]
 
 
+class Saved(Message, frozen=True):
+    """A person saved the file PATH, absolute: with the text AFTER, where BEFORE was opened or saved last.
+
+    A text that is too long to send is None.
+    """
+
+    path: str
+    before: str | None = None
+    after: str | None = None
+
+
 class Ping(Message, frozen=True):
     payload: Any = None
 
@@ -156,7 +167,9 @@ class Refused(Message, frozen=True):
     error: dict[str, Any]
 
 
-FromClient = ClientHello | OperationRequest | Cancel | Subscribe | Credit | Documents | Ping | ClientResponse
+FromClient = (
+    ClientHello | OperationRequest | Cancel | Subscribe | Credit | Documents | Saved | Ping | ClientResponse
+)
 FromHub = (
     HubHello
     | OperationResponse

@@ -21,6 +21,7 @@ from descartes_server.hub import messages
 from descartes_server.hub.attachment import Attachment
 from descartes_server.hub.feed import Feed, OtherWriters
 from descartes_server.hub.presence import Presence
+from descartes_server.hub.saves import Saves
 from descartes_server.ide.lenses import RUN_ENDED
 from descartes_server.operations import lease_requests, principals, settings, trust
 from descartes_server.operations.context import Caller, Services
@@ -50,6 +51,7 @@ class Hub:
         """The last answers by client and request, for a request that is sent a second time."""
         self.feed = Feed(services.reader, last_seq, self.publish, self._take_in)
         self.presence = Presence(services, lambda: self.settings().leases.ttl_seconds)
+        self.saves = Saves(services)
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Resolved with the reason when the hub should end."""
         self.socket = ""
@@ -221,6 +223,11 @@ class Hub:
         self.editors.set_unsaved(caller.client_id, caller.client_name, paths)
         if caller.keeps_leases_as is not None and caller.is_person:
             self.run(self.presence.types_in(caller.keeps_leases_as, caller.principal, paths))
+
+    def saved(self, caller: Caller, message: messages.Saved) -> None:
+        """Note what the person of CALLER saved."""
+        if caller.is_person:
+            self.run(self.saves.note(caller.principal, message))
 
     def remember(self, client_id: str, response: messages.OperationResponse) -> None:
         """Keep RESPONSE for a while, in case the client asks the same again."""

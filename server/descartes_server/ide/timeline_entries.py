@@ -193,8 +193,8 @@ def _words(event: Event) -> tuple[str, str, str]:
         return "lisp", f"{name}{_about(data)}", str(data.get("output") or "")
     if name == "thought":
         return "thought", "thought", str(data.get("content", ""))
-    if name == "file.written":
-        return "written", f"wrote {data.get('path', '')}", ""
+    if name in ("file.written", "file.saved"):
+        return "written", f"{'wrote' if name == 'file.written' else 'saved'} {data.get('path', '')}", ""
     if name == "session.forked":
         return "fork", f"forked at event {data.get('seq')}{_about(data)}", ""
     if name == "body.snapshot":

@@ -18,10 +18,10 @@ import msgspec
 
 import descartes_swank as swank
 from descartes_core import errors
+from descartes_core.blobs import Blobs
 from descartes_core.model import Event, NewEvent, Principal
 from descartes_core.store import Store
 from descartes_core.vault.masking import Masks
-from descartes_server.operations.blobs import Blobs
 from descartes_server.operations.breakpoints import Breakpoints
 from descartes_server.operations.debuggers import Debuggers, Publish
 from descartes_server.operations.evaluations import Evaluations, Record

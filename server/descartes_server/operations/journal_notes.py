@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from descartes_core.blobs import Blobs
 from descartes_core.errors import StoreUnavailable
 from descartes_core.store import Redactor
-from descartes_server.operations.blobs import Blobs
 from descartes_server.operations.evaluations import Record
 
 INLINE = 4096

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import descartes_swank as swank
+from descartes_core.blobs import Blobs
 from descartes_core.errors import DescartesError, LispLost
 from descartes_core.model import Event, Shape
 from descartes_core.store.redaction import has_mark
 from descartes_server.ide import drift, syntax
-from descartes_server.operations.blobs import Blobs
 from descartes_server.operations.journal import KINDS
 from descartes_server.operations.loaded_texts import LoadedTexts, real
 from descartes_server.operations.texts import path_of, read_file

@@ -20,7 +20,7 @@ from descartes_core.model import Intervention, Lease, Principal, Run
 from descartes_server import __version__
 from descartes_server.hub.client import HubClient
 from descartes_server.hub.door import Door, local_services
-from descartes_server.hub.messages import PROTOCOL, ClientHello
+from descartes_server.hub.messages import PROTOCOL, ClientHello, Saved
 from descartes_server.ide.stops import Note
 from descartes_server.lsp import ext, from_hub, uris
 from descartes_server.operations import principals, settings, trust
@@ -31,6 +31,7 @@ from descartes_server.state import marks, results
 
 if TYPE_CHECKING:
     from descartes_server.hub.client import Opener
+    from descartes_server.state.documents import Document
     from descartes_server.state.server_state import ServerState
     from descartes_server.state.workshop import Workshop
 
@@ -38,6 +39,8 @@ log = logging.getLogger(__name__)
 
 EDITORS = {"Eglot": "Emacs", "emacs": "Emacs", "Visual Studio Code": "VS Code", "code-server": "VS Code"}
 """How the editor is called where its client library says something else."""
+LONGEST_SENT = 1_000_000
+"""Characters of a text that the hub is told when it is saved."""
 Follower = Callable[[str, dict[str, Any]], None]
 Answer = Callable[[str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 Deliver = Callable[[dict[str, Any]], Awaitable[None]]
@@ -264,6 +267,12 @@ class Attachment:
             raise NotFound(f"this editor does not answer {method}")
         return await self.answer(method, params)
 
+    def report_saved(self, document: Document) -> None:
+        """Tell the hub that the person saves DOCUMENT, which still knows what it was before."""
+        path, before = document.real_path, document.base
+        if path is not None and before is not None:
+            self.door.client.tell_saved(Saved(path=path, before=_sent(before), after=_sent(document.text)))
+
     def _report_unsaved(self) -> None:
         changed = {each.real_path for each in self._state.documents.values() if each.changed} - {None}
         if changed != self._unsaved:
@@ -308,6 +317,10 @@ class Attachment:
             editor_settings=self._state.editor_settings,
             run=run,
         )
+
+
+def _sent(text: str) -> str | None:
+    return text if len(text) <= LONGEST_SENT else None
 
 
 def _note(problem: settings.Problem) -> Note:
