@@ -55,7 +55,7 @@ async def test_a_restart_with_an_argument_finishes_the_evaluation(desk: Desk) ->
     stop = stopped["debugger"]
     (debugger,) = (await desk.call("debugger.list"))["debuggers"]
     assert debugger["condition"]["type"].endswith("DIVISION-BY-ZERO")
-    assert debugger["restarts"][0]["arguments"] == [{"name": "V", "kind": "required"}]
+    assert debugger["restarts"][0]["arguments"] == [{"name": "V", "kind": "required", "default": None}]
     assert debugger["origin"] == {"kind": "human", "name": "Ada", "run": None}
     left = await desk.call("debugger.restart", **stop, name="use-value", arguments=["(* 6 7)"])
     assert left["evaluation"]["state"] == "done" and left["evaluation"]["values"] == ["42"]
@@ -233,18 +233,21 @@ async def test_another_hub_takes_up_the_image_with_its_stops(desk: Desk, workspa
 
 async def test_arguments_of_restarts_are_called_as_in_the_text(desk: Desk, workspace: Path) -> None:
     file = workspace / "clauses.lisp"
-    clause = "(divide (part &optional (whole 2)) (/ part whole))"
+    clause = "(divide (part &optional (whole (1+ n)) (twice (* 2 part))) (values (/ part whole) twice))"
     text = f'(defun ask (n)\n  (restart-case (error "no ~a" n)\n    {clause}))\n'
     file.write_text(text)
     await desk.call("lisp.compileFile", uri=uri_of(file))
     stop = (await desk.call("lisp.eval", code="(ask 1)"))["debugger"]
     (debugger,) = (await desk.call("debugger.list"))["debuggers"]
     assert debugger["restarts"][0]["arguments"] == [
-        {"name": "PART", "kind": "required"},
-        {"name": "WHOLE", "kind": "optional"},
+        {"name": "PART", "kind": "required", "default": None},
+        {"name": "WHOLE", "kind": "optional", "default": "(1+ n)"},
+        {"name": "TWICE", "kind": "optional", "default": None},
     ]
-    left = await desk.call("debugger.restart", **stop, name="DIVIDE", arguments=["84"])
-    assert left["evaluation"]["values"] == ["42"]
+    # What is proposed for an argument has the value there that leaving it out would give.
+    arguments = ["84", debugger["restarts"][0]["arguments"][1]["default"]]
+    left = await desk.call("debugger.restart", **stop, name="DIVIDE", arguments=arguments)
+    assert left["evaluation"]["values"] == ["42", "168"]
 
 
 async def test_a_file_that_was_loaded_is_a_success(desk: Desk, workspace: Path) -> None:

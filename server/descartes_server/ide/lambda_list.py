@@ -30,6 +30,8 @@ class Parameter:
     keyword: str | None = None
     nested: tuple[Parameter, ...] = ()
     """The parameters within one that a macro destructures."""
+    default: str | None = None
+    """The form that gives the value of one that is left out, as text."""
 
 
 def read(text: str) -> tuple[Parameter, ...]:
@@ -79,7 +81,10 @@ def _parameter(segment: Segment, item: Node, section: ParameterKind, depth: int)
         keyword = _keyword(segment, item)
     elif item.kind == "list" and section in ("required", "body", "rest") and depth < 20:
         nested = _parameters(segment, item, depth + 1)
-    return Parameter(section, item.start, item.end, keyword, nested)
+    default = None
+    if section in ("optional", "key") and item.kind == "list" and len(item.data) > 1:
+        default = segment.text[item.data[1].start : item.data[1].end]
+    return Parameter(section, item.start, item.end, keyword, nested, default)
 
 
 def _keyword(segment: Segment, item: Node) -> str:

@@ -80,10 +80,14 @@ class Condition(Shape, frozen=True, kw_only=True):
 
 
 class RestartArgument(Shape, frozen=True, kw_only=True):
-    """One parameter of a restart's lambda list, KIND required, optional, rest or key."""
+    """One parameter of a restart's lambda list, KIND required, optional, rest or key.
+
+    DEFAULT is the Lisp text whose value in the frame it has when it is left out, where that is known.
+    """
 
     name: str
     kind: str
+    default: str | None = None
 
 
 class Restart(Shape, frozen=True, kw_only=True):

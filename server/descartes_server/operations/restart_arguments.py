@@ -37,10 +37,18 @@ def named(restart: shapes.Restart, texts: Iterable[str]) -> shapes.Restart:
 
 
 def _arguments(text: str) -> list[shapes.RestartArgument]:
-    return [
-        shapes.RestartArgument(name=_name(text[each.start : each.end]), kind=each.kind)
-        for each in lambda_list.read(text)
-    ]
+    found: list[shapes.RestartArgument] = []
+    for each in lambda_list.read(text):
+        # What is made of the other arguments means nothing in the frame.
+        others = {argument.name for argument in found}
+        default = None if others & _symbols(each.default or "") else each.default
+        name = _name(text[each.start : each.end])
+        found.append(shapes.RestartArgument(name=name, kind=each.kind, default=default))
+    return found
+
+
+def _symbols(form: str) -> set[str]:
+    return {word.upper() for word in re.findall(r"[^\s()'`,\"#]+", form)}
 
 
 def _name(parameter: str) -> str:
