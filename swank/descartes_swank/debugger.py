@@ -170,6 +170,8 @@ class Debugger:
 
     _threads: dict[int, list[_Level]] = field(default_factory=dict)
     _visits: int = 0
+    _unseen: set[StopId] = field(default_factory=set)
+    """Levels around the first one that was heard of: entered when nobody listened."""
 
     @property
     def stops(self) -> dict[StopId, Stop]:
@@ -199,6 +201,9 @@ class Debugger:
         levels = self._threads.setdefault(thread, [])
         if levels and levels[-1].level == level:
             return effects + self._entered_again(thread, levels[-1])
+        if not levels:
+            self._unseen.update((thread, outer) for outer in range(1, level))
+        self._unseen.discard((thread, level))
         self._visits += 1
         entry = _Level(level, self._visits, silent)
         for parent in levels:
@@ -244,11 +249,14 @@ class Debugger:
         return []
 
     def left(self, thread: int, level: int) -> list[Effect]:
-        """Take note of `:debug-return`."""
-        return self._drop(thread, level)
+        """Take note of `:debug-return`; of a level that was never heard of somebody may know all the same."""
+        unseen = self._unseen & {(thread, level)}
+        self._unseen -= unseen
+        return [*self._drop(thread, level), *(Leave(*each) for each in unseen)]
 
     def lost(self) -> list[Effect]:
         """Take note that the Lisp is gone: nothing is stopped any more."""
+        self._unseen.clear()
         return [effect for thread in list(self._threads) for effect in self._drop(thread, 0)]
 
     def _drop(self, thread: int, lowest: int) -> list[Effect]:

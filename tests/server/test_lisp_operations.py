@@ -209,9 +209,12 @@ async def test_a_configured_command_is_the_only_one_tried(desk: Desk) -> None:
 
 async def test_another_hub_takes_up_the_image_with_its_stops(desk: Desk, workspace: Path) -> None:
     stopped = await desk.call("lisp.eval", code='(restart-case (error "left behind") (use-value (v) v))')
+    for _ in range(2):
+        await desk.call("debugger.evalInFrame", **(await newest(desk)), code='(error "further in")')
     services = desk.context.services
     first, published = services.image, desk.published
-    since = first.debuggers.all()[0].since
+    before = (await desk.call("debugger.list"))["debuggers"]
+    assert [each["level"] for each in before] == [3, 2, 1]
     await first.detach()
     services.image = Image(
         services.store,
@@ -223,12 +226,28 @@ async def test_another_hub_takes_up_the_image_with_its_stops(desk: Desk, workspa
     await services.image.take_up()
     await until(lambda: bool(services.image.debuggers.all()), "the stop is announced again")
     debuggers = (await desk.call("debugger.list"))["debuggers"]
-    assert debuggers[0]["evaluation"] == stopped["id"] and debuggers[0]["origin"]["name"] == "Ada"
-    assert debuggers[0]["since"] == since
+    # The image tells of the innermost level only; the others are told as they were.
+    told = ("level", "condition", "restarts", "evaluation", "since", "origin")
+    assert [[each[name] for name in told] for each in debuggers] == [
+        [each[name] for name in told] for each in before
+    ]
+    assert debuggers[2]["evaluation"] == stopped["id"] and debuggers[2]["origin"]["name"] == "Ada"
+    assert len(await desk.events("lisp.debugger.entered")) == 3
+    for level in (3, 2):
+        left = await desk.call("debugger.abort", thread=debuggers[0]["thread"], level=level)
+        assert left["debugger"]["level"] == level - 1
     left = await desk.call(
         "debugger.restart", thread=debuggers[0]["thread"], level=1, name="USE-VALUE", arguments=["7"]
     )
     assert left["evaluation"]["values"] == ["7"] and left["evaluation"]["id"] == stopped["id"]
+    assert (await desk.call("debugger.list"))["debuggers"] == []
+    assert len(await desk.events("lisp.debugger.left")) == 3
+
+
+async def newest(desk: Desk) -> dict[str, int]:
+    """Return which stop is the newest."""
+    first = (await desk.call("debugger.list"))["debuggers"][0]
+    return {"thread": first["thread"], "level": first["level"]}
 
 
 async def test_arguments_of_restarts_are_called_as_in_the_text(desk: Desk, workspace: Path) -> None:

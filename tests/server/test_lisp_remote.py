@@ -154,14 +154,20 @@ class TestReconnecting:
     async def test_a_dropped_connection_to_an_image_of_ours(self, desk: Desk) -> None:
         started = await desk.call("lisp.start")
         stopped = await desk.call("lisp.eval", code='(restart-case (error "here") (use-value (v) v))')
+        inner = await desk.call("debugger.evalInFrame", **stopped["debugger"], code='(error "in there")')
+        before = (await desk.call("debugger.list"))["debuggers"]
         image = desk.context.services.image
         image.running().connection._link.abort()
         await state(desk, "lost")
-        await until(lambda: len(image.debuggers.all()) == 1 and image.status().state == "ready", "it is back")
+        await until(lambda: len(image.debuggers.all()) == 2 and image.status().state == "ready", "it is back")
+        assert (await desk.call("debugger.list"))["debuggers"] == before
         assert (await desk.call("lisp.status"))["pid"] == started["pid"]
-        await until(lambda: is_stopped(image, stopped["id"]), "the evaluation is taken up again")
-        left = await desk.call("debugger.abort", **stopped["debugger"])
-        assert left["evaluation"]["state"] == "aborted"
+        await until(lambda: is_stopped(image, inner["id"]), "the evaluation is taken up again")
+        # The level that the image did not tell of again is left with the one it did.
+        left = await desk.call("debugger.toplevel", **inner["debugger"])
+        assert left["evaluation"]["state"] == "aborted" and left["evaluation"]["id"] == stopped["id"]
+        assert (await desk.call("debugger.list"))["debuggers"] == []
+        assert len(await desk.events("lisp.debugger.left")) == 4
 
     async def test_an_image_of_ours_that_died_is_not_waited_for(self, desk: Desk) -> None:
         pid = (await desk.call("lisp.start"))["pid"]

@@ -71,6 +71,15 @@ def test_leaving_for_the_top_never_shows_the_parents_again() -> None:
     assert effects == [Leave(1, 3), Leave(1, 2), Leave(1, 1)]
 
 
+def test_levels_entered_while_nobody_listened_are_left_as_well() -> None:
+    debugger = Debugger()
+    _stopped(debugger, 1, 3)
+    assert debugger.left(1, 3) == [Leave(1, 3)]
+    assert debugger.left(1, 2) == [Leave(1, 2)]
+    outer = _stopped(debugger, 1, 1)
+    assert (debugger.left(1, 1), debugger.left(1, 1)) == ([Leave(1, 1)], []) and outer.level == 1
+
+
 def test_a_lost_event_does_not_leave_a_level_behind() -> None:
     debugger = Debugger()
     outer, _ = _stopped(debugger, 1, 1), _stopped(debugger, 1, 2)

@@ -13,7 +13,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 
 from descartes_swank import DebuggerStale, Lisp, LispLost, NotFound
 from descartes_swank.connection import Connection
@@ -199,6 +199,7 @@ class Real:
     def __init__(self, lisp: Lisp, port: int) -> None:
         self.lisp, self.port = lisp, port
         self.begun: list[Evaluation] = []
+        self.broken = False
 
     def chosen(self, number: int) -> Stop | None:
         waiting = [each for each in self.lisp.stops.values() if self.lisp._debugger.waiting(*each.id)]
@@ -220,7 +221,9 @@ class Real:
                     await self.lisp.interrupt(evaluation=running[number % len(running)].id)
                 except NotFound:
                     return
-                await running[number % len(running)].paused_or_settled()
+                # One whose outer level was taken over seems to run, and stops when the inner one is left.
+                if not self.broken:
+                    await running[number % len(running)].paused_or_settled()
         elif deed == "break":
             await self._reconnect()
         elif stop is not None:
@@ -252,7 +255,7 @@ class Real:
             pass
 
     async def _reconnect(self) -> None:
-        old = self.lisp
+        old, self.broken = self.lisp, True
         old.connection._link.abort()
         await asyncio.shield(old.connection.closed)
         await asyncio.sleep(0)
@@ -263,12 +266,11 @@ class Real:
     async def end(self) -> None:
         """Bring everything to its end; each evaluation has one."""
         while not all(each.ended for each in self.begun):
-            for each in [one for one in self.begun if not one.ended]:
-                if each.stop is None:
-                    await self.do("interrupt", self.begun.index(each))
             stop = self.chosen(0)
             if stop is not None:
                 await self._leave("toplevel", stop, 0)
+            else:
+                await self.do("interrupt", next(_numbers))
             await asyncio.sleep(0.01)
         assert self.lisp.evaluations == {}
         await until(lambda: not self.lisp.stops, "no stop is left")
@@ -277,12 +279,10 @@ class Real:
 async def _mix(deeds: list[tuple[str, int]], port: int) -> None:
     before = len(asyncio.all_tasks())
     real = Real(await Lisp.open("127.0.0.1", port), port)
-    unbroken = True
     for deed, number in deeds:
         await real.do(deed, number)
         # Only the innermost level of a stop is told again to a client that takes over.
-        unbroken = unbroken and deed != "break"
-        for stop in real.lisp.stops.values() if unbroken else ():
+        for stop in real.lisp.stops.values() if not real.broken else ():
             below = {(stop.thread, level) for level in range(1, stop.level)}
             assert below <= set(real.lisp.stops), "levels have no gaps"
     await real.end()
@@ -297,5 +297,7 @@ async def _mix(deeds: list[tuple[str, int]], port: int) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(deeds=DEEDS)
+@example(deeds=[("error", 7), ("nested", 4), ("value", 4), ("break", 8), ("interrupt", 0), ("nested", 7)])
+@example(deeds=[("loop", 7), ("interrupt", 4), ("nested", 0), ("break", 5), ("break", 6), ("value", 0)])
 def test_a_real_image_in_any_order(stock_image: StockSwank, deeds: list[tuple[str, int]]) -> None:
     asyncio.run(asyncio.wait_for(_mix(deeds, stock_image.port), DEADLINE_S))

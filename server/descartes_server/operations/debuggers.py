@@ -24,7 +24,12 @@ from descartes_server.operations.evaluations import Evaluations, Record
 from descartes_server.operations.stops import debugger_shape
 
 Publish = Callable[[str, Mapping[str, Any]], None]
+StopKey = tuple[int, int]
+"""(thread, level)"""
 Post = Callable[[str, Mapping[str, Any], Record | None], asyncio.Future[list[Event]]]
+
+LEFT_KNOWN = 200
+"""How many stops that were left are known still."""
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +55,13 @@ class Debuggers:
         self._publish = publish
         self._post = post
         self._clock = clock
-        self._stops: dict[tuple[int, int], shapes.Debugger] = {}
-        self._recalled: dict[tuple[int, int], Event] = {}
+        self._stops: dict[StopKey, shapes.Debugger] = {}
+        self._recalled: dict[StopKey, Event] = {}
         """Stops that are in the log as entered and not as left, and were not announced to this hub yet."""
+        self._left: dict[StopKey, shapes.Debugger] = {}
+        """The last stops that were left: when a connection is lost, that is how its stops end."""
+        self._lost: dict[StopKey, shapes.Debugger] = {}
+        """Those of a connection that is made again."""
         self._waiters: set[_Waiter] = set()
         self.on_entered: list[Callable[[shapes.Debugger, Record | None], Awaitable[None]]] = []
         self.on_left: list[Callable[[shapes.Debugger], Awaitable[None]]] = []
@@ -86,11 +95,13 @@ class Debuggers:
         came = iso(self._clock.now_ms())
         debugger = await debugger_shape(stop, record, self._workspace)
         known = self._stops.get(stop.id)
-        recalled = self._recalled.get(stop.id) if known is None else None
-        since = known.since if known else _recalled_since(recalled, debugger) or came
-        debugger = msgspec.structs.replace(debugger, since=since)
-        self._stops[stop.id] = debugger
+        earlier = known or self._earlier(debugger)
+        debugger = msgspec.structs.replace(debugger, since=earlier.since if earlier else came)
+        outer = self._around(debugger) if known is None and earlier is not None else []
+        self._stops |= {(each.thread, each.level): each for each in (*outer, debugger)}
         try:
+            for each in outer:
+                await self._note_entered(each, self.record_of(each))
             if known is None:
                 await self._note_entered(debugger, record)
         finally:
@@ -101,6 +112,7 @@ class Debuggers:
         """Take note that (THREAD, LEVEL) was left, and every deeper level with it."""
         gone = sorted(key for key in self._stops if key[0] == thread and key[1] >= level)
         left = [(key, self._stops.pop(key)) for key in reversed(gone)]
+        self._left = dict([*(self._left | dict(left)).items()][-LEFT_KNOWN:])
         noted = [self._note_left(key, self.record_of(debugger)) for key, debugger in left]
         # An evaluation's end, logged after this, is waited for; where there is none, this is.
         if noted and any(each.thread == thread and each.record is None for each in self._waiters):
@@ -131,10 +143,11 @@ class Debuggers:
         for key in sorted(recalled, reverse=True):
             self._note_left(key, None)
 
-    async def clear(self) -> None:
-        """Take note that the image is gone, and every stop with it."""
+    async def clear(self, *, coming_back: bool = False) -> None:
+        """Take note that the image is gone, and every stop with it; COMING_BACK: that may be for a while."""
         for thread in {thread for thread, _ in self._stops}:
             await self.left(thread, 1)
+        self._lost, self._left = (self._left if coming_back else {}), {}
         await self.forget_recalled()
 
     def ended(self, record: Record) -> None:
@@ -164,9 +177,32 @@ class Debuggers:
             return shapes.Leaving(debugger=debugger, evaluation=inner.wire() if inner and ended else None)
         return shapes.Leaving(evaluation=record.wire() if record else None)
 
+    def _earlier(self, debugger: shapes.Debugger) -> shapes.Debugger | None:
+        """Return what was known of DEBUGGER before connection or hub was lost; None when it is new."""
+        found = self._before((debugger.thread, debugger.level))
+        same = found and (found.evaluation, found.condition.type) == (
+            debugger.evaluation,
+            debugger.condition.type,
+        )
+        return found if same else None
+
+    def _around(self, inner: shapes.Debugger) -> list[shapes.Debugger]:
+        """Return the levels that INNER, known before, is nested in: its thread is there still.
+
+        The image says why a thread stopped at its innermost level only.
+        """
+        keys = [(inner.thread, level) for level in range(1, inner.level)]
+        return [found for key in keys if key not in self._stops and (found := self._before(key))]
+
+    def _before(self, key: StopKey) -> shapes.Debugger | None:
+        if key in self._lost:
+            return self._lost[key]
+        return _from_log(self._recalled[key]) if key in self._recalled else None
+
     async def _note_entered(self, debugger: shapes.Debugger, record: Record | None) -> None:
+        self._lost.pop((debugger.thread, debugger.level), None)
         recalled = self._recalled.pop((debugger.thread, debugger.level), None)
-        if _recalled_since(recalled, debugger) is None:
+        if recalled is None or recalled.data.get("evaluation") != debugger.evaluation:
             if recalled is not None:
                 self._note_left((debugger.thread, debugger.level), None)
             await self._post("lisp.debugger.entered", _summary(debugger), record)
@@ -193,11 +229,15 @@ def _logged(noted: asyncio.Future[list[Event]]) -> None:
         log.error("that a stop was left is not in the history: %s", error)
 
 
-def _recalled_since(recalled: Event | None, debugger: shapes.Debugger) -> str | None:
-    """Return since when DEBUGGER is stopped by what the log has of it; None when RECALLED is another stop."""
-    if recalled is None or recalled.data.get("evaluation") != debugger.evaluation:
+def _from_log(event: Event) -> shapes.Debugger | None:
+    """Return the stop that EVENT tells of, its frames without places; None when it is of another version."""
+    frames = enumerate(event.data.get("frames") or ())
+    shown = [{"index": index, "description": text, "restartable": False} for index, text in frames]
+    data = {"since": event.at, **event.data, "frames": shown}
+    try:
+        return msgspec.convert(data, shapes.Debugger)
+    except msgspec.ValidationError:
         return None
-    return str(recalled.data.get("since") or recalled.at)
 
 
 def _age(debugger: shapes.Debugger) -> tuple[str, int]:

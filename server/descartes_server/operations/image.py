@@ -368,7 +368,7 @@ class Image(Moving):
     async def _gone(self, status: shapes.LispStatus, event: str, pid: int | None) -> None:
         self.breakpoints.lost()
         try:
-            await self.debuggers.clear()
+            await self.debuggers.clear(coming_back=status.reconnecting)
         finally:
             self._set(status)
         await self._append(event, {"pid": pid, "reason": status.reason}, None)
