@@ -271,6 +271,7 @@ PAGES = {
     "docs/commands.md": commands,
     "docs/configuration.md": configuration_page,
     "docs/descartes.schema.json": schema_file,
+    "editors/vscode/schemas/descartes.schema.json": schema_file,
     EXTENSION: extension_manifest,
 }
 
@@ -283,7 +284,7 @@ def main() -> int:
             continue
         stale.append(name)
         if "--check" not in sys.argv:
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
     if stale and "--check" in sys.argv:
         print(f"out of date: {', '.join(stale)}; call make docs", file=sys.stderr)

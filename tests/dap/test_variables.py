@@ -110,6 +110,28 @@ async def test_parts_are_set_where_they_are(stopped: tuple[DapClient, dict[str, 
         assert why in str(refused)
 
 
+async def test_the_inspector_of_another_client_is_shown_the_way_to_a_variable(
+    stopped: tuple[DapClient, dict[str, Message], int],
+) -> None:
+    debugger, variables, frame = stopped
+    look = await debugger.container(frame)
+    way = await debugger.request("descartes/inspect", variablesReference=look, name="TREE")
+    assert way["path"] == [] and {"thread", "level", "frame", "local"} == set(way["root"])
+    leaves = await unfolded(debugger, (await unfolded(debugger, variables["TREE"]))["LEAVES"])
+    inside = leaves["1"]["variablesReference"]
+    assert (await debugger.request("descartes/inspect", variablesReference=inside, name="NAME"))["path"]
+    far = variables["NUMBERS"]["variablesReference"]
+    (line,) = (await debugger.request("descartes/inspect", variablesReference=far, name="240"))["path"]
+    assert line >= 240
+    for reference, name in ((look, "NOSUCH"), (far, "1000")):
+        refused = await debugger.refused("descartes/inspect", variablesReference=reference, name=name)
+        assert name in str(refused)
+    restarts = await debugger.container(frame, "Restarts")
+    assert "none" in str(
+        await debugger.refused("descartes/inspect", variablesReference=restarts, name="0 ABORT")
+    )
+
+
 async def test_values_and_conditions_are_unfolded_too(
     stopped: tuple[DapClient, dict[str, Message], int],
 ) -> None:
@@ -125,4 +147,6 @@ async def test_values_and_conditions_are_unfolded_too(
     seen = len(debugger.messages)
     await debugger.evaluate(",abort", frameId=frame)
     await debugger.event("thread", lambda body: body["reason"] == "exited", after=seen)
-    assert (await debugger.refused("variables", variablesReference=1)).code == "debugger_stale"
+    stale = await debugger.refused("variables", variablesReference=1)
+    # A client looks by itself, also a moment too late: nothing that a person has to be told.
+    assert stale.code == "debugger_stale" and not stale.error["showUser"]

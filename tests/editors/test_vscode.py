@@ -60,6 +60,17 @@ ORDERS = """\
   (loop for (customer prices) in orders
         collect (list customer (mean prices))))
 """
+WALK = """\
+(in-package :cl-user)
+(declaim (optimize (debug 3)))
+
+(defun area (a b)
+  (when a
+    (list a (* a b))))
+
+(defun total (n)
+  (list :total (area n 3)))
+"""
 SYSTEM = """\
 (defsystem "ratio"
   :components ((:file "ratio"))
@@ -83,6 +94,14 @@ TESTS = """\
 
 (test thirds
   (is (= 1/3 (ratio:share 1 4))))
+"""
+OTHER_LISP = """\
+(load "/usr/share/common-lisp/source/slime/swank-loader.lisp")
+(swank-loader:init)
+(defvar cl-user::*whose* :somebody-elses)
+(format t "PORT ~a~%" (swank:create-server :port 0 :interface "127.0.0.1" :dont-close t))
+(finish-output)
+(loop (sleep 60))
 """
 SCRIPT = [
     {
@@ -242,6 +261,7 @@ def test_the_live_image_is_at_hand_in_the_editors_own_places(
 ) -> None:
     (lisp_workspace / "ratio.asd").write_text(SYSTEM)
     (lisp_workspace / "ratio-tests.lisp").write_text(TESTS)
+    (lisp_workspace / "walk.lisp").write_text(WALK)
     # Lines of a view that are out of sight are not in the page.
     printed = vscode.drive("workbench.mjs", lisp_workspace, tmp_path, DESCARTES_TEST_HEIGHT="1000")
     assert "all done" in printed
@@ -296,3 +316,23 @@ def test_the_editors_own_debugger_stops_in_lisp_and_leaves_by_a_restart(
     (lisp_workspace / "ratio.lisp").unlink()
     (lisp_workspace / "orders.lisp").write_text(ORDERS)
     assert "all done" in vscode.drive("debugger.mjs", lisp_workspace, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("vscode", [["--disable-workspace-trust"]], indirect=True, ids=["deeper"])
+def test_what_is_done_more_seldom_is_at_hand_too(
+    vscode: VsCode, lisp_workspace: Path, tmp_path: Path
+) -> None:
+    (lisp_workspace / "ratio.asd").write_text(SYSTEM)
+    (lisp_workspace / "ratio-tests.lisp").write_text(TESTS)
+    (lisp_workspace / "walk.lisp").write_text(WALK)
+    swank = tmp_path / "swank.lisp"
+    swank.write_text(OTHER_LISP)
+    printed = vscode.drive(
+        "deeper.mjs",
+        lisp_workspace,
+        tmp_path,
+        DESCARTES_TEST_HEIGHT="1000",
+        DESCARTES_TEST_SWANK=str(swank),
+    )
+    assert "all done" in printed

@@ -111,9 +111,13 @@ class DapClient(FramedClient):
 
     async def scope(self, frame: int, name: str = "Locals") -> dict[str, Message]:
         """Return the variables of the scope NAME of FRAME by name."""
+        return await self.children(await self.container(frame, name))
+
+    async def container(self, frame: int, name: str = "Locals") -> int:
+        """Return the reference of the scope NAME of FRAME."""
         scopes = (await self.request("scopes", frameId=frame))["scopes"]
         (reference,) = [each["variablesReference"] for each in scopes if each["name"] == name]
-        return await self.children(reference)
+        return int(reference)
 
     async def children(self, reference: int, **more: Any) -> dict[str, Message]:
         """Return the variables under REFERENCE by name."""

@@ -1,12 +1,13 @@
 // The commands of the palette: what each asks the server for.
 import * as vscode from 'vscode';
 import type { Documents } from './documents';
-import type { HistoryEvent, Lease, Run } from './protocol';
+import type { HistoryEvent, Lease, LispStatus, Run } from './protocol';
 import type { Server } from './server';
 import { askLine } from './asking';
 import { fileHere, placeHere } from './places';
 
 const EVENTS = 500;
+const ADDRESS = /^\s*(?:\[([^\]]+)\]|([^\s:[\]]+))\s*:\s*(\d{1,5})\s*$/;
 
 type Command = (argument?: never) => unknown;
 
@@ -23,6 +24,7 @@ export function commands(server: Server, documents: Documents): Record<string, C
     start: call('lisp.start'),
     stop: call('lisp.stop'),
     restart: call('lisp.restart'),
+    connect: () => connect(server),
     interrupt: call('lisp.interrupt'),
     acquireLease: call('lease.acquire', file),
     releaseLease: (lease?: Lease) => server.call('lease.release', file(lease)),
@@ -44,6 +46,26 @@ async function evaluate(server: Server): Promise<void> {
   const code = selected || (await askLine('Evaluate', { placeHolder: 'a Lisp expression', ignoreFocusOut: false }));
   if (code) {
     await server.call('lisp.eval', active === undefined ? { code } : { ...placeHere(), code });
+  }
+}
+
+/** Attach to the Swank server that runs where the person says. */
+async function connect(server: Server): Promise<void> {
+  const address = await askLine('Connect to a Running Lisp', {
+    value: '127.0.0.1:4005',
+    placeHolder: 'host:port of its Swank',
+    validateInput: (text) => (ADDRESS.test(text) ? undefined : 'host:port is expected, such as 127.0.0.1:4005'),
+  });
+  const [, bracketed, plain, port] = ADDRESS.exec(address ?? '') ?? [];
+  const host = bracketed ?? plain;
+  if (host !== undefined) {
+    const location = vscode.ProgressLocation.Window;
+    const work = () => server.call<LispStatus>('lisp.connect', { host, port: Number(port) });
+    const status = await vscode.window.withProgress({ location, title: `Connecting to ${host}:${port}` }, work);
+    if (status !== undefined) {
+      const what = [status.implementation, status.version].filter(Boolean).join(' ');
+      void vscode.window.showInformationMessage(`Descartes: connected to ${what} at ${host}:${port}`);
+    }
   }
 }
 

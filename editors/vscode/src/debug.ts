@@ -18,9 +18,24 @@ export function debugging(server: Server): vscode.Disposable {
   );
 }
 
+/** The inspector: it opens what a recipe of the adapter leads to. */
+interface Inspecting {
+  openAlong(root: object, path: number[]): Promise<void>;
+}
+
+/** A line of the debugger's variables, as its menu names it. */
+interface Chosen {
+  container: { variablesReference: number };
+  variable: { name: string };
+}
+
 /** Return the commands for what a debugger of Lisp can do beside those that others can. */
-export function debugCommands(): Commands {
-  return { debugRestart: invokeRestart, debugReturn: returnFromFrame };
+export function debugCommands(inspector: Inspecting): Commands {
+  return {
+    debugRestart: invokeRestart,
+    debugReturn: returnFromFrame,
+    debugInspect: (chosen: Chosen) => inspect(inspector, chosen),
+  };
 }
 
 /** Return how the adapter is started: the server's own program, asked for another of its parts. */
@@ -73,6 +88,18 @@ async function returnFromFrame(): Promise<void> {
   const value = frameId === undefined ? undefined : await askExpression('Return from frame', 'its value');
   if (value !== undefined) {
     await session.customRequest('descartes/returnFromFrame', { frameId, value });
+  }
+}
+
+/** Look into a variable in the inspector, from where one can go into its parts and come back. */
+async function inspect(inspector: Inspecting, { container, variable }: Chosen): Promise<void> {
+  const session = vscode.debug.activeDebugSession;
+  const { variablesReference } = container;
+  const place = (await session?.customRequest('descartes/inspect', { variablesReference, name: variable.name })) as
+    | { root: object; path: number[] }
+    | undefined;
+  if (place !== undefined) {
+    await inspector.openAlong(place.root, place.path);
   }
 }
 

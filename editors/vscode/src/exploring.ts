@@ -1,7 +1,7 @@
 // Looking around in the image: what a symbol is, what a form expands to, which symbols there are.
 import * as vscode from 'vscode';
 import type { Documents } from './documents';
-import type { Expansion, FoundSymbol, Reference } from './protocol';
+import type { Expansion, FoundSymbol, Reference, Removed } from './protocol';
 import type { Server } from './server';
 import { askLine } from './asking';
 import { activeEditor, locationOf, placeHere, rangeOf, symbolAtCursor } from './places';
@@ -58,7 +58,8 @@ export class Exploring {
       description: each.kind,
       ...(each.arglist ? { detail: each.arglist } : {}),
     }));
-    const options = { title: `Symbols with ${text}`, matchOnDescription: true, matchOnDetail: true };
+    const title = items?.length === 0 ? `No symbol has ${text} in its name` : `Symbols with ${text}`;
+    const options = { title, matchOnDescription: true, matchOnDetail: true };
     const picked = items && (await vscode.window.showQuickPick(items, options));
     if (picked) {
       await this.about('lisp.describe', 'Describe', picked.label);
@@ -131,7 +132,11 @@ export class Exploring {
     const place = symbolAtCursor();
     const symbol = await askLine(title, { value: place.symbol, placeHolder: 'a symbol' });
     if (symbol?.trim()) {
-      await this.server.call(operation, { ...place, symbol: symbol.trim() });
+      const gone = await this.server.call<Removed>(operation, { ...place, symbol: symbol.trim() });
+      if (gone !== undefined) {
+        const what = gone.package ? `${gone.name} is no symbol of ${gone.package}` : `the ${gone.kind} ${gone.name} is gone`;
+        void vscode.window.showInformationMessage(`Descartes: ${what}`);
+      }
     }
   }
 

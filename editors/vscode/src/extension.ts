@@ -13,7 +13,7 @@ import { profilingCommands } from './profiling';
 import { Server, makeClient } from './server';
 import { onSettings, serverCommand, settings } from './settings';
 import { systemCommands } from './systems';
-import { timelineCommands } from './timeline';
+import { askRestore, timelineCommands } from './timeline';
 import { Views } from './views';
 import type { Intervention, Run, StopKey } from './protocol';
 
@@ -24,14 +24,17 @@ let client: LanguageClient | undefined;
 /** Start the server and show what it says; returns the client, for other extensions and for tests. */
 export async function activate(context: vscode.ExtensionContext): Promise<{ client: LanguageClient }> {
   const log = vscode.window.createOutputChannel('Descartes', { log: true });
-  const running = makeClient(log, (operation, params) =>
-    operation === 'debugger.restart' ? views.actions.invokeRestart(params as StopKey) : server.call(operation, params),
-  );
+  const asked: Record<string, (params: object) => Promise<unknown>> = {
+    'debugger.restart': (params) => views.actions.invokeRestart(params as StopKey),
+    'restore.preview': (params) => askRestore(server, params),
+  };
+  const running = makeClient(log, (operation, params) => (asked[operation] ?? call(operation))(params));
   client = running;
+  const call = (operation: string) => (params: object) => server.call(operation, params);
   const server: Server = new Server(running, (operation, result) => views.outcomes.show(operation, result));
-  const views: Views = new Views(server);
-  views.listen(running);
   const documents = new Documents();
+  const views: Views = new Views(server, documents);
+  views.listen(running);
   const media = vscode.Uri.joinPath(context.extensionUri, 'media');
   const breakpoints = new Breakpoints(server, media);
   context.subscriptions.push(log, views, documents, breakpoints, new DriftMarks(media));
@@ -46,7 +49,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<{ clie
       ...journalCommands(server, documents),
       ...breakpoints.commands(),
       ...views.commands(),
-      ...debugCommands(),
+      ...debugCommands(views.inspector),
       ...lineCommands(views),
     }),
     debugging(server),

@@ -20,6 +20,18 @@ export class InspectorView extends TreeView<Node> {
     await this.take(this.server.call<Inspection>('inspector.open', params));
   }
 
+  /** Inspect what PARAMS of inspector.open say, and go on from it by the lines of PATH, counted from 0. */
+  async openAlong(params: object, path: number[]): Promise<void> {
+    let inspection = await this.server.call<Inspection>('inspector.open', params);
+    for (const line of path) {
+      inspection = inspection && (await this.intoLine(inspection, line));
+    }
+    if (inspection !== undefined) {
+      await this.take(Promise.resolve(inspection));
+      await vscode.commands.executeCommand('descartes.inspector.focus');
+    }
+  }
+
   /** Ask which inspections there are; used when the server or the image has just started. */
   async refresh(): Promise<void> {
     const list = await this.server.ask<{ inspections: Inspection[] }>('inspector.list');
@@ -81,6 +93,13 @@ export class InspectorView extends TreeView<Node> {
       this.redraw();
       await this.reveal(node);
     }
+  }
+
+  private async intoLine({ id, parts, more }: Inspection, line: number): Promise<Inspection | undefined> {
+    const count = line + 1 - parts.length;
+    const further = more && count > 0 ? await this.server.call<Inspection>('inspector.more', { id, count }) : undefined;
+    const part = [...parts, ...(further?.parts ?? [])][line]?.part;
+    return this.server.call<Inspection>('inspector.part', { id, part });
   }
 
   private put(inspection: Inspection): InspectionNode {

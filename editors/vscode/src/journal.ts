@@ -21,9 +21,11 @@ async function show(server: Server, documents: Documents): Promise<void> {
   const entries = (found?.entries ?? []).map(({ seq, kind, by, at, outcome, code, uri, package: inPackage }) => {
     const place = uri ? ` ${vscode.workspace.asRelativePath(vscode.Uri.parse(uri))}` : '';
     const when = new Date(at).toLocaleTimeString();
-    return `;;; ${seq}  ${when}  ${by.name}: ${kind}${place}, ${outcome}, in ${inPackage ?? '?'}\n${code ?? ''}\n`;
+    const what = `;;; ${seq}  ${when}  ${by.name}: ${kind}${place}, ${outcome}, in ${inPackage ?? '?'}\n`;
+    return code ? `${what}${code}\n` : what;
   });
-  await documents.show('Journal', `${entries.join('\n')}\n`);
+  await documents.show('Journal', entries.join('\n'));
+  await vscode.commands.executeCommand('cursorBottom');
 }
 
 async function replay(server: Server, documents: Documents): Promise<void> {
@@ -47,8 +49,8 @@ async function compare(server: Server, documents: Documents): Promise<void> {
   const found = other?.trim() ? await server.call<Comparison>('lisp.compare', { other: other.trim() }) : undefined;
   if (found !== undefined) {
     const lines = found.definitions.map(
-      ({ name, kind, here, there }) => `;;; ${kind} ${name}\n;; here\n${here ?? ';; nothing'}\n;; there\n${there ?? ';; nothing'}\n`,
+      ({ name, kind, here, there }) => `${kind} ${name}\n    here    ${here ?? 'nothing'}\n    there   ${there ?? 'nothing'}\n`,
     );
-    await documents.show('Comparison', lines.length === 0 ? ';;; The definitions are the same\n' : lines.join('\n'));
+    await documents.show('Comparison', lines.length === 0 ? 'The definitions are the same.\n' : lines.join('\n'), 'plaintext');
   }
 }

@@ -65,7 +65,7 @@ export class Notes extends ListView<Note> {
     const words = await askLine('Search Notes', options);
     if (words !== undefined) {
       this.words = words.trim();
-      await vscode.commands.executeCommand('descartes.notes.focus');
+      await this.comeForward();
       await this.refresh();
     }
   }

@@ -127,6 +127,33 @@ export interface Note {
   excerpt?: string | null;
   problem?: string | null;
 }
+export interface Annotation {
+  text: string;
+  marker: 'important' | 'question' | 'verification' | 'correction' | 'insight';
+  by: Holder;
+  event: string;
+}
+export interface BoardEntry {
+  id: string;
+  type: 'task_description' | 'code_snippet' | 'design_decision' | 'error_report' | 'solution';
+  content: string;
+  by: Holder;
+  at: string;
+  annotations: Annotation[];
+}
+export interface Board {
+  session: string;
+  entries: BoardEntry[];
+}
+export interface Wisdom {
+  id: string;
+  insight: string;
+  category: string;
+  tags: string[];
+  confidence: number;
+  outcomes: number;
+  by: Holder;
+}
 export interface Expansion {
   text: string;
   expanded: boolean;
@@ -136,6 +163,11 @@ export interface FoundSymbol {
   name: string;
   kind: string;
   arglist?: string | null;
+}
+export interface Removed {
+  name: string;
+  kind?: string | null;
+  package?: string | null;
 }
 export interface DriftForm extends Location {
   name: string;
@@ -219,6 +251,13 @@ export interface Choice {
   title: string;
   arguments: string[];
 }
+export interface FileChange {
+  path: string;
+  change: string;
+  userEdited?: boolean;
+  leasedBy?: Holder | null;
+  unsaved?: string | null;
+}
 export interface Intervention {
   id: string;
   kind: string;
@@ -226,7 +265,7 @@ export interface Intervention {
   detail: string;
   choices: Choice[];
   run?: string | null;
-  data?: { toolArgs?: unknown; files?: { path: string; change: string; userEdited?: boolean }[] };
+  data?: { toolArgs?: unknown; files?: FileChange[]; bodies?: { body: string; title: string; detail: string }[] };
 }
 export interface Test extends Location {
   name: string;

@@ -1,6 +1,6 @@
 // The questions that runs ask: announced once beside the code, answered from the announcement or the view.
 import * as vscode from 'vscode';
-import type { Choice, Intervention } from './protocol';
+import type { Choice, FileChange, Intervention } from './protocol';
 import type { Server } from './server';
 import { askLine } from './asking';
 import { ListView } from './treeView';
@@ -9,6 +9,9 @@ const MORE = 'More…';
 const BUTTONS = 3;
 const REASON = 'reason';
 const PATHS = 'paths';
+const FILES = 'body';
+/** The image that runs ends: it goes back only when that is asked for. */
+const IMAGE = 'image';
 
 export class Questions extends ListView<Intervention> {
   private open: Intervention[] = [];
@@ -66,10 +69,14 @@ export class Questions extends ListView<Intervention> {
   }
 
   private async send(question: Intervention, choice: Choice): Promise<void> {
+    const bodies = await chooseBodies(question, choice);
+    if (bodies === undefined) {
+      return;
+    }
     const given: string[] = [];
     for (const name of choice.arguments) {
       if (name === PATHS) {
-        const chosen = await choosePaths(question, choice);
+        const chosen = bodies.length > 0 && !bodies.includes(FILES) ? [] : await choosePaths(question);
         if (chosen === undefined) {
           return;
         }
@@ -84,21 +91,50 @@ export class Questions extends ListView<Intervention> {
       }
       given.push(text);
     }
-    await this.server.call('intervention.answer', { id: question.id, choice: choice.id, ...said(choice, given) });
+    const what = bodies.length > 0 ? { bodies } : {};
+    await this.server.call('intervention.answer', { id: question.id, choice: choice.id, ...what, ...said(choice, given) });
   }
 }
 
+/** Return what of a restore goes back, none when QUESTION is about no restore; undefined is a change of mind. */
+async function chooseBodies(question: Intervention, choice: Choice): Promise<string[] | undefined> {
+  const offered = choice.arguments.includes(PATHS) ? (question.data?.bodies ?? []) : [];
+  if (offered.length <= 1) {
+    return offered.map(({ body }) => body);
+  }
+  const items = offered.map(({ body, title, detail }) => ({ label: title, description: detail, picked: body !== IMAGE, body }));
+  const options = manyOf(question, 'what goes back');
+  const chosen = await vscode.window.showQuickPick(items, options);
+  return chosen && chosen.length > 0 ? chosen.map(({ body }) => body) : undefined;
+}
+
 /** Return the files that the person leaves marked, none when there are none; undefined is a change of mind. */
-async function choosePaths(question: Intervention, choice: Choice): Promise<string[] | undefined> {
-  const items = (question.data?.files ?? []).map(({ path, change, userEdited }) => ({
-    label: path,
-    description: userEdited ? `${change}; edited by a person` : change,
+async function choosePaths(question: Intervention): Promise<string[] | undefined> {
+  const items = (question.data?.files ?? []).map((file) => ({
+    label: file.path,
+    description: noteOf(file),
     picked: true,
   }));
-  const options = { title: choice.title, placeHolder: question.title, canPickMany: true, ignoreFocusOut: true } as const;
+  const options = manyOf(question, 'which files go back');
   const chosen = items.length === 0 ? [] : await vscode.window.showQuickPick(items, options);
   // Without any path the server would take all of them.
   return items.length > 0 && chosen?.length === 0 ? undefined : chosen?.map((item) => item.label);
+}
+
+function manyOf({ title }: Intervention, placeHolder: string) {
+  return { title, placeHolder, canPickMany: true, ignoreFocusOut: true } as const;
+}
+
+/** Return what becomes of a file, and what a person wants to know before it does. */
+function noteOf({ change, userEdited, leasedBy, unsaved }: FileChange): string {
+  return [
+    change,
+    userEdited && 'edited by a person',
+    leasedBy && `held by ${leasedBy.name}`,
+    unsaved && `unsaved in ${unsaved}`,
+  ]
+    .filter(Boolean)
+    .join('; ');
 }
 
 /** A choice that takes at most a reason is a button. */

@@ -10,6 +10,7 @@ export type LocalNode = { kind: 'local'; of: FrameNode; local: Local };
 export type Node =
   | { kind: 'thread'; stops: Debugger[] }
   | StopNode
+  | { kind: 'message'; stop: Debugger }
   | { kind: 'heading'; title: 'Restarts' | 'Frames'; stop: Debugger }
   | RestartNode
   | FrameNode
@@ -73,6 +74,8 @@ function lineOf(node: Node): vscode.TreeItem {
       return threadLine(node.stops);
     case 'stop':
       return stopLine(node.stop);
+    case 'message':
+      return messageLine(node.stop);
     case 'heading':
       return new vscode.TreeItem(node.title, Expanded);
     case 'restart':
@@ -98,11 +101,19 @@ function threadLine(stops: Debugger[]): vscode.TreeItem {
 
 function stopLine(stop: Debugger): vscode.TreeItem {
   const item = new vscode.TreeItem(typeOf(stop.condition), Expanded);
-  const level = stop.level > 1 ? `level ${stop.level}: ` : '';
-  item.description = `${level}${stop.condition.message.replace(/\s*\n\s*/g, ' ')}`;
+  item.description = stop.level > 1 ? `level ${stop.level}` : '';
   item.tooltip = `${stop.condition.type}\n${stop.condition.message}\n\n${whereOf(stop)}`;
   item.iconPath = new vscode.ThemeIcon('error', new vscode.ThemeColor('errorForeground'));
-  item.contextValue = 'stop';
+  // From where the program can go on it can also be stepped.
+  item.contextValue = stop.restarts.some(({ name }) => name === 'CONTINUE') ? 'stop.continuable' : 'stop';
+  return item;
+}
+
+/** What happened has a line of its own: beside the type the buttons would cover it. */
+function messageLine(stop: Debugger): vscode.TreeItem {
+  const item = new vscode.TreeItem(stop.condition.message.replace(/\s*\n\s*/g, ' '), None);
+  item.tooltip = `${stop.condition.message}\n\nA click inspects the condition.`;
+  item.command = { command: 'descartes.ui.inspectCondition', title: 'Inspect Condition', arguments: [{ stop }] };
   return item;
 }
 

@@ -27,12 +27,15 @@ export class StopsView extends TreeView<Node> {
     if (stops.length === 0) {
       this.details.clear();
     }
-    this.redraw(stops.length, 'stopped thread');
-    for (const stop of stops) {
-      if (!known.has(nameOf(stop)) && !isVisible(stop.location)) {
+    void vscode.commands.executeCommand('setContext', 'descartes.stopped', stops.length > 0);
+    this.redraw(new Set(stops.map(({ thread }) => thread)).size, 'stopped thread');
+    const added = this.stops.filter((stop) => !known.has(nameOf(stop)));
+    for (const stop of added) {
+      if (!isVisible(stop.location)) {
         void this.announce(stop);
       }
     }
+    void this.show(added[0]);
   }
 
   /** Return the stop that the person means when none is named; with several they are asked. */
@@ -61,6 +64,7 @@ export class StopsView extends TreeView<Node> {
         return node.stops.map((stop) => ({ kind: 'stop', stop }));
       case 'stop':
         return [
+          ...(node.stop.condition.message.trim() ? [{ kind: 'message', stop: node.stop } as const] : []),
           { kind: 'heading', title: 'Restarts', stop: node.stop },
           { kind: 'heading', title: 'Frames', stop: node.stop },
         ];
@@ -72,6 +76,14 @@ export class StopsView extends TreeView<Node> {
         return this.inside(node);
       default:
         return [];
+    }
+  }
+
+  /** Bring the thread of STOP into sight, if the view is looked at; typing goes on where it was. */
+  private async show(stop: Debugger | undefined): Promise<void> {
+    const node = threads(this.stops).find((each) => each.kind === 'thread' && each.stops[0]?.thread === stop?.thread);
+    if (node !== undefined && this.isShown) {
+      await this.reveal(node);
     }
   }
 

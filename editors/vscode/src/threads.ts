@@ -15,7 +15,8 @@ export class Threads extends ListView<Thread> {
   /** Ask for the threads anew, while they are looked at. */
   async refresh(): Promise<void> {
     if (this.isShown) {
-      this.update((await this.server.ask<{ threads: Thread[] }>('lisp.threads'))?.threads ?? []);
+      const found = await this.server.ask<{ threads: Thread[] }>('lisp.threads');
+      this.update((found?.threads ?? []).sort(ownFirst));
     }
   }
 
@@ -35,6 +36,11 @@ export class Threads extends ListView<Thread> {
       await this.refresh();
     }
   }
+}
+
+/** What the person's code runs in stands before what the image's own services run in, the newest first. */
+function ownFirst(one: Thread, other: Thread): number {
+  return Number(one.service) - Number(other.service) || other.id - one.id;
 }
 
 function line(thread: Thread): vscode.TreeItem {

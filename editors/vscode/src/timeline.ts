@@ -20,6 +20,16 @@ export function timelineCommands(server: Server): Record<string, (run?: Run) => 
   };
 }
 
+/**
+ * Ask whether to go back to a moment, as the lens *restore here* says with PARAMS.
+ *
+ * The live image is offered too, where one ran at that moment.
+ */
+export async function askRestore(server: Server, params: object): Promise<unknown> {
+  const all = { bodies: ['body', 'brain', 'image'], ...params };
+  return (await server.ask('restore.preview', all)) ?? (await server.call('restore.preview', params));
+}
+
 async function chooseRun(server: Server): Promise<Run | undefined> {
   const result = await server.call<{ runs: Run[] }>('run.list');
   const items = (result?.runs ?? []).map((run) => ({ label: run.task, description: run.status, run }));

@@ -61,6 +61,7 @@ export class TraceView extends TreeView<Node> {
     if (tree !== undefined) {
       this.tree = tree;
       this.describe(tree.traced.length > 0 ? `traced: ${tree.traced.join(', ').toLowerCase()}` : '');
+      this.fills(tree.traced.length > 0 || tree.calls.length > 0);
       this.redraw();
     }
   }

@@ -6,7 +6,7 @@ export abstract class TreeView<Node> implements vscode.TreeDataProvider<Node>, v
   readonly onDidChangeTreeData = this.changes.event;
   private readonly view: vscode.TreeView<Node>;
 
-  constructor(id: string) {
+  constructor(private readonly id: string) {
     this.view = vscode.window.createTreeView(id, { treeDataProvider: this });
   }
 
@@ -42,6 +42,21 @@ export abstract class TreeView<Node> implements vscode.TreeDataProvider<Node>, v
     await this.view.reveal(node, { focus: false, select: true, expand: true });
   }
 
+  /**
+   * Say whether there IS something in the view, as the context key `<id>.filled`.
+   *
+   * The manifest hides views without anything in them while a thread is stopped.
+   */
+  protected fills(is: boolean): void {
+    void vscode.commands.executeCommand('setContext', `${this.id}.filled`, is);
+  }
+
+  /** Show the view and go there: the person has asked for what is in it, also while a thread is stopped. */
+  protected async comeForward(): Promise<void> {
+    await vscode.commands.executeCommand('setContext', `${this.id}.filled`, true);
+    await vscode.commands.executeCommand(`${this.id}.focus`);
+  }
+
   /** Draw the view anew, with COUNT of WHAT on its badge. */
   protected redraw(count = 0, what = ''): void {
     this.view.badge = count > 0 ? { value: count, tooltip: `${count} ${what}${count === 1 ? '' : 's'}` } : undefined;
@@ -65,6 +80,7 @@ export class ListView<Thing> extends TreeView<Thing> {
   /** Show THINGS instead of what was shown. */
   update(things: Thing[]): void {
     this.things = things;
+    this.fills(things.length > 0);
     this.redraw(this.counted === undefined ? 0 : things.length, this.counted);
   }
 

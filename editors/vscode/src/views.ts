@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import type { LanguageClient } from 'vscode-languageclient/node';
 import * as protocol from './protocol';
 import { InspectorView } from './inspectorView';
+import type { Documents } from './documents';
 import { Leases } from './leases';
 import { Notes } from './notes';
 import { Outcomes } from './outcomes';
@@ -17,6 +18,8 @@ import { StopsView } from './stopsView';
 import { TestExplorer } from './testExplorer';
 import { Threads } from './threads';
 import { TraceView } from './traceView';
+import { Whiteboard } from './whiteboard';
+import { WisdomView } from './wisdom';
 
 const TOLD_MS = 5_000;
 
@@ -36,8 +39,13 @@ export class Views implements vscode.Disposable {
   private readonly threads: Threads;
   private readonly tests: TestExplorer;
   private readonly notes: Notes;
+  private readonly board: Whiteboard;
+  private readonly wisdom: WisdomView;
 
-  constructor(private readonly server: Server) {
+  constructor(
+    private readonly server: Server,
+    documents: Documents,
+  ) {
     this.inspector = new InspectorView(server);
     this.repls = new Repls(server, (params) => this.inspector.open(params));
     this.stops = new StopsView(server, (stop) => this.repls.tell(stop));
@@ -49,6 +57,8 @@ export class Views implements vscode.Disposable {
     this.runs = new Runs(server);
     this.leases = new Leases(server);
     this.notes = new Notes(server);
+    this.board = new Whiteboard(server, documents);
+    this.wisdom = new WisdomView(server);
   }
 
   /** Show what CLIENT hears from now on. */
@@ -62,7 +72,7 @@ export class Views implements vscode.Disposable {
     });
     client.onNotification(protocol.debuggerChanged, ({ debuggers }) => this.stopsChanged(debuggers));
     client.onNotification(protocol.leaseChanged, () => void this.leases.refresh());
-    client.onNotification(protocol.runChanged, (run) => this.runs.changed(run));
+    client.onNotification(protocol.runChanged, (run) => this.runChanged(run));
     client.onNotification(protocol.runOutput, ({ text }) => this.said.append(text));
     client.onNotification(protocol.interventionChanged, ({ interventions }) => this.questions.update(interventions));
     client.onRequest(protocol.lispInput, (request, withdrawn) => this.repls.answer(request, withdrawn));
@@ -82,25 +92,34 @@ export class Views implements vscode.Disposable {
     await this.inspector.refresh();
     await this.tests.refresh();
     await this.notes.refresh();
+    await this.board.refresh();
+    await this.wisdom.refresh();
   }
 
   /** Return the commands of the views' lines and terminals. */
   commands(): Record<string, (argument: never) => unknown> {
-    const { actions, inspector, repls, trace, threads, notes } = this;
-    return Object.assign({}, ...[actions, inspector, repls, trace, threads, notes].map((each) => each.commands()));
+    const { actions, inspector, repls, trace, threads, notes, board, wisdom } = this;
+    const all = [actions, inspector, repls, trace, threads, notes, board, wisdom];
+    return Object.assign({}, ...all.map((each) => each.commands()));
   }
 
   dispose(): void {
     const { printed, said, outcomes, status, stops, inspector, repls } = this;
-    const { trace, threads, tests, questions, runs, leases, notes } = this;
+    const { trace, threads, tests, questions, runs, leases, notes, board, wisdom } = this;
     [printed, said, outcomes, status, stops, inspector, repls].forEach((each) => each.dispose());
-    [trace, threads, tests, questions, runs, leases, notes].forEach((each) => each.dispose());
+    [trace, threads, tests, questions, runs, leases, notes, board, wisdom].forEach((each) => each.dispose());
   }
 
   private lispChanged(status: protocol.LispStatus): void {
     this.status.statusChanged(status);
     void this.inspector.refresh();
     void this.threads.refresh();
+  }
+
+  private runChanged(run: protocol.Run): void {
+    this.runs.changed(run);
+    void this.board.refresh();
+    void this.wisdom.refresh();
   }
 
   private wasPrinted(printed: protocol.Printed): void {

@@ -91,6 +91,13 @@ class SetVariable(Arguments, frozen=True, kw_only=True):
     value: str
 
 
+class VariableOf(Arguments, frozen=True, kw_only=True):
+    """The variable NAME of a container."""
+
+    variables_reference: int
+    name: str
+
+
 class SetExpression(Arguments, frozen=True, kw_only=True):
     expression: str
     value: str

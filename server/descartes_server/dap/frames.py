@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from descartes_core.errors import NotFound
 from descartes_server.dap import arguments, evaluation, texts
 from descartes_server.dap.objects import READ_ONLY, Node, is_structured
-from descartes_server.dap.references import Container, Variable, page, read_only
+from descartes_server.dap.references import Container, Variable, Way, no_object, page, read_only
 from descartes_server.dap.requests import request
 from descartes_server.dap.stops import Frame, Stop
 
@@ -78,6 +78,13 @@ async def set_variable(adapter: Adapter, asked: arguments.SetVariable) -> dict[s
     return {key: variable[key] for key in ("value", "type", "variablesReference") if key in variable}
 
 
+@request("descartes/inspect", arguments.VariableOf)
+async def inspect(adapter: Adapter, asked: arguments.VariableOf) -> dict[str, Any]:
+    """Return how the inspector of any client comes to the object of a variable."""
+    way = await adapter.references.get(asked.variables_reference).way_to(asked.name)
+    return {"root": dict(way.root), "path": list(way.path)}
+
+
 @request("exceptionInfo", arguments.OfThread)
 async def exception_info(adapter: Adapter, asked: arguments.OfThread) -> dict[str, Any]:
     """Return the condition that a thread is stopped with, and the ways out of it."""
@@ -107,14 +114,19 @@ class Locals:
         return list(await asyncio.gather(*(self._variable(index, each) for index, each in shown)))
 
     async def set(self, name: str, value: str) -> Variable:
-        there = await self.variables(0, None)
-        if all(each["name"] != name for each in there):
-            names = ", ".join(each["name"] for each in there) or "none"
-            raise NotFound(f"expected a local variable of the frame, got {name!r}; there are {names}")
+        await self.way_to(name)
         await evaluation.quietly(self.adapter, f"(cl:setf {name} {texts.form(value)})", self.frame)
         self.adapter.invalidated("variables")
         # A variable may be a copy of what the code works with; what it is now says so.
         return next(each for each in await self.variables(0, None) if each["name"] == name)
+
+    async def way_to(self, name: str) -> Way:
+        detail = await self.adapter.session.call("debugger.frame", self.frame.key)
+        names = [each["name"] for each in detail["locals"]]
+        if name not in names:
+            there = ", ".join(names) or "none"
+            raise NotFound(f"expected a local variable of the frame, got {name!r}; there are {there}")
+        return Way({**self.frame.key, "local": names.index(name)})
 
     async def _variable(self, index: int, local: dict[str, Any]) -> Variable:
         name, value = local["name"], local["value"]
@@ -141,6 +153,9 @@ class Fixed:
 
     async def set(self, name: str, value: str) -> Variable:
         raise read_only(name)
+
+    async def way_to(self, name: str) -> Way:
+        raise no_object(name)
 
 
 def _scope(adapter: Adapter, stop: Stop, name: str, container: Container, size: int | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from descartes_core.errors import DescartesError, InvalidParams, NotFound
-from descartes_server.dap.references import Variable, read_only
+from descartes_server.dap.references import Variable, Way, no_object, read_only
 from descartes_server.dap.stops import Stop
 
 if TYPE_CHECKING:
@@ -51,10 +51,9 @@ class Node:
 
     async def set(self, name: str, value: str) -> Variable:
         async with self._opened(PAGE) as inspection:
-            lines = inspection["parts"]
-            while name not in [_split(line)[0] for line in lines] and inspection["more"]:
-                await self._more(inspection, len(lines) + LARGEST_PAGE)
-            index, line = self._settable(lines, name)
+            index, line = await self._line(inspection, name)
+            if not line["settable"]:
+                raise read_only(name)
             await self.adapter.session.call(
                 "inspector.set", {"id": inspection["id"], "part": line["part"], "code": value}
             )
@@ -62,6 +61,13 @@ class Node:
             await self._more(refreshed, index + 1)
         self.adapter.invalidated("variables")
         return self._variable(index, refreshed["parts"][index])
+
+    async def way_to(self, name: str) -> Way:
+        async with self._opened(PAGE) as inspection:
+            index, line = await self._line(inspection, name)
+        if line["part"] is None:
+            raise no_object(name)
+        return Way(self.root, (*self.path, index))
 
     async def sizes(self) -> dict[str, Any]:
         """Return the fields type and, of what has numbered items, their number, as the client wants them."""
@@ -73,11 +79,13 @@ class Node:
                 return _sizes(inspection, client.supports_variable_type, client.supports_variable_paging)
         return {}
 
-    def _settable(self, lines: list[Line], name: str) -> tuple[int, Line]:
+    async def _line(self, inspection: Inspection, name: str) -> tuple[int, Line]:
+        """Return the line NAME of INSPECTION with its number, however far behind it is."""
+        lines = inspection["parts"]
+        while name not in [_split(line)[0] for line in lines] and inspection["more"]:
+            await self._more(inspection, len(lines) + LARGEST_PAGE)
         for index, line in enumerate(lines):
             if _split(line)[0] == name:
-                if not line["settable"]:
-                    raise read_only(name)
                 return index, line
         raise NotFound(f"there is no {name!r} in this object any more; unfold it again")
 
@@ -148,6 +156,9 @@ class Rest:
 
     async def set(self, name: str, value: str) -> Variable:
         return await self.node.set(name, value)
+
+    async def way_to(self, name: str) -> Way:
+        return await self.node.way_to(name)
 
 
 def is_structured(printed: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import count
 from typing import Any, Protocol, TypeVar
 
@@ -12,6 +14,14 @@ Variable = dict[str, Any]
 T = TypeVar("T")
 KEPT = 1000
 """How many containers that belong to no stop are kept; the oldest goes first."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """How the inspector comes to an object: parameters of `inspector.open`, then lines counted from 0."""
+
+    root: Mapping[str, Any]
+    path: tuple[int, ...] = ()
 
 
 class Container(Protocol):
@@ -28,6 +38,13 @@ class Container(Protocol):
         """Give the variable NAME the value of the Lisp text VALUE; returns it as it is then.
 
         Errors: `InvalidParams` when it cannot be set.
+        """
+        ...
+
+    async def way_to(self, name: str) -> Way:
+        """Return the way to the object of the variable NAME.
+
+        Errors: `NotFound` when there is none of that name; `InvalidParams` when it has no object.
         """
         ...
 
@@ -68,6 +85,11 @@ def page(variables: list[T], start: int, count: int | None, filter: str | None) 
     if filter == "indexed":
         return []
     return variables[start : start + count if count else None]
+
+
+def no_object(name: str) -> InvalidParams:
+    """Return the error for a variable NAME that is text only."""
+    return InvalidParams(f"expected a variable with an object to look into, {name!r} has none")
 
 
 def read_only(name: str) -> InvalidParams:

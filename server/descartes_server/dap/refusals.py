@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import Any
 
-from descartes_core.errors import BY_CODE, DescartesError
+from descartes_core.errors import BY_CODE, DebuggerStale, DescartesError
 
 FIRST_NUMBER = 1000
 INTERNAL, OUT_OF_ORDER, NOT_STOPPED, UNKNOWN_COMMAND = 900, 901, 902, 903
@@ -38,6 +38,11 @@ WORDS = {"cancelled": "cancelled", NotStopped.code: "notStopped"}
 """Messages that the protocol gives a meaning; the sentence is then in the body alone."""
 
 
+LOOKS = frozenset({"stackTrace", "scopes", "variables", "exceptionInfo"})
+GONE = frozenset({DebuggerStale.code, NotStopped.code})
+"""Clients look by themselves, and what they look at may be left meanwhile: no news for a person."""
+
+
 def of(error: BaseException, command: str, log_path: str) -> dict[str, Any]:
     """Return message and body of the response that says how COMMAND failed with ERROR.
 
@@ -47,7 +52,10 @@ def of(error: BaseException, command: str, log_path: str) -> dict[str, Any]:
         return _refusal(f"{command} was cancelled", "cancelled", _NUMBERS["cancelled"])
     if isinstance(error, DescartesError):
         number = OWN.get(error.code) or _NUMBERS.get(error.code, INTERNAL)
-        return _refusal(error.message, error.code, number)
+        refusal = _refusal(error.message, error.code, number)
+        if command in LOOKS and error.code in GONE:
+            refusal["body"]["error"]["showUser"] = False
+        return refusal
     log.error("%s failed", command, exc_info=error)
     sentence = f"Descartes could not answer {command} because of a fault of its own; see {log_path}"
     return _refusal(sentence, "internal_error", INTERNAL)

@@ -1,5 +1,5 @@
 // VS Code's own debugger on the Lisp image: a session begins, a thread stops, is looked into and left by a restart.
-import { answer, choose, drive, openFile, say } from './page.mjs';
+import { act, answer, choose, drive, fromMenu, openFile, row, say } from './page.mjs';
 
 const frame = (page, text) => page.locator('.debug-call-stack .monaco-list-row', { hasText: text }).first();
 const variable = (page, text) => page.locator(`.debug-variables .monaco-list-row[aria-label^="${text}"]`).last();
@@ -26,9 +26,12 @@ async function begin({ page }) {
   say('a session began without a launch.json');
 }
 
-async function stop({ page }) {
+async function load({ page }) {
   await type(page, '(load "orders.lisp")');
   await printed(page, /^T$/).waitFor();
+}
+
+async function stop({ page }) {
   await type(page, `(orders:report '(("Ada" (3 4 8)) ("Bob" ())))`);
   await frame(page, '(ORDERS:MEAN').waitFor();
   await page.locator('.exception-widget', { hasText: 'DIVISION-BY-ZERO' }).waitFor();
@@ -50,6 +53,46 @@ async function look({ page, shot }) {
   await shot('unfolded');
 }
 
+/** Click into the margin beside LINE, wherever lenses have moved it. */
+async function clickMargin(page, line) {
+  const number = page.locator('.margin-view-overlays .line-numbers', { hasText: new RegExp(`^${line}$`) });
+  const { x, y, height } = await number.boundingBox();
+  await page.mouse.click(x - 12, y + height / 2);
+}
+
+/** Set a breakpoint in the margin, meet it, and take it away there. */
+async function margin({ page }) {
+  const dot = page.locator('.margin .codicon-debug-breakpoint');
+  await clickMargin(page, 6);
+  await dot.waitFor();
+  await type(page, "(orders:mean '(1 2))");
+  await frame(page, '(ORDERS:MEAN').waitFor();
+  say('a breakpoint in the margin stops the call');
+  await page.keyboard.press('F5');
+  await printed(page, '3/2').waitFor();
+  await clickMargin(page, 6);
+  await dot.waitFor({ state: 'detached' });
+  await type(page, "(orders:mean '(1 4))");
+  await printed(page, '5/2').waitFor();
+  say('taken away there it stops nothing');
+}
+
+/** Go on from a variable of the debugger to the inspector. */
+async function inspect({ page }) {
+  await fromMenu(page, variable(page, '1, value (3 4 8)'), 'Inspect');
+  await row(page, /^\(3 4 8\)/).waitFor();
+  await act(page, row(page, /^\(3 4 8\)/), 'Back');
+  await row(page, /^\("Ada" \(3 4 8\)\)/).waitFor();
+  say('the inspector shows what a variable has, and where it comes from');
+  await choose(page, 'View: Show Run and Debug');
+  await variable(page, 'ORDERS,').click({ button: 'right' });
+  const offered = page.locator('.monaco-menu .action-item');
+  await offered.filter({ hasText: 'Set Value' }).waitFor();
+  await offered.filter({ hasText: 'Copy Value' }).waitFor();
+  await page.keyboard.press('Escape');
+  say('a variable can be set and copied');
+}
+
 async function leave({ page }) {
   await page.locator('.debug-toolbar .action-label[aria-label*="Leave the Stop"]').click();
   await page.locator('.quick-input-list', { hasText: 'USE-VALUE' }).waitFor();
@@ -63,7 +106,10 @@ async function leave({ page }) {
 await drive('', async (window) => {
   await window.open();
   await begin(window);
+  await load(window);
+  await margin(window);
   await stop(window);
   await look(window);
+  await inspect(window);
   await leave(window);
 });

@@ -18,6 +18,15 @@ export async function act(page, line, action) {
   await line.locator(`.action-label[aria-label^="${action}"]`).click();
 }
 
+/** Choose ACTION in the menu of LINE. */
+export async function fromMenu(page, line, action) {
+  await line.click({ button: 'right' });
+  // A menu takes clicks only some time after it opened, and the Return key at once.
+  await page.locator('.monaco-menu .action-item', { hasText: action }).hover();
+  await page.locator('.monaco-menu .action-item.focused', { hasText: action }).waitFor();
+  await page.keyboard.press('Enter');
+}
+
 /** Open the view NAME where it is closed; with OPEN false close it. */
 export async function openView(page, name, open = true) {
   const header = page.locator('.pane-header', { hasText: new RegExp(`^${name}`) }).first();
@@ -100,6 +109,39 @@ export async function answer(page, title, text) {
   await page.locator('.quick-input-widget', { hasText: title }).waitFor();
   await page.locator('.quick-input-widget input').fill(text);
   await page.keyboard.press('Enter');
+}
+
+/** Choose the line of a list of choices that matches TEXT. */
+export async function pick(page, text) {
+  await page.locator('.quick-input-list .monaco-list-row', { hasText: text }).first().click();
+}
+
+/** Evaluate CODE as a person types it. */
+export async function evaluate(page, code) {
+  await choose(page, 'Descartes: Evaluate…');
+  await answer(page, 'Evaluate', code);
+}
+
+/** Open the file NAME by its name, and put the cursor before the first TEXT of it. */
+export async function goTo(page, name, text) {
+  await page.keyboard.press('Control+p');
+  await page.locator('.quick-input-widget input').fill(name);
+  await page.locator('.quick-input-list .focused', { hasText: name }).waitFor();
+  await page.keyboard.press('Enter');
+  await page.locator('.tab.active', { hasText: name }).waitFor();
+  await putCursor(page, text);
+}
+
+/** Put the cursor before the first TEXT of the editor: it is searched for as a person does. */
+export async function putCursor(page, text) {
+  await page.locator('.editor-instance .view-lines').first().click();
+  await page.keyboard.press('Control+Home');
+  await page.keyboard.press('Control+f');
+  const found = page.locator('.find-widget.visible');
+  await found.locator('textarea').first().fill(text);
+  await found.locator('.matchesCount', { hasText: /^\d+ of \d+$/ }).waitFor();
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('ArrowLeft');
 }
 
 /** Open the file NAME as a person does; wait until the server has told what is in it. */

@@ -96,6 +96,9 @@ async function answerRun({ page, folder, shot }) {
 }
 
 async function goBack({ page, shot }) {
+  await page.keyboard.press('Control+End');
+  await page.keyboard.type(';typed');
+  await page.locator('.view-line', { hasText: ';typed' }).waitFor();
   await row(page, 'Reword the report').hover();
   await row(page, 'Reword the report').locator('.action-label[aria-label^="Show History"]').click();
   await lens(page, 'restore here').waitFor();
@@ -109,17 +112,37 @@ async function goBack({ page, shot }) {
   }
   say('what the run did is walked through');
   await lens(page, 'restore here').click();
-  const toast = page.locator('.notification-toast', { hasText: 'Go back to' });
-  await toast.locator('.monaco-button', { hasText: 'More…' }).click();
-  await page.locator('.quick-input-list .monaco-list-row', { hasText: 'Go back' }).click();
-  await page.locator('.quick-input-list .monaco-list-row', { hasText: 'ratio.lisp' }).waitFor();
-  await shot('restore');
-  await page.keyboard.press('Enter');
+  await chooseWhatGoesBack({ page, shot });
   await page.locator('.tab', { hasText: 'ratio.lisp' }).click();
   await page.locator('.view-line', { hasText: 'another value' }).waitFor();
   await choose(page, 'Descartes: Undo Last Restore');
   await page.locator('.view-line', { hasText: 'a better value' }).waitFor();
   say('the files were put back as they were before the run, and that was undone');
+}
+
+/** The question is left while a file is not saved, and taken up again: the files go back, the conversation stays. */
+async function chooseWhatGoesBack({ page, shot }) {
+  const choice = (text) => page.locator('.quick-input-list .monaco-list-row', { hasText: text });
+  const toast = page.locator('.notification-toast', { hasText: 'Go back to' });
+  await toast.locator('.monaco-button', { hasText: 'More…' }).click();
+  await choice('Go back').click();
+  await choice('The image').waitFor();
+  await choice('The conversation').click();
+  await shot('bodies');
+  await page.keyboard.press('Enter');
+  await choice('ratio.lisp').filter({ hasText: 'unsaved in' }).waitFor();
+  await shot('restore');
+  await page.keyboard.press('Escape');
+  say('what goes back can be chosen, and a file that is not saved is told');
+  await page.locator('.tab', { hasText: 'ratio.lisp' }).click();
+  await page.keyboard.press('Control+z');
+  await page.locator('.view-line', { hasText: ';typed' }).waitFor({ state: 'detached' });
+  await choose(page, 'Descartes: Answer a Question…');
+  await choice('Go back').click();
+  await choice('The conversation').click();
+  await page.keyboard.press('Enter');
+  await choice('ratio.lisp').waitFor();
+  await page.keyboard.press('Enter');
 }
 
 await drive('', async (window) => {

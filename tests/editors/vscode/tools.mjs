@@ -1,10 +1,5 @@
 // Looking around in the image: the inspector, traced calls, threads.
-import { act, answer, choose, openView, row, say, status } from './page.mjs';
-
-async function evaluate(page, code) {
-  await choose(page, 'Descartes: Evaluate…');
-  await answer(page, 'Evaluate', code);
-}
+import { act, answer, choose, evaluate, onlyView, openView, row, say, status } from './page.mjs';
 
 /** Trace a function and look at its calls. */
 export async function trace({ page, shot }) {
@@ -24,8 +19,10 @@ export async function trace({ page, shot }) {
 
 /** Look at the threads of the image. */
 export async function threads({ page }) {
-  await openView(page, 'Threads');
+  await onlyView(page, 'Threads');
   await row(page, 'main thread').waitFor();
+  await openView(page, 'Threads', false);
+  await openView(page, 'Stopped Threads');
   say('the threads of the image are listed');
 }
 
