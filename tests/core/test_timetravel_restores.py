@@ -16,11 +16,9 @@ from descartes_core.errors import (
     NotFound,
     RestoreConflict,
     RunNotFound,
-    StoreUnavailable,
     Unsupported,
 )
 from descartes_core.leases import standing
-from descartes_core.timetravel.journal import KEPT
 from support.running import ANN, BOB, call
 from support.time_machine import TimeMachine
 from support.trees import git, private_state, repository, tree, write
@@ -82,56 +80,23 @@ async def test_the_backup_is_a_ref_that_git_alone_can_read(machine: TimeMachine,
     }
 
 
-@pytest.mark.ledger("D-26")
-async def test_undo_and_redo_are_exact(machine: TimeMachine, workspace: Path) -> None:
-    before, state = tree(workspace), private_state(workspace)
-    run = await machine.shell(DOES)
-    write(workspace, {"untracked": "changed by hand", "more": "m"})
-    after = tree(workspace)
-    done = await machine.restore(run.id)
-    assert done.complete and tree(workspace) == before
-    undone = await machine.restores.undo(ANN)
-    assert undone.kind == "undo" and tree(workspace) == after
-    await machine.restores.redo(ANN)
-    assert tree(workspace) == before
-    await machine.restores.undo(ANN)
-    assert tree(workspace) == after and private_state(workspace) == state
-    with pytest.raises(NotFound, match="no restore to undo"):
-        await machine.restores.undo(ANN)
-
-
-@pytest.mark.slow
-async def test_ten_restores_can_be_undone(machine: TimeMachine, workspace: Path) -> None:
-    run = await machine.shell("echo run > a.lisp")
-    ends = (await machine.bench.events(run.id))[-1].id
-    for number in range(KEPT + 2):
-        await machine.restore(run.id, ends if number % 2 else None)
-    kept = [name for name in machine.body.snapshots.repository.refs("undo/") if name.endswith("before")]
-    assert len(kept) == KEPT
-    for number in range(KEPT):
-        await machine.restores.undo(ANN)
-        assert (workspace / "a.lisp").read_text() == ("run\n" if number % 2 else "(a)\n")
-    with pytest.raises(NotFound):
-        await machine.restores.undo(ANN)
-    for _ in range(KEPT):
-        await machine.restores.redo(ANN)
-    assert (workspace / "a.lisp").read_text() == "run\n"
-
-
-async def test_what_a_person_did_since_is_not_undone_unless_forced(
+async def test_ignore_rules_of_several_moments_are_asked_at_once(
     machine: TimeMachine, workspace: Path
 ) -> None:
-    run = await machine.shell(DOES)
-    await machine.restore(run.id)
-    write(workspace, {"a.lisp": "mine", "other": "mine"})
-    mine = tree(workspace)
-    with pytest.raises(RestoreConflict, match=r"a\.lisp was changed since the restore") as refused:
-        await machine.restores.undo(ANN)
-    assert refused.value.data["paths"] == ["a.lisp"] and tree(workspace) == mine
-    await machine.restores.undo(ANN, force=True)
-    assert (workspace / "a.lisp").read_text() == "changed\n" and (workspace / "other").read_text() == "mine"
-    await machine.restores.redo(ANN, force=True)
-    assert (workspace / "other").read_text() == "mine"
+    repository = machine.body.snapshots.repository
+    (workspace / "rules").mkdir()
+    kept: dict[str, str] = {}
+    for name in ("one", "two"):
+        (workspace / "rules" / name).write_text(f"{name}.*\n")
+        (kept[name],) = repository.store_files([f"rules/{name}"])
+    paths = ["one.x", "two.x"]
+    asked = [
+        asyncio.to_thread(repository.ignored, {".gitignore": kept[name]}, paths)
+        for name in ["one", "two"] * 8
+    ]
+    found = await asyncio.gather(*asked)
+    assert found == [{"one.x"}, {"two.x"}] * 8
+    assert not list((workspace / ".descartes" / "body").glob("rules*"))
 
 
 @pytest.mark.ledger("S-08")
@@ -252,58 +217,6 @@ async def test_nothing_is_restored_in_the_middle_of_a_merge(
     assert (tree(workspace), private_state(workspace)) == (before, state)
     git(workspace, doing, "--abort")
     assert (await machine.restore(run.id)).complete
-
-
-STEPS = ["verify", "backup", "staged", "swapped", "check", "moved"]
-"""Behind `moved` everything has its place, and the restore is finished."""
-
-
-@pytest.mark.ledger("D-21")
-@pytest.mark.parametrize("step", STEPS[:-1])
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), PermissionError(13, "Denied")])
-async def test_a_failure_at_any_step_leaves_everything_as_it_was(
-    machine: TimeMachine, workspace: Path, faults: Faults, step: str, error: OSError
-) -> None:
-    run = await machine.shell(DOES)
-    before, state = tree(workspace), private_state(workspace)
-
-    def fail(name: str) -> None:
-        raise error
-
-    faults.name, faults.do = step, fail
-    with pytest.raises(StoreUnavailable, match="everything is as it was before"):
-        await machine.restore(run.id)
-    assert (tree(workspace), private_state(workspace)) == (before, state)
-    failed = await machine.bench.events(type="restore.failed")
-    assert [event.data["rolledBack"] for event in failed] == [True]
-    assert list(await machine.bench.leases.list()) == []
-    faults.do = None
-    assert (await machine.restore(run.id)).complete
-
-
-@pytest.mark.slow
-async def test_a_failure_at_any_instant_leaves_everything_as_it_was(
-    machine: TimeMachine, workspace: Path, faults: Faults
-) -> None:
-    run = await machine.shell(DOES)
-    before = tree(workspace)
-    await machine.restore(run.id)
-    restored, instants = tree(workspace), [*faults.seen]
-    await machine.restores.undo(ANN)
-    for number in range(instants.index("moved")):
-        faults.seen.clear()
-
-        def fail(name: str, number: int = number) -> None:
-            if len(faults.seen) == number + 1:
-                raise OSError(28, "No space left on device")
-
-        faults.do = fail
-        with pytest.raises(StoreUnavailable):
-            await machine.restore(run.id)
-        assert tree(workspace) == before, instants[number]
-    faults.do = None
-    await machine.restore(run.id)
-    assert tree(workspace) == restored
 
 
 async def test_a_step_waits_while_files_are_restored_and_a_restore_does_not_wait_for_a_step(

@@ -7,6 +7,7 @@ import shutil
 import stat
 import subprocess
 from pathlib import Path
+from typing import Any
 
 Tree = dict[str, tuple[str, bytes, int]]
 """By path: `file`, `link` or `folder`; the bytes or the target; the permissions (0 for a link)."""
@@ -50,6 +51,32 @@ def clear(root: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
+
+
+def change(root: Path, action: tuple[Any, ...]) -> None:
+    """Do what a person could do with ACTION to the files below ROOT."""
+    verb, name, *more = action
+    path = root / name
+    if verb != "remove":
+        for folder in list(path.parents)[: name.count("/")][::-1]:
+            if folder.is_symlink() or not folder.is_dir():
+                folder.unlink(missing_ok=True)
+                folder.mkdir(mode=0o755)
+    elif not all(each.is_dir() and not each.is_symlink() for each in list(path.parents)[: name.count("/")]):
+        return
+    if path.is_dir() and not path.is_symlink():
+        if verb == "folder":
+            return
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+    if verb == "write":
+        path.write_bytes(more[0])
+        path.chmod(more[1])
+    elif verb == "link":
+        path.symlink_to(more[0])
+    elif verb == "folder":
+        path.mkdir(mode=0o755)
 
 
 def git(root: Path, *words: str, check: bool = True) -> str:

@@ -99,10 +99,12 @@ def chosen(plan: Plan, paths: Iterable[str] | None) -> Plan:
 
 
 def exactly(plan: Plan, paths: Iterable[str]) -> Plan:
-    """Return the changes of PLAN to just PATHS and to nothing that lies in them."""
+    """Return the changes of PLAN to just PATHS, nothing in them, with the folders that are missing."""
     wanted = set(paths)
+    brought = [each.path for each in plan.changes if each.path in wanted and each.after is not None]
+    needed = {folder for path in brought for folder in parents(path)}
     return Plan(
-        [each for each in plan.changes if each.path in wanted],
+        [each for each in plan.changes if each.path in wanted or (each.path in needed and not each.before)],
         {},
         {path: why for path, why in plan.blocked.items() if path in wanted},
     )

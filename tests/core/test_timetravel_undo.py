@@ -1,0 +1,113 @@
+"""Restores taken back and done again, exactly, whatever they put back and whoever worked since."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from descartes_core.errors import NotFound, RestoreConflict
+from descartes_core.timetravel.journal import KEPT
+from support.running import ANN
+from support.time_machine import TimeMachine
+from support.trees import git, private_state, repository, tree, write
+
+FILES: dict[str, str | bytes] = {"a.lisp": "(a)\n", "src/b.lisp": "(b)\n", "c.txt": "keep\n"}
+DOES = "rm src/b.lisp; echo changed > a.lisp; mkdir new; echo n > new/file; chmod +x c.txt; ln -s a.lisp l"
+
+
+@pytest.fixture
+async def machine(workspace: Path) -> AsyncIterator[TimeMachine]:
+    repository(workspace, FILES)
+    write(workspace, {"untracked": "u"})
+    made = await TimeMachine.open(workspace)
+    yield made
+    await made.close()
+
+
+@pytest.mark.ledger("D-26")
+async def test_undo_and_redo_are_exact(machine: TimeMachine, workspace: Path) -> None:
+    before, state = tree(workspace), private_state(workspace)
+    run = await machine.shell(DOES)
+    write(workspace, {"untracked": "changed by hand", "more": "m"})
+    after = tree(workspace)
+    done = await machine.restore(run.id)
+    assert done.complete and tree(workspace) == before
+    undone = await machine.restores.undo(ANN)
+    assert undone.kind == "undo" and tree(workspace) == after
+    await machine.restores.redo(ANN)
+    assert tree(workspace) == before
+    await machine.restores.undo(ANN)
+    assert tree(workspace) == after and private_state(workspace) == state
+    with pytest.raises(NotFound, match="no restore to undo"):
+        await machine.restores.undo(ANN)
+
+
+@pytest.mark.slow
+async def test_ten_restores_can_be_undone(machine: TimeMachine, workspace: Path) -> None:
+    run = await machine.shell("echo run > a.lisp")
+    ends = (await machine.bench.events(run.id))[-1].id
+    for number in range(KEPT + 2):
+        await machine.restore(run.id, ends if number % 2 else None)
+    kept = [name for name in machine.body.snapshots.repository.refs("undo/") if name.endswith("before")]
+    assert len(kept) == KEPT
+    for number in range(KEPT):
+        await machine.restores.undo(ANN)
+        assert (workspace / "a.lisp").read_text() == ("run\n" if number % 2 else "(a)\n")
+    with pytest.raises(NotFound):
+        await machine.restores.undo(ANN)
+    for _ in range(KEPT):
+        await machine.restores.redo(ANN)
+    assert (workspace / "a.lisp").read_text() == "run\n"
+
+
+async def test_what_a_person_did_since_is_not_undone_unless_forced(
+    machine: TimeMachine, workspace: Path
+) -> None:
+    run = await machine.shell(DOES)
+    await machine.restore(run.id)
+    write(workspace, {"a.lisp": "mine", "other": "mine"})
+    mine = tree(workspace)
+    with pytest.raises(RestoreConflict, match=r"a\.lisp was changed since the restore") as refused:
+        await machine.restores.undo(ANN)
+    assert refused.value.data["paths"] == ["a.lisp"] and tree(workspace) == mine
+    await machine.restores.undo(ANN, force=True)
+    assert (workspace / "a.lisp").read_text() == "changed\n" and (workspace / "other").read_text() == "mine"
+    await machine.restores.redo(ANN, force=True)
+    assert (workspace / "other").read_text() == "mine"
+
+
+async def test_the_conversation_alone_goes_back_in_the_middle_of_a_merge_and_is_undone_for_itself(
+    machine: TimeMachine, workspace: Path
+) -> None:
+    run = await machine.shell(DOES)
+    ends = (await machine.bench.events(run.id))[-1]
+    await machine.restore(run.id)
+    files = tree(workspace)
+    (workspace / ".git" / "MERGE_HEAD").write_text(git(workspace, "rev-parse", "HEAD"))
+    with pytest.raises(RestoreConflict, match="in the middle of a merge"):
+        await machine.restores.undo(ANN)
+    done = await machine.restore(run.id, ends.id, bodies=["brain"])
+    assert done.session is not None and done.bodies == ["brain"] and tree(workspace) == files
+    undone = await machine.undo()
+    assert undone.session == ends.session and "is kept" in undone.steps[2].text
+    assert tree(workspace) == files
+    assert (await machine.redo()).session == done.session
+    await machine.undo()
+    (workspace / ".git" / "MERGE_HEAD").unlink()
+    assert (await machine.undo()).bodies == ["body"] and tree(workspace) != files
+
+
+async def test_what_was_forced_away_comes_back_with_the_next_turn(
+    machine: TimeMachine, workspace: Path
+) -> None:
+    run = await machine.shell(DOES)
+    await machine.restore(run.id)
+    write(workspace, {"a.lisp": "mine"})
+    mine = tree(workspace)
+    await machine.restores.undo(ANN, force=True)
+    assert (workspace / "a.lisp").read_text() == "changed\n"
+    (workspace / "src").rmdir()
+    await machine.restores.redo(ANN)
+    assert tree(workspace) == mine
