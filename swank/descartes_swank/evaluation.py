@@ -67,6 +67,8 @@ class Evaluation:
     """The optimization qualities that a compilation was asked for with."""
     in_frame: bool = False
     """Whether it was asked for in a frame of a stopped thread."""
+    frames_thread: int | None = None
+    """The stopped thread that it was asked for in."""
     _pauses: list[asyncio.Future[None]] = field(default_factory=list)
     _ends: list[asyncio.Future[None]] = field(default_factory=list)
     _when_ended: list[Callable[[], None]] = field(default_factory=list)

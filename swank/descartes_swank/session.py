@@ -211,7 +211,7 @@ class Lisp(Compiling, Systems, Breakpoints, Reading):
         """Start to evaluate CODE in FRAME as the evaluation ID; an error is a stop at the next level."""
         await self._reached(thread, level)
         evaluation = self._new(id, client)
-        evaluation.in_frame = True
+        evaluation.in_frame, evaluation.frames_thread = True, thread
         form: list[Form] = ["descartes-boot:evaluate-in-frame", level, frame, id, client, code]
         self._send(evaluation, self.marks.wrapped(id, form), thread)
         return evaluation
@@ -365,6 +365,10 @@ class Lisp(Compiling, Systems, Breakpoints, Reading):
             if evaluation.stop == (thread, level):
                 evaluation.resumed()
                 self._changed(evaluation)
+            elif level == 1 and evaluation.frames_thread == thread and evaluation.state == "running":
+                # What had begun there has told its end before: this one was never taken up.
+                error = DebuggerStale("The thread went on before the code in its frame was evaluated")
+                self._refused(evaluation, error)
 
     def _on_closed(self) -> None:
         self._lost = True

@@ -247,3 +247,64 @@ async def test_quicklisp_fetches_what_is_missing_only_when_asked_to(
     loaded = await desk.call("lisp.loadSystem", system="app", install=True)
     assert loaded["success"], loaded["condition"]
     assert await desk.values("cl-user::*tiny*") == [":THERE"]
+
+
+OCICL = """;; What is used of ocicl's runtime: it offers ASDF a system that lies in `systems/` beside it, and
+;; fetches one that does not, here from `registry/`, unless it is told not to.
+(defpackage #:ocicl-runtime (:use #:cl) (:export #:*download*))
+(in-package #:ocicl-runtime)
+(defvar *download* t)
+(defvar *here* *load-truename*)
+(defvar *fetched* '())
+(defun file-of (name folder)
+  (uiop:file-exists-p (uiop:subpathname *here* (format nil "~a/~a.asd" folder name))))
+(defun system-definition-searcher (name)
+  (unless (member name '("asdf" "uiop") :test #'string=)
+    (or (file-of name "systems")
+        (and *download* (file-of name "registry") (progn (push name *fetched*) (file-of name "registry"))))))
+(setf asdf:*system-definition-search-functions*
+      (append asdf:*system-definition-search-functions* (list 'system-definition-searcher)))
+"""
+
+
+@pytest.mark.parametrize("brought_by_the_person", [False, True])
+async def test_ocicl_fetches_what_is_missing_only_when_asked_to(
+    desk: Desk, workspace: Path, isolated_environment: Path, brought_by_the_person: bool
+) -> None:
+    home = isolated_environment / "home"
+    ocicl = home / ".local" / "share" / "ocicl"
+    for folder, name in (("systems", "near"), ("registry", "far"), ("registry", "other")):
+        write(
+            ocicl / folder,
+            **{
+                f"{name}_asd": f'(defsystem "{name}" :components ((:file "{name}")))',
+                name: f"(defvar cl-user::*{name}* :there)\n",
+            },
+        )
+    (ocicl / "ocicl-runtime.lisp").write_text(OCICL)
+    for name in ("near", "far", "other"):
+        write(workspace, **{f"app-{name}_asd": f'(defsystem "app-{name}" :depends-on ("{name}"))'})
+    environment = dict(desk.context.caller.environment) | {"HOME": str(home)}
+    desk.context = replace(desk.context, caller=replace(desk.context.caller, environment=environment))
+    if brought_by_the_person:
+        await desk.values(
+            '(load (merge-pathnames ".local/share/ocicl/ocicl-runtime.lisp" (user-homedir-pathname)))'
+        )
+        await desk.values("(setf ocicl-runtime:*download* nil)")
+
+    # What ocicl has already needs no leave.
+    near = await desk.call("lisp.loadSystem", system="app-near")
+    assert near["success"], near
+    assert await desk.values("cl-user::*near*") == [":THERE"]
+    with pytest.raises(errors.NotFound, match="get it with `ocicl install far`"):
+        await desk.call("lisp.loadSystem", system="app-far")
+    if brought_by_the_person:  # whose setting is not ours to change
+        with pytest.raises(errors.NotFound):
+            await desk.call("lisp.loadSystem", system="app-far", install=True)
+        assert await desk.values("ocicl-runtime::*fetched*") == ["NIL"]
+        return
+    far = await desk.call("lisp.loadSystem", system="app-far", install=True)
+    assert far["success"], far
+    with pytest.raises(errors.NotFound, match="get it with `ocicl install other`"):
+        await desk.call("lisp.loadSystem", system="app-other")
+    assert await desk.values("(remove-duplicates ocicl-runtime::*fetched* :test 'equal)") == ['("far")']

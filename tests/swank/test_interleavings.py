@@ -15,11 +15,12 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 
-from descartes_swank import DebuggerStale, Lisp, LispLost, NotFound
+from descartes_swank import DebuggerStale, InvalidParams, Lisp, LispLost, NotFound
 from descartes_swank.connection import Connection
 from descartes_swank.debugger import Condition, Debugger, Describe, Stop
 from descartes_swank.errors import SwankError
 from descartes_swank.evaluation import Evaluation
+from descartes_swank.stopped import StepKind
 from support.fake_swank import Peer, fake_swank
 from support.stock_swank import StockSwank
 from support.until import until
@@ -183,13 +184,19 @@ def test_a_server_that_says_anything_in_any_order(steps: list[tuple[str, int]], 
 DEEDS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["value", "error", "loop", "nested", "abort", "toplevel", "restart", "interrupt", "break"]
+            [
+                *("value", "error", "loop", "called", "nested", "abort", "toplevel", "restart", "interrupt"),
+                *("continue", "step", "return", "again", "breakpoint", "break"),
+            ]
         ),
         st.integers(0, 9),
     ),
     min_size=1,
     max_size=14,
 )
+DEFINITION = """(unless (fboundp 'called)
+  (eval (read-from-string "(locally (declare (optimize (debug 3))) (defun called (n) (list (1+ n) n)))")))"""
+STEP_KINDS: tuple[StepKind, ...] = ("into", "next", "out")
 _numbers = itertools.count(1)
 
 
@@ -200,6 +207,8 @@ class Real:
         self.lisp, self.port = lisp, port
         self.begun: list[Evaluation] = []
         self.broken = False
+        self.loops: set[str] = set()
+        """Those that run until they are interrupted; any other that runs waits for a stop of its thread."""
 
     def chosen(self, number: int) -> Stop | None:
         waiting = [each for each in self.lisp.stops.values() if self.lisp._debugger.waiting(*each.id)]
@@ -211,11 +220,12 @@ class Real:
             "value": f"(+ {number} 1)",
             "error": '(restart-case (error "x") (use-value (v) v))',
             "loop": "(loop (sleep 1/100))",
+            "called": f"(progn (break) (list (called {number}) (called {number + 1})))",
         }
         if deed in codes:
             await self._begin(codes[deed])
         elif deed == "interrupt":
-            running = [each for each in self.begun if each.state == "running"]
+            running = [each for each in self.begun if each.state == "running" and each.id in self.loops]
             if running:
                 try:
                     await self.lisp.interrupt(evaluation=running[number % len(running)].id)
@@ -226,6 +236,8 @@ class Real:
                     await running[number % len(running)].paused_or_settled()
         elif deed == "break":
             await self._reconnect()
+        elif deed == "breakpoint":
+            await self._toggle_breakpoint(number)
         elif stop is not None:
             await self._leave(deed, stop, number)
 
@@ -234,7 +246,9 @@ class Real:
         name = f"mix_{next(_numbers)}"
         evaluation = await self.lisp.start_evaluation(code, id=name, client=name)
         self.begun.append(evaluation)
-        if "loop" not in code:
+        if "loop" in code:
+            self.loops.add(name)
+        else:
             await evaluation.paused_or_settled()
 
     async def _leave(self, deed: str, stop: Stop, number: int) -> None:
@@ -249,10 +263,26 @@ class Real:
                 await self.lisp.invoke_restart(*stop.id, index=0, arguments=[str(number)])
             elif deed == "toplevel":
                 await self.lisp.toplevel(*stop.id)
+            elif deed == "continue":
+                await self.lisp.continue_(*stop.id)
+            elif deed == "step":
+                await self.lisp.step(*stop.id, STEP_KINDS[number % 3])
+            elif deed == "return":
+                await self.lisp.return_from_frame(*stop.id, number % 3, f"(list {number})")
+            elif deed == "again":
+                await self.lisp.restart_frame(*stop.id, number % 3)
             else:
                 await self.lisp.abort(*stop.id)
-        except DebuggerStale:
-            pass
+        except (DebuggerStale, InvalidParams, NotFound):
+            pass  # another level, or a stop without that way out
+
+    async def _toggle_breakpoint(self, number: int) -> None:
+        if any(each.id == "brk_mix" for each in await self.lisp.breakpoints()):
+            await self.lisp.forget_breakpoint("brk_mix")
+        else:
+            condition = "(evenp n)" if number % 2 else None
+            verdict = await self.lisp.break_at_function("brk_mix", "cl-user::called", condition=condition)
+            assert verdict.verified, verdict
 
     async def _reconnect(self) -> None:
         old, self.broken = self.lisp, True
@@ -273,12 +303,14 @@ class Real:
                 await self.do("interrupt", next(_numbers))
             await asyncio.sleep(0.01)
         assert self.lisp.evaluations == {}
+        await self.lisp.forget_breakpoint("brk_mix")
         await until(lambda: not self.lisp.stops, "no stop is left")
 
 
 async def _mix(deeds: list[tuple[str, int]], port: int) -> None:
     before = len(asyncio.all_tasks())
     real = Real(await Lisp.open("127.0.0.1", port), port)
+    await real.lisp.eval(DEFINITION, package="CL-USER")
     for deed, number in deeds:
         await real.do(deed, number)
         # Only the innermost level of a stop is told again to a client that takes over.
