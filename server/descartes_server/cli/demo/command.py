@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.resources
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from descartes_core.errors import DescartesError, InvalidParams, NotFound
+from descartes_core.errors import InvalidParams, NotFound
+from descartes_server.cli.demo import editors
 from descartes_server.cli.demo import scratch as scratches
 from descartes_server.cli.demo.client import Client, ServerError
 from descartes_server.cli.demo.scratch import Scratch
 from descartes_server.cli.demo.screen import Screen, Unexpected
 from descartes_server.cli.demo.story import Story
-
-EDITORS = ("nvim", "emacs", "code")
 
 
 def run(*, quiet: bool, editor: str | None) -> int:
@@ -73,38 +71,21 @@ async def _clean_up(scratch: Scratch) -> None:
 
 
 def _open(editor: str) -> int:
-    if editor not in EDITORS:
-        raise InvalidParams(f"expected one of {', '.join(EDITORS)}, got {editor!r}")
+    if editor not in editors.EDITORS:
+        raise InvalidParams(f"expected one of {', '.join(editors.EDITORS)}, got {editor!r}")
     program = shutil.which(editor)
     if program is None:
         raise NotFound(f"expected {editor} on the PATH, it is not installed")
+    extensions = editors.extensions()
+    if editor == "code":
+        editors.build(extensions / "vscode")
     scratch = scratches.make()
     environment = scratch.environment()
     trust = [sys.executable, "-m", "descartes_server", "trust", str(scratch.workspace)]
     subprocess.run(trust, env=environment, check=True, stdout=subprocess.DEVNULL)
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
-    words = _words(program, editor, scratch)
+    words = editors.words(program, editor, scratch, extensions)
     status = subprocess.run(words, env=environment, cwd=scratch.workspace, check=False).returncode
     asyncio.run(_clean_up(scratch))
     scratch.remove()
     return status
-
-
-def _words(program: str, editor: str, scratch: Scratch) -> list[str]:
-    """Return the command that opens the story in EDITOR with this checkout's extension."""
-    package = Path(str(importlib.resources.files("descartes_server")))
-    extensions = package.parent.parent / "editors"
-    if not extensions.is_dir():
-        raise DescartesError("expected a checkout with the editors' extensions beside the program")
-    story = str(scratch.story)
-    if editor == "nvim":
-        return [program, "--cmd", f"set rtp^={extensions / 'neovim'}", story]
-    if editor == "emacs":
-        return [program, "-L", str(extensions / "emacs"), "-l", "descartes", story]
-    return [
-        program,
-        "--wait",
-        f"--extensionDevelopmentPath={extensions / 'vscode'}",
-        str(scratch.workspace),
-        story,
-    ]
