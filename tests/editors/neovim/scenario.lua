@@ -244,10 +244,48 @@ local function agent()
   vim.cmd.close()
 end
 
+--- What is written for later runs: on the whiteboard of the run's session, and as wisdom.
+local function memory()
+  test.answer_prompts('Halves are exact', 'as ratios')
+  test.choose('solution', 'important')
+  vim.cmd('Descartes whiteboard')
+  test.see_in('whiteboard', 'Nothing is on this whiteboard yet')
+  test.go_to('whiteboard')
+  press('p')
+  test.see_in('whiteboard', 'Halves are exact')
+  put_cursor('Halves')
+  press('a')
+  test.see_in('whiteboard', 'important  as ratios')
+  press('q')
+  test.answer_prompts('Read ratios before floats', 'numbers')
+  vim.cmd('Descartes wisdom')
+  test.see_in('wisdom', 'Nothing of that was learned here yet')
+  test.go_to('wisdom')
+  press('a')
+  test.see_in('wisdom', ' 75 %  Read ratios before floats')
+  put_cursor('Read ratios')
+  press('+')
+  test.see_in('wisdom', ' 83 %  Read ratios')
+  press('-')
+  test.see_in('wisdom', '2 outcomes')
+  press('q')
+end
+
 --- Wait for the window in which things are marked, with TEXT.
 local function see_choice(text)
   see('the choice with ' .. text, function()
     return vim.api.nvim_buf_get_name(0):find('descartes://choice', 1, true) and text_of(0):find(text, 1, true)
+  end)
+end
+
+--- Let another agent take a lease on what the run wrote, or give it back.
+local function bob(verb)
+  local done
+  descartes().call('lease.' .. verb, { path = 'notes.lisp', holder = 'agent:bob' }, function()
+    done = true
+  end)
+  see('bob to ' .. verb, function()
+    return done
   end)
 end
 
@@ -275,6 +313,7 @@ local function history()
       return vim.api.nvim_win_get_cursor(0)[1] ~= seen
     end)
   until vim.api.nvim_win_get_cursor(0)[1] == seen
+  bob('acquire')
   test.choose('Go back')
   press('R')
   see_choice('[x] The conversation')
@@ -284,8 +323,15 @@ local function history()
   see_choice('[ ] The conversation')
   press('<CR>')
   see_choice('[x] notes.lisp')
-  local notes = vim.api.nvim_buf_get_extmarks(0, -1, 0, -1, { details = true })
-  assert(notes[1][4].virt_text[1][1]:find('delete', 1, true), vim.inspect(notes))
+  assert(text_of(0):find('delete, held by bob', 1, true), text_of(0))
+  press('q')
+  bob('release')
+  test.choose('Go back')
+  press('R')
+  see_choice('[x] The files')
+  press('<CR>')
+  see_choice('[x] notes.lisp')
+  assert(not text_of(0):find('held by', 1, true), text_of(0))
   press('<CR>')
   see('the file to go', function()
     return vim.fn.filereadable(workspace .. '/notes.lisp') == 0
@@ -307,6 +353,7 @@ test.run(function()
   dofile(folder .. '/stops.lua')(test)
   dofile(folder .. '/views.lua')(test, workspace)
   agent()
+  memory()
   history()
   for _, message in ipairs(test.shown) do
     assert(not message:find('deprecated', 1, true), message)

@@ -46,7 +46,7 @@ local function put_entry(lines, entry)
   put_text(lines, entry.content, '  ', entry)
   for _, each in ipairs(entry.annotations or {}) do
     lines[#lines + 1] = {
-      { '    ' .. each.marker .. ' ', 'DiagnosticInfo' },
+      { '    ' .. each.marker .. '  ', 'DiagnosticInfo' },
       { (each.text:gsub('%s+', ' ')) },
       { '  ' .. each.by.name, 'Comment' },
       entry = entry,

@@ -30,22 +30,18 @@ local function row_of_stop(stop)
   return stop and view.row_of(lines, { debugger = stop, line = 'condition' })
 end
 
---- Return the row for what was on ENTRY, whose line is gone: its frame, else what the same thread says now, or nil.
+--- Return the row for what was on ENTRY, whose line is gone: its frame, or where the thread is that was sent on.
 local function row_beside(entry)
   local frame = entry.frame and ('frame %d'):format(entry.frame.index) or 'condition'
-  local row = view.row_of(lines, vim.tbl_extend('force', entry, { line = frame }))
-  for _, now in ipairs(row and {} or stops.innermost(M.debuggers)) do
-    if now.thread == entry.debugger.thread then
-      row = row_of_stop(now)
-    end
-  end
-  return row
+  local now = arrived()
+  local followed = now and now.thread == entry.debugger.thread and now
+  return view.row_of(lines, vim.tbl_extend('force', entry, { line = frame })) or row_of_stop(followed)
 end
 
 --- Return the row where a cursor goes that was on ENTRY; IN_USE: the person is in that window.
 ---
---- It stays with its line. Where that is gone it goes to what the same thread says now, else to the first line,
---- where a key does nothing: it never comes to stand on another thread's by itself while keys are typed there.
+--- It stays with its line, and with a thread that was sent on from here. Where that is gone it goes to the first
+--- line, where a key does nothing: no other stop ever comes to stand under the cursor while keys are typed there.
 local function row_for(entry, in_use)
   local row
   if entry then
@@ -170,9 +166,8 @@ local function open(enter)
     return enter and vim.api.nvim_set_current_win(window)
   end
   window = vim.api.nvim_open_win(M.buffer, enter, place())
-  local options = { wrap = false, number = false, relativenumber = false, signcolumn = 'no', cursorline = true }
-  local more = { winfixwidth = true, winfixheight = true, list = false, fillchars = 'eob: ', winbar = KEYS }
-  for name, value in pairs(vim.tbl_extend('force', options, more)) do
+  local more = { cursorline = true, winfixwidth = true, winfixheight = true, winbar = KEYS }
+  for name, value in pairs(vim.tbl_extend('force', require('descartes.views').OPTIONS, more)) do
     vim.wo[window][0][name] = value
   end
   to_newest(window)

@@ -49,8 +49,14 @@ end
 
 local ORIGINS = { agent = ' · an agent', background = ' · in the background' }
 
+--- Return the lines of MESSAGE; what the printer broke in the middle of a sentence, indenting it, is one line again.
+local function lines_of(message)
+  local broken = message:find('\n%s')
+  return vim.split(broken and vim.trim((message:gsub('%s*\n%s*', ' '))) or message, '\n', { plain = true })
+end
+
 local function put_condition(lines, debugger)
-  for number, part in ipairs(vim.split(debugger.condition.message, '\n', { plain = true })) do
+  for number, part in ipairs(lines_of(debugger.condition.message)) do
     put(lines, { { part, 'DiagnosticError' } }, { debugger = debugger, line = 'message ' .. number, condition = true })
   end
   local origin = debugger.origin or {}

@@ -76,6 +76,7 @@ function M.show(since)
     local view = views.view('journal', { ['<CR>'] = go_there })
     view:set(lines)
     view:show('<CR> go to its place  q close')
+    vim.api.nvim_win_set_cursor(view:window(), { since == '' and #lines or 1, 0 })
   end)
 end
 

@@ -176,7 +176,10 @@ function M.show(repl)
     vim.api.nvim_set_current_win(window)
   else
     window = vim.api.nvim_open_win(repl.buffer, true, { split = 'below', win = 0, height = math.max(8, math.floor(vim.o.lines * 0.35)) })
-    vim.wo[window][0].number, vim.wo[window][0].relativenumber, vim.wo[window][0].signcolumn = false, false, 'no'
+    local options = vim.tbl_extend('force', require('descartes.views').OPTIONS, { wrap = true })
+    for name, value in pairs(options) do
+      vim.wo[window][0][name] = value
+    end
   end
   vim.api.nvim_win_set_cursor(window, { vim.api.nvim_buf_line_count(repl.buffer), 0 })
 end

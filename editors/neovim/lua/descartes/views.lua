@@ -9,6 +9,16 @@ local namespace = vim.api.nvim_create_namespace('descartes-view')
 local View = {}
 View.__index = View
 
+--- The options of windows that show no code.
+M.OPTIONS = {
+  number = false,
+  relativenumber = false,
+  signcolumn = 'no',
+  wrap = false,
+  list = false,
+  fillchars = 'eob: ',
+}
+
 local open = {} ---@type table<string, descartes.View>
 
 --- Replace the text by LINES: lists of {text, highlight group?}, and in `entry` what the line is about.
@@ -54,22 +64,24 @@ local function window_of_a_view()
   end
 end
 
+--- Give the view a window: one that shows another view, else a new one, to which one goes if ENTER.
+function View:open(enter)
+  local window = window_of_a_view()
+  if window then
+    vim.api.nvim_win_set_buf(window, self.buffer)
+  else
+    local height = math.max(8, math.floor(vim.o.lines * 0.35))
+    window = vim.api.nvim_open_win(self.buffer, enter or false, { split = 'below', win = 0, height = height })
+  end
+  for name, value in pairs(M.OPTIONS) do
+    vim.wo[window][0][name] = value
+  end
+  return window
+end
+
 --- Have a window for the view, with WINBAR above it; go there if ENTER.
 function View:show(winbar, enter)
-  local window = self:window()
-  if not window and window_of_a_view() then
-    window = window_of_a_view()
-    vim.api.nvim_win_set_buf(window, self.buffer)
-  elseif not window then
-    window = vim.api.nvim_open_win(self.buffer, enter or false, {
-      split = 'below',
-      win = 0,
-      height = math.max(8, math.floor(vim.o.lines * 0.35)),
-    })
-    for name, value in pairs({ number = false, relativenumber = false, signcolumn = 'no', wrap = false, list = false }) do
-      vim.wo[window][0][name] = value
-    end
-  end
+  local window = self:window() or self:open(enter)
   if enter then
     vim.api.nvim_set_current_win(window)
   end
