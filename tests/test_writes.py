@@ -100,6 +100,7 @@ KNOWN = {
     "core/descartes_core/runs/output.py": OWN,
     "core/descartes_core/runs/process_run.py": OWN,
     "core/descartes_core/runs/tokens.py": OWN,
+    "core/descartes_core/timetravel/applying.py": NOTHING,
     "core/descartes_core/timetravel/moving.py": LEASED,
     "core/descartes_core/timetravel/on_disk.py": LEASED,
     "core/descartes_core/timetravel/repository.py": OWN,
@@ -148,8 +149,14 @@ CHECKED = {
     "core/descartes_core/config/files.py": ("server/descartes_server/operations/writing.py", "stopping("),
     "core/descartes_core/replacement.py": ("core/descartes_core/agents/hands.py", "self._leases.check("),
     "core/descartes_core/agents/hands.py": ("core/descartes_core/agents/run_leases.py", "own_lease("),
-    "core/descartes_core/timetravel/moving.py": ("core/descartes_core/timetravel/sharing.py", "in_the_way("),
-    "core/descartes_core/timetravel/on_disk.py": ("core/descartes_core/timetravel/sharing.py", "in_the_way("),
+    "core/descartes_core/timetravel/moving.py": (
+        "core/descartes_core/timetravel/sharing.py",
+        "held_meanwhile(",
+    ),
+    "core/descartes_core/timetravel/on_disk.py": (
+        "core/descartes_core/timetravel/sharing.py",
+        "held_meanwhile(",
+    ),
 }
 """Where the leases are checked for those that write files of the workspace, and how that is called there."""
 
