@@ -15,7 +15,10 @@ from descartes_core.model import NewEvent
 from descartes_core.store import Store
 from descartes_core.timetravel.blame import Blame, Place, blame
 from descartes_core.timetravel.body import Body
+from descartes_core.timetravel.conversation import BrainPart
 from descartes_core.timetravel.lines import carry, split
+from descartes_core.timetravel.restores import Restores
+from descartes_core.timetravel.shapes import BodyName, RestoreRequest
 from descartes_core.timetravel.versions import SAVES
 from support.running import ANN, BOB, Bench, call
 
@@ -181,6 +184,30 @@ async def test_what_a_command_or_a_person_changed_between(bench: Bench) -> None:
     assert outside is not None and outside.at is not None and outside.event is None
     by_command = found.last(1)
     assert by_command is not None and by_command.run == run.id
+
+
+async def test_what_a_restore_put_back_is_the_restores(bench: Bench) -> None:
+    path = bench.workspace / "a.lisp"
+    path.write_text(FIRST)
+    run = await edit(bench, "(defun one ())", "(defun 1 ())", "fixer")
+    path.write_text(path.read_text().replace("three", "3"))
+    body = Body(bench.store, bench.workspace, bench.workspace / ".descartes")
+    restores = Restores(bench.store, body, bench.leases)
+    first = (await bench.events(run))[0].id
+    parts = {"brain": BrainPart(bench.store.reader)}
+    both: list[list[BodyName]] = [["body"], ["brain"]]
+    for bodies in both:
+        request = RestoreRequest(run=run, to=first, bodies=bodies)
+        preview = await restores.preview(request, ANN, parts)
+        await restores.apply(request, preview.id, ANN, parts)
+    found = await look(bench)
+    (applied, _) = await bench.events(type="restore.applied")
+    change = found.last(0)
+    assert change is not None and change.event == applied.id and change.by == ANN
+    assert found.last(1) is None
+    path.write_text(path.read_text().replace("two", "2"))
+    await edit(bench, "(defun one ())", "(defun 1 ())", "fixer")
+    assert told(await look(bench), path.read_text()) == ["fixer", "?", "Ann", ""]
 
 
 LINES = st.lists(st.sampled_from("abcde"), max_size=8)

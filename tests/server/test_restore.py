@@ -153,3 +153,6 @@ async def test_doctor_puts_an_interrupted_restore_right(descartes: Descartes, wo
     told = [each["found"] for each in json.loads(fixed.out)["findings"] if each["area"] == "fix"]
     assert fixed.status == 0 and "has been rolled back" in told[0] and "tables rebuilt" in told[1]
     assert tree(workspace) == before and private_state(workspace) == state
+    again = await descartes("doctor", "--fix", "--json")
+    told = [each["found"] for each in json.loads(again.out)["findings"] if each["area"] == "fix"]
+    assert told[0] == "no restore was interrupted"

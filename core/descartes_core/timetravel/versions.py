@@ -45,7 +45,7 @@ SELECT * FROM (
 ORDER BY seq
 """
 _RESTORES = """
-SELECT seq, id, name, run_id AS run FROM event
+SELECT seq, id, name, run_id AS run, data ->> '$.id' AS call FROM event
 WHERE name IN ('restore.applied', 'restore.undone', 'restore.redone')
 """
 
@@ -100,7 +100,7 @@ def versions(rows: Sequence[Row], root: Path, state: Path, path: str) -> list[Ve
     commits = [*dict.fromkeys(row["kept"] for row in rows if row["name"] == "body.snapshot")]
     contents = _contents(root, state, path, commits)
     known, saved = Known(), Blobs(state / SAVES)
-    restored: str | None = None
+    restores = {row["call"]: row["id"] for row in rows if row["name"].startswith("restore.")}
     for row in rows:
         if row["name"] == "file.written":
             _written(known, row, path)
@@ -109,16 +109,14 @@ def versions(rows: Sequence[Row], root: Path, state: Path, path: str) -> list[Ve
         elif row["name"] == "body.snapshot":
             text = _decoded(contents.get(row["kept"]), path)
             if text is not None:
-                known.see(text, _cause(row, restored))
-            restored = None
-        else:
-            restored = row["id"]
+                known.see(text, _cause(row, restores))
     return known.versions
 
 
-def _cause(snapshot: Row, restored: str | None) -> Cause:
-    if restored is not None:
-        return Cause(restored)
+def _cause(snapshot: Row, restores: Mapping[str, str]) -> Cause:
+    """Return what changed the files up to SNAPSHOT; RESTORES are the events of their ends."""
+    if snapshot["moment"] == "restored" and snapshot["call"] in restores:
+        return Cause(restores[snapshot["call"]])
     if snapshot["moment"] == "after" and snapshot["call"] is not None:
         return Cause(f"{snapshot['run']}/{snapshot['call']}")
     return Cause(None, snapshot["id"])
