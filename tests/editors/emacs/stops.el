@@ -12,9 +12,13 @@
       (call-interactively command)
       (run-hooks 'post-command-hook))))
 
+(defun test-condition (stop)
+  "Return the message of the condition of STOP."
+  (plist-get (plist-get stop :condition) :message))
+
 (defun test-stop-here ()
   "Return the condition of the stop at point in the debugger."
-  (plist-get (plist-get (get-text-property (point) 'descartes-debugger) :condition) :message))
+  (test-condition (get-text-property (point) 'descartes-debugger)))
 
 (defun test-two-stops ()
   "Point stays at its stop whatever else stops or goes on, and keys act on that stop alone."
@@ -60,6 +64,22 @@
     (test-press "a")
     (test-see "the debugger to close" (string-empty-p (test-debugger-text)))))
 
+(defun test-which-to-retry ()
+  "Where several threads have a frame in the form at point, and only then, it is asked which is meant."
+  (let ((uri (plist-get (descartes--here) :uri)))
+    (setq test-prompts nil)
+    (should (string-match-p "DIVISION" (test-condition (descartes-stops--here uri))))
+    (descartes-eval "(progn (sb-thread:make-thread #'average :arguments '(nil)) nil)")
+    (test-see "a third stop" (= 3 (length descartes-debuggers)))
+    (let* ((newest (car descartes-debuggers)) offered)
+      (cl-letf (((symbol-function 'completing-read)
+                 (lambda (_prompt titles &rest _) (setq offered (mapcar #'car titles)) (car offered))))
+        (should (equal newest (descartes-stops--here uri))))
+      (should (= 2 (length offered)))
+      (should-not (cl-find "DELTA" offered :test #'string-search))
+      (descartes-call "debugger.toplevel" (descartes-stops-key newest))
+      (test-see "it to go on" (= 2 (length descartes-debuggers))))))
+
 (defun test-retry-with-fix ()
   "A stopped form is corrected in its file, and its frame called again; then a breakpoint and steps."
   (test-go-to "(length numbers)")
@@ -67,13 +87,14 @@
   (descartes-eval "(average '())")
   (test-see "the stop" (string-match-p "USE-VALUE" (test-debugger-text)))
   (test-stop-in-background "DELTA")
+  (test-which-to-retry)
   (delete-region (point) (progn (forward-sexp) (point)))
   (insert "(max 1 (length numbers))")
   ;; The stop with a frame in this form, though it is not the newest.
   (descartes-retry-with-fix)
   (test-see-message "⇒ 0")
   (should (equal '("DELTA is in the way")
-                 (mapcar (lambda (each) (plist-get (plist-get each :condition) :message)) descartes-debuggers)))
+                 (mapcar #'test-condition descartes-debuggers)))
   (test-in-debugger (goto-char (point-min)) (descartes-debugger-abort))
   (test-see "the debugger to close" (string-empty-p (test-debugger-text)))
   (descartes-break "shapes::average")
