@@ -158,7 +158,7 @@ async def test_history_follows_over_the_end_of_a_hub(descartes: Descartes, here:
 
 async def test_spawn_waits_and_exits_with_the_commands_code(descartes: Descartes) -> None:
     outcome = await descartes(
-        "spawn", "--trust", "--wait", "--", "sh", "-c", "echo out; echo err >&2; exit 3"
+        "spawn", "--trust", "--tag", "nightly", "--wait", "--", "sh", "-c", "echo out; echo err >&2; exit 3"
     )
     assert (outcome.status, outcome.out) == (3, "out\n")
     assert "err\n" in outcome.err
@@ -166,6 +166,8 @@ async def test_spawn_waits_and_exits_with_the_commands_code(descartes: Descartes
     assert listed[1] == "failed"
     printed = await descartes("run", "output", listed[0][4:12], "--stream", "stderr")
     assert printed.out == "err\n\n"
+    tagged = await descartes("history", "list", "--tags", "nightly", "--type", "run.spawned")
+    assert tagged.out.count("\n") == 1 and "run.spawned" in tagged.out
 
 
 async def test_nothing_starts_in_a_folder_that_is_not_trusted(descartes: Descartes, here: Workspace) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from descartes_core.blobs import Blobs
 from descartes_core.errors import InvalidParams, WorkspaceInUse
 from descartes_core.model import Principal
+from descartes_core.store import EventQuery
+from descartes_core.timetravel.versions import SAVES
 from descartes_server.hub.main import running_hub
+from descartes_server.hub.messages import Saved
 from descartes_server.hub.presence import Presence
 from descartes_server.operations import principals, settings, trust, workspace
 from descartes_server.operations.workspace import Workspace
@@ -190,3 +195,31 @@ async def test_a_persons_leases_live_with_their_editor(workspace: Path) -> None:
         clock.ms += 30_000
         await presence.look()
         assert await paths() == ["shared.lisp", "terminal.lisp"]
+
+
+async def test_what_a_person_saves_is_noted_when_it_is_a_change_of_the_workspace(workspace: Path) -> None:
+    place, ann = Workspace(workspace), Principal(kind="human", id="ann", name="Ann")
+    file = workspace / "a.lisp"
+    file.write_text("on disk")
+    async with running_hub(place, embedded=True) as hub:
+        store = hub.services.store
+        store.redactor.protect("API_KEY", "hunter2-of-the-saves")
+        for path, before, after in (
+            (str(file), "one", "two"),
+            (str(file), "two", "two"),
+            (str(file), "two", '"hunter2-of-the-saves"'),
+            (str(file), None, None),
+            (str(place.state / "input" / "x.lisp"), "", "an answer"),
+            (str(workspace.parent / "elsewhere.lisp"), "", "not ours"),
+            (str(workspace / "gone.lisp"), None, None),
+        ):
+            await hub.saves.note(ann, Saved(path=path, before=before, after=after))
+        saves = (await store.reader.events(EventQuery(type="file.saved", order="asc"))).events
+        kept = Blobs(place.state / SAVES)
+        told = [(each.data["path"], kept.get(each.data["sha256After"])) for each in saves]
+        assert told == [("a.lisp", "two"), ("a.lisp", None), ("a.lisp", None)]
+        assert saves[2].data == {
+            "path": "a.lisp",
+            "sha256Before": None,
+            "sha256After": hashlib.sha256(b"on disk").hexdigest(),
+        }

@@ -48,10 +48,20 @@ class Saves:
         inside = file.is_relative_to(workspace.root) and not file.is_relative_to(workspace.state)
         if not inside or (saved.before == saved.after and saved.after is not None):
             return None
-        # What the editor says it saved is that; the file may be written again while it is read.
-        after = hashlib.sha256(file.read_bytes()).hexdigest() if saved.after is None else None
+        # What the editor says it saved is that: the file may be written again while it is read.
+        after = _digest(file.read_bytes()) if saved.after is None else self._kept(saved.after)
         return {
             "path": workspace.path_of(saved.path),
-            "sha256Before": None if saved.before is None else self._blobs.put(saved.before),
-            "sha256After": after or self._blobs.put(saved.after or ""),
+            "sha256Before": None if saved.before is None else self._kept(saved.before),
+            "sha256After": after,
         }
+
+    def _kept(self, text: str) -> str:
+        """Return the digest of TEXT, which is kept unless it shows a secret."""
+        if self._services.store.redactor.keys(text) == text:
+            return self._blobs.put(text)
+        return _digest(text.encode("utf-8", "surrogatepass"))
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
