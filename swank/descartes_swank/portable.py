@@ -259,6 +259,11 @@ class PortableLisp(Lisp):
         await self._reached(thread, level)
         return [_shown(str(await self._in_thread(thread, self._in_frame(code, frame))))]
 
+    async def disassemble_frame(self, thread: int, level: int, frame: int) -> str:
+        self._require("DISASSEMBLE-FRAME")
+        await self._reached(thread, level)
+        return str(await self._in_thread(thread, f"(swank:sldb-disassemble {frame})"))
+
     async def toplevel(self, thread: int, level: int) -> None:
         await self._leave_by(thread, level, [Symbol("swank:throw-to-toplevel")])
 

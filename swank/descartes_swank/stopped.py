@@ -12,7 +12,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, Final, Literal, TypeAlias
 
-from . import debugger, messages
+from . import debugger, messages, sexp
 from .connection import Connection
 from .debugger import Debugger, Effect, Frame, FrameDetail, Restart, Stop, StopId
 from .errors import (
@@ -35,6 +35,12 @@ _log = logging.getLogger(__name__)
 StepKind: TypeAlias = Literal["into", "next", "out"]
 
 _FRAMES_SHOWN: Final = 20
+_DISASSEMBLY: Final = (
+    "(cl:with-output-to-string (cl:*standard-output*)"
+    " (cl:disassemble (cl:or (sb-di:debug-fun-fun (sb-di:frame-debug-fun (descartes-boot::user-frame {})))"
+    ' (cl:error "Expected a frame with a function of Lisp, this one has none"))))'
+)
+"""Swank's own call for this has no answer in SBCL."""
 _DEPARTURE_S: Final = 2.0
 
 
@@ -129,6 +135,11 @@ class StoppedThreads:
         """
         (values,) = await self._at(thread, level, "frame-values", frame, code)
         return list(values or [])
+
+    async def disassemble_frame(self, thread: int, level: int, frame: int) -> str:
+        """Return the machine code of FRAME's function. Errors: `InvalidParams` where there is none."""
+        (printed,) = await self.eval_in_frame(thread, level, frame, _DISASSEMBLY.format(frame))
+        return str(sexp.read(printed)[0])
 
     async def return_from_frame(self, thread: int, level: int, frame: int, code: str) -> None:
         """Return the values of CODE from FRAME. Errors: `DebuggerStale`; `InvalidParams` when that fails."""

@@ -87,6 +87,10 @@ async def test_a_function_breakpoint_stops_at_the_call(desk: Desk, workspace: Pa
     locals_ = (await desk.call("debugger.frame", **key(stop)))["locals"]
     assert [(each["name"], each["value"]) for each in locals_] == [("A", "2"), ("B", "3")]
     assert (await desk.call("debugger.evalInFrame", **key(stop), code="(+ a b)"))["values"] == ["5"]
+    machine = (await desk.call("debugger.disassemble", **key(stop), frame=1))["text"]
+    assert "TOTAL" in machine.splitlines()[0] and len(machine.splitlines()) > 5
+    with pytest.raises(errors.DescartesError, match="99"):
+        await desk.call("debugger.disassemble", **key(stop), frame=99)
     assert await finished(desk, stop) == ["(:TOTAL (:BIG 6))"]
     (listed,) = await breakpoints(desk)
     assert listed["hits"] == 1

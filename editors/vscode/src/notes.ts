@@ -79,7 +79,8 @@ export class Notes extends ListView<Note> {
 function line(note: Note): vscode.TreeItem {
   const item = new vscode.TreeItem(note.title);
   item.id = note.path;
-  item.description = [...note.tags, note.agentId].filter(Boolean).join(', ');
+  const about = [...note.tags, note.agentId].filter(Boolean).join(', ');
+  item.description = about || (note.excerpt ?? '').replace(/\s+/g, ' ');
   item.tooltip = [note.title, note.problem ?? note.excerpt, `changed ${new Date(note.updatedAt).toLocaleString()}`]
     .filter(Boolean)
     .join('\n');

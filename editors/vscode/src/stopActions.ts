@@ -1,6 +1,7 @@
 // What can be done with a stop, a restart or a frame; every one of these is the person's explicit choice.
 import * as vscode from 'vscode';
 import type { Frame, FrameDetail, Local, Location, StopKey } from './protocol';
+import type { Documents } from './documents';
 import type { Server } from './server';
 import type { FrameNode, LocalNode, RestartNode, StopNode } from './stopNodes';
 import type { StopsView } from './stopsView';
@@ -9,6 +10,8 @@ import { rangeOf } from './places';
 import { keyOf } from './stopNodes';
 
 type Inspect = (params: StopKey & { frame?: number; local?: number }) => Promise<void>;
+const LONGEST_NAME = 60;
+
 type RestartParams = StopKey & { index?: number; name?: string; arguments?: string[] };
 
 export class StopActions {
@@ -16,6 +19,7 @@ export class StopActions {
     private readonly server: Server,
     private readonly view: StopsView,
     private readonly inspect: Inspect,
+    private readonly documents: Documents,
   ) {}
 
   /** Return the commands of the view's lines. */
@@ -66,6 +70,7 @@ export class StopActions {
       retryWithFix: (node?: FrameNode) => this.retryWithFix(node),
       recompileFrame: (node: FrameNode) =>
         this.server.call('debugger.recompile', { ...at(node), uri: node.frame.location?.uri }),
+      disassembleFrame: (node: FrameNode) => this.disassemble(node),
       inspectLocal: ({ of, local }: LocalNode) => this.inspect({ ...at(of), local: local.id }),
     };
   }
@@ -74,6 +79,13 @@ export class StopActions {
     const code = await askExpression(title, node.frame.description);
     if (code !== undefined) {
       await this.server.call(operation, { ...at(node), code });
+    }
+  }
+
+  private async disassemble(node: FrameNode): Promise<void> {
+    const code = await this.server.call<{ text: string }>('debugger.disassemble', at(node));
+    if (code !== undefined) {
+      await this.documents.show(`Disassemble ${node.frame.description}`.slice(0, LONGEST_NAME), code.text);
     }
   }
 

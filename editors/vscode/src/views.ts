@@ -49,7 +49,7 @@ export class Views implements vscode.Disposable {
     this.inspector = new InspectorView(server);
     this.repls = new Repls(server, (params) => this.inspector.open(params));
     this.stops = new StopsView(server, (stop) => this.repls.tell(stop));
-    this.actions = new StopActions(server, this.stops, (params) => this.inspector.open(params));
+    this.actions = new StopActions(server, this.stops, (params) => this.inspector.open(params), documents);
     this.trace = new TraceView(server, (params) => this.inspector.open(params));
     this.threads = new Threads(server);
     this.tests = new TestExplorer(server);

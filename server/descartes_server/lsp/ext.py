@@ -49,8 +49,9 @@ TRUST = "descartes.workspace.trust"
 _VERBS = {
     "config": "migrate schema set show",
     "debugger": (
-        "abort breakOnSignals breakpoints.clear breakpoints.list breakpoints.set continue evalInFrame frame "
-        "frames list recompile restart restartFrame retryWithFix returnFromFrame step toplevel"
+        "abort breakOnSignals breakpoints.clear breakpoints.list breakpoints.set continue disassemble "
+        "evalInFrame frame frames list recompile restart restartFrame retryWithFix returnFromFrame step "
+        "toplevel"
     ),
     "gc": "collect plan",
     "guard": "install status uninstall",

@@ -9,6 +9,7 @@ from descartes_core.errors import InvalidParams
 from descartes_core.model import Shape
 from descartes_server.operations import lisp_shapes as shapes
 from descartes_server.operations.context import Context
+from descartes_server.operations.exploring import Text
 from descartes_server.operations.lisp import add, within
 from descartes_server.operations.registry import NoParams, Params, operation
 from descartes_server.operations.stops import Places, frame_shapes
@@ -106,6 +107,15 @@ async def frame(context: Context, params: FrameParams) -> shapes.FrameDetail:
         package=detail.package,
         location=await Places().locate(detail.location),
     )
+
+
+@operation("debugger.disassemble", kind="effect", for_agents=True)
+async def disassemble(context: Context, params: FrameParams) -> Text:
+    """Answer the machine code of a frame's function."""
+    image = context.services.image
+    image.debuggers.get(params.thread, params.level)
+    code = image.running().disassemble_frame(params.thread, params.level, params.frame)
+    return Text(text=await image.ask(code))
 
 
 @operation("debugger.restart", kind="effect", needs_trust=True, for_agents=True)

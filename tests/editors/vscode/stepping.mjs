@@ -79,6 +79,10 @@ export async function signals({ page }) {
 /** Compile the function of a frame with full debug, so that its variables are seen and it can be called again. */
 export async function recompiling({ page }) {
   await evaluate(page, '(list (ratio:share 84 0))');
+  await fromMenu(page, row(page, 'SHARE 84 0)'), 'Disassemble');
+  await page.locator('.view-line', { hasText: /disassembly\sfor\sRATIO:SHARE/ }).waitFor();
+  await page.locator('.tab.active', { hasText: 'Disassemble' }).click({ button: 'middle' });
+  say('the function of a frame is disassembled');
   await fromMenu(page, row(page, 'SHARE 84 0)'), 'Recompile with Full Debug');
   await status(page, '⇒ compiled').waitFor();
   await act(page, row(page, 'SHARE 84 0)'), 'Restart Frame');
