@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sqlite3
@@ -375,24 +376,31 @@ async def test_a_server_that_comes_back_is_used_again(
         assert await kept.save_state("t", STATE) == 2
 
 
+async def until_answered(call: Callable[[], Awaitable[Any]]) -> Any:
+    """Return what CALL of an impatient checkpointer returns once the server was quick enough for it."""
+    async with asyncio.timeout(60):
+        while True:
+            with contextlib.suppress(StoreUnavailable):
+                return await call()
+
+
 async def test_a_server_that_does_not_answer_is_not_waited_for(
     workspace: Path, request: pytest.FixtureRequest
 ) -> None:
     place = await in_postgres(workspace, request)
     async with (
+        await place.open() as patient,
         PostgresCheckpointer(place.url, seconds=0.5) as kept,
         await psycopg.AsyncConnection.connect(place.url) as other,
-        asyncio.timeout(60),
+        asyncio.timeout(120),
     ):
-        async with await place.open() as made:
-            await made.save_state("t", STATE)
-        assert await kept.load_state("t") == STATE
+        await patient.save_state("t", STATE)
         # Somebody holds the table: the server gives up.
         await other.execute("LOCK TABLE descartes_checkpoint")
-        with pytest.raises(StoreUnavailable, match="timeout"):
+        with pytest.raises(StoreUnavailable):
             await kept.save_state("t", STATE)
         await other.rollback()
-        assert await kept.save_state("t", STATE) == 2
+        assert await until_answered(lambda: kept.load_state("t")) == STATE
         # The server itself stands still on the connection that is open; the next one is a new one.
         found = await other.execute(
             "SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
@@ -404,11 +412,11 @@ async def test_a_server_that_does_not_answer_is_not_waited_for(
         try:
             with pytest.raises(StoreUnavailable):
                 await kept.load_state("t")
-            assert await kept.load_state("t") == STATE
+            assert await until_answered(lambda: kept.load_state("t")) == STATE
         finally:
             for pid in stopped:
                 os.kill(pid, signal.SIGCONT)
-        assert await kept.load_state("t", 2) == STATE
+        assert await patient.save_state("t", STATE) == 2
 
 
 @pytest.mark.slow

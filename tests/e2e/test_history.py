@@ -72,6 +72,11 @@ async def test_an_editor_is_told_which_event_was_changed(workspace: Path) -> Non
             connection.commit()
         found = await client.execute("history.verify", {})
         assert (found["ok"], found["wrong"], found["events"]) == (False, 3, 2)
+        with closing(sqlite3.connect(workspace / ".descartes" / "descartes.db")) as connection:
+            connection.execute("UPDATE event SET data = NULL, meta = NULL WHERE seq = 2")
+            connection.commit()
+        found = await client.execute("history.verify", {})
+        assert (found["ok"], found["wrong"]) == (False, 2) and "gone" in found["reason"]
 
 
 async def test_events_arrive_from_any_number_on_without_a_gap(workspace: Path) -> None:
