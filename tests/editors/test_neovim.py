@@ -48,12 +48,6 @@ def test_a_session(scene: Scene, path: str, target: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("path", "target"), [NEWEST, OLDEST])
-def test_the_debugger_by_its_keys(scene: Scene, path: str, target: str) -> None:
-    the_session(scene, "stepping.lua", path, target)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("path", "target"), [NEWEST, OLDEST])
 def test_systems_tests_profiles_and_the_journal(
     scene: Scene, isolated_environment: Path, path: str, target: str
 ) -> None:

@@ -137,13 +137,13 @@ return function(test)
       (scaled 21))]])
     see_stops(1)
     vim.cmd('Descartes debugger')
-    test.answer_prompts(true, '3')
+    test.answer_prompts(true, '3') -- the width that is proposed, and not the factor that is
     put_cursor('TRY-WIDTH')
     press('<CR>')
     test.see_message('⇒ 63')
     local first, second = unpack(test.prompts, #test.prompts - 1)
     assert(first.prompt == 'width (now 21): ' and first.default == 'width', vim.inspect(first))
-    assert(second.prompt:find('factor', 1, true) and second.prompt:find('may be empty', 1, true), vim.inspect(second))
+    assert(second.prompt == 'factor (may be empty): ' and second.default == '2', vim.inspect(second))
   end
 
   test.each_from_here({ the_cursor_stays, a_condition_and_a_console, what_was_corrected_is_retried, restarts_propose })

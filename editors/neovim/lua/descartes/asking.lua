@@ -59,14 +59,14 @@ function M.of_restart(restart)
   return fields
 end
 
---- Return FIELDS, each proposing the one of LOCALS, the variables of a frame, that is called the same.
+--- Return FIELDS; one without a default proposes that of LOCALS, the variables of a frame, which is called the same.
 ---@param fields descartes.Field[]
 ---@param locals {name: string, value: string}[]
 function M.proposing(fields, locals)
   return vim.tbl_map(function(field)
     for _, variable in ipairs(locals) do
-      if variable.name:upper() == field.name:upper() then
-        return vim.tbl_extend('keep', { default = variable.name:lower(), now = variable.value }, field)
+      if not field.default and variable.name:upper() == field.name:upper() then
+        return vim.tbl_extend('force', field, { default = variable.name:lower(), now = variable.value })
       end
     end
     return field
