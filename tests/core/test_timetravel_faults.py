@@ -292,6 +292,8 @@ async def test_a_log_that_another_program_keeps_locked(
     run = await machine.shell(DOES)
     before = tree(workspace)
     _, restored = await instants(machine, faults, run.id)
+    patience = "PRAGMA busy_timeout = 200"
+    await machine.bench.store.transact(lambda tx: tx.connection.execute(patience).fetchall())
     for step in ("staged", "moved"):
         other = sqlite3.connect(workspace / ".descartes" / "descartes.db", check_same_thread=False)
         faults.name = step

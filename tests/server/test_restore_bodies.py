@@ -12,32 +12,46 @@ from typing import Any
 
 import pytest
 
-from descartes_core.errors import StoreUnavailable
+from descartes_core.errors import LispLost, StoreUnavailable
 from descartes_core.store import EventQuery
 from server.conftest import Descartes
 from support.lisp_desk import images_of
 from support.lsp_client import LspClient, lsp
 from support.three_bodies import BODIES, three_bodies
 from support.trees import tree, write
+from support.until import until
 
 HELPER = Path(__file__).parent.parent / "support" / "bodies_process.py"
 
 
+@pytest.mark.slow
 async def test_three_bodies_go_back_and_forth_or_none_does(
     workspace: Path, isolated_environment: Path
 ) -> None:
-    fails = {"check"}
+    fails = {"check", "moved"}
+    ours: list[int] = []
 
     def at(name: str) -> None:
-        if name in fails:
+        if name == "check" and name in fails:
             raise OSError(28, "No space left on device")
+        if name == "moved" and name in fails:
+            (beside,) = set(images_of(workspace)) - set(ours)
+            os.kill(beside, signal.SIGKILL)
 
     async with three_bodies(workspace, at=at) as three:
         machine, moment = three.machine, await three.moment()
+        ours += images_of(workspace)
         # The image was prepared; it is dropped with everything else.
         with pytest.raises(StoreUnavailable, match="as it was before"):
             await machine.restore(moment.run, moment.to, bodies=BODIES)
         assert await three.seen() == (moment.now, "2") and len(images_of(workspace)) == 1
+        # It is ready and everything has its place, and then it dies.
+        fails.remove("check")
+        with pytest.raises(LispLost):
+            await machine.restore(moment.run, moment.to, bodies=BODIES)
+        assert await three.seen() == (moment.now, "2") and images_of(workspace) == ours
+        failed = await machine.bench.events(type="restore.failed")
+        assert [event.data["rolledBack"] for event in failed] == [True, True]
         forks = EventQuery(type="session.forked")
         assert not (await machine.bench.store.reader.events(forks)).events
         fails.clear()
@@ -57,6 +71,26 @@ async def test_three_bodies_go_back_and_forth_or_none_does(
         assert await three.seen() == (moment.now, "2")
         await machine.redo()
         assert await three.seen() == (moment.then, "50")
+
+
+@pytest.mark.slow
+async def test_a_cancel_while_the_image_is_prepared_takes_everything_back_at_once(
+    workspace: Path, isolated_environment: Path
+) -> None:
+    slow = workspace.parent / "slow"
+    async with three_bodies(workspace) as three:
+        await three.value(f'(if (probe-file "{slow}") (sleep 600) 1)')
+        moment = await three.moment()
+        slow.touch()
+        restoring = asyncio.ensure_future(three.machine.restore(moment.run, moment.to, bodies=BODIES))
+        beside = three.desk.context.services.image.places.runtime / "next" / "lisp.json"
+        await until(lambda: beside.exists() or restoring.done(), "an image beside")
+        restoring.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(restoring, 60)
+        assert len(images_of(workspace)) == 1 and tree(workspace) == moment.now
+        (failed,) = await three.machine.bench.events(type="restore.failed")
+        assert failed.data["reason"] == "it was cancelled" and await three.value("*x*") == "2"
 
 
 @pytest.mark.slow
