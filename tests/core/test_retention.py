@@ -144,6 +144,25 @@ async def test_one_event_more_than_was_collected_is_noticed(workspace: Path) -> 
     assert not found.ok and found.wrong == 1 and "4 events" in (found.reason or "")
 
 
+@pytest.mark.ledger("D-11")
+async def test_a_collection_of_an_older_program_says_only_how_many(workspace: Path) -> None:
+    store = await Store.open(workspace / "descartes.db")
+    data = {"code": "x", "message": "y", "recoverable": True}
+    await store.append(*[NewEvent(category="error", name="error", stream="s", actor=ANN, data=data)] * 5)
+
+    def collected(tx: Transaction) -> None:
+        tx.execute("UPDATE event SET data = NULL, meta = NULL WHERE seq IN (1, 3)")
+        told = {"events": 2, "bytes": 10, "before": None}
+        tx.append(NewEvent(category="system", name="log.collected", stream="log", actor=ANN, data=told))
+
+    await store.transact(collected)
+    assert (await verify(store.path)).ok
+    await store.transact(lambda tx: tx.execute("UPDATE event SET data = NULL, meta = NULL WHERE seq = 4"))
+    found = await verify(store.path)
+    assert not found.ok and "3 events have lost their data, and 2 were collected" in (found.reason or "")
+    await store.close()
+
+
 async def test_a_run_that_works_keeps_what_it_needs(bench: Bench) -> None:
     run = await bench.spawn(call("read", path="script1.jsonl"), call("shell", command="true"), {"text": "."})
     await bench.status(run.id, "waiting")

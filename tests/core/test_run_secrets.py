@@ -16,6 +16,7 @@ from descartes_core.errors import InvalidParams, NotFound, PolicyDenied, StoreUn
 from descartes_core.model import Principal
 from descartes_core.processes.identity import identify
 from descartes_core.store import Store
+from descartes_core.store.secret_variables import given_here, joined
 from descartes_core.vault.audit import Visitor
 from descartes_core.vault.boxes import Opener
 from descartes_core.vault.crypto import KdfParameters
@@ -104,6 +105,16 @@ async def test_what_a_command_writes_into_a_log_does_not_show_what_it_was_given(
     assert (await bench.events(type="guard"))[0].data["hook"] == "‹secret:API_KEY›"
     own = Path(printed.strip()).read_bytes()
     assert VALUE.encode() not in own and b"ann@example.org" in own
+
+
+def test_what_a_child_is_given_is_named_beside_what_its_parent_was() -> None:
+    parent = joined({"PATH": "/bin"}, {"A_KEY": "first-value"}, {"A_KEY": "a.key"})
+    child = joined(parent, {"B": "second-value", "C": "abc"}, {"B": "B", "C": "C"})
+    assert child["DESCARTES_SECRETS"] == "A_KEY=a.key B=B C=C"
+    # What is too short would take half of every text with it.
+    assert dict(given_here(child)) == {"a.key": "first-value", "B": "second-value"}
+    assert list(given_here({"DESCARTES_SECRETS": "  =x LOST=lost"})) == []
+    assert joined({"PATH": "/bin"}, {}, {}) == {"PATH": "/bin"}
 
 
 async def test_a_step_of_a_model_has_what_it_names(bench: Safe) -> None:
