@@ -3,22 +3,21 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-LOCK := .ci/requirements.lock
-STAMP := $(VENV)/.installed
 TEST_ENV := CI=$${CI:-} PYTHONDONTWRITEBYTECODE=1
 # A file's tests stay together, in one process; files are shared out in their order.
 PARALLEL := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check bench docs ledger editors editors-slow lock clean
+.PHONY: help setup setup-tests demo test test-slow check bench docs ledger editors editors-slow lock clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(STAMP) ## install SBCL and Swank if missing, and the program at .venv/bin/descartes
-
-$(STAMP): pyproject.toml $(LOCK) .ci/setup
+setup: ## install SBCL and Swank if missing, and the program at .venv/bin/descartes
 	@PYTHON="$(PYTHON)" .ci/setup
+
+setup-tests: setup
+	@.ci/setup-tests
 
 demo: setup ## a true session on a real library, in the terminal; WITH=nvim|emacs|code opens the editor
 	@$(BIN)/descartes demo $(if $(WITH),--with $(WITH))
@@ -32,11 +31,11 @@ check: setup ## ruff, mypy, pyright, import contracts, architecture, generated d
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 	$(BIN)/python .ci/documents.py --check
 
-test: check editors ## everything a change must pass: check, all tests, one real run in each editor
+test: check setup-tests editors ## everything a change must pass: check, all tests, one real run in each editor
 	$(TEST_ENV) $(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 	$(BIN)/descartes demo --quiet
 
-test-slow: setup editors-slow ## soaks, long fault injection, the remaining editors
+test-slow: setup-tests editors-slow ## soaks, long fault injection, the remaining editors
 	$(TEST_ENV) $(BIN)/python -m pytest -m slow --timeout 900
 
 editors: setup ## install the editors the tests drive
@@ -45,18 +44,19 @@ editors: setup ## install the editors the tests drive
 editors-slow: editors
 	@.ci/editors slow
 
-bench: setup ## measure; prints tables with ratios taken in one run
+bench: setup-tests ## measure; prints tables with ratios taken in one run
 	$(BIN)/python -m benchmarks
 
 docs: setup ## regenerate the reference pages
 	$(BIN)/python .ci/documents.py
 
-ledger: setup ## which rows of the feature ledger no passing test names
+ledger: setup-tests ## which rows of the feature ledger no passing test names
 	$(BIN)/python .ci/ledger.py
 
 lock: ## resolve the dependencies anew and write the lock
 	@PYTHON="$(PYTHON)" .ci/lock
 
 clean: ## remove everything the targets made
+	rm -rf editors/vscode/node_modules editors/vscode/out editors/vscode/descartes.vsix benchmarks/results
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -19,7 +19,7 @@ class Named:
 
     def __init__(self) -> None:
         self.rows: dict[str, set[str]] = {}
-        self.failed: set[str] = set()
+        self.passed: set[str] = set()
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         marked = [item for item in items if item.get_closest_marker("ledger")]
@@ -30,21 +30,24 @@ class Named:
                     self.rows.setdefault(row, set()).add(item.nodeid)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.outcome != "passed":
-            self.failed.add(report.nodeid)
+        if report.when == "call" and report.passed:
+            self.passed.add(report.nodeid)
 
 
 def main() -> int:
     named = Named()
-    pytest.main(["-q", "--no-header", "-p", "no:cacheprovider", *sys.argv[1:]], plugins=[named])
+    status = pytest.main(["-q", "--no-header", "-p", "no:cacheprovider", *sys.argv[1:]], plugins=[named])
     rows = ROWS.read_text(encoding="utf-8").split()
-    passing = {row for row, tests in named.rows.items() if tests - named.failed}
+    passing = {row for row, tests in named.rows.items() if tests & named.passed}
     unknown = sorted(set(named.rows) - set(rows))
     missing = [row for row in rows if row not in passing]
     print(f"\n{len(rows) - len(missing)} of {len(rows)} rows are named by a passing test; not named:")
     print(" ".join(missing))
     if unknown:
         print("named by a test, but in no row:", " ".join(unknown))
+    if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        print(f"the tests did not run to their end: pytest ended with status {status}")
+        return 1
     return 1 if unknown else 0
 
 

@@ -94,5 +94,5 @@ def _folder(prefix: str) -> Iterator[Path]:
 
 def _postgres_program(name: str) -> Path:
     found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}")) or [Path(shutil.which(name) or "")]
-    assert found[-1].is_file(), f"PostgreSQL's {name} is not installed; .ci/setup installs it"
+    assert found[-1].is_file(), f"PostgreSQL's {name} is not installed; .ci/setup-tests installs it"
     return found[-1]
