@@ -201,8 +201,13 @@ function M.hold(stop)
   sent = stop
 end
 
---- Close the window when that thread has ended and nothing else is stopped.
-function M.settle()
+--- Close the window when that thread has ended and nothing else is stopped. EVALUATION is the id of what has ended;
+--- another one than that of the thread settles nothing.
+---@param evaluation? string
+function M.settle(evaluation)
+  if evaluation and not (sent and sent.evaluation == evaluation) then
+    return
+  end
   sent = nil
   local window = windows()[1]
   if #M.debuggers == 0 and window then

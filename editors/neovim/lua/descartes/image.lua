@@ -88,7 +88,7 @@ function M.evaluated(params)
   M.last = params
   require('descartes.repl').evaluated(params)
   if ENDED[params.state] then
-    require('descartes.debugger').settle()
+    require('descartes.debugger').settle(params.id)
   end
   if awaited[params.id] and ENDED[params.state] then
     M.show(params)

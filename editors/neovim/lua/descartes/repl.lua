@@ -75,7 +75,7 @@ local function send(repl, code)
   repl.at, repl.running = nil, true
   text.draw_prompt(repl)
   local operation, params = repl:evaluation(code)
-  call(operation, params, function(evaluation)
+  call(operation, vim.tbl_extend('force', params, { timeoutMs = KNOWN_AFTER_MS }), function(evaluation)
     paused(repl, evaluation)
   end, function(problem)
     failed(repl, problem)
@@ -224,7 +224,7 @@ function M.open(name)
       return (repl.package == 'COMMON-LISP-USER' and 'CL-USER' or repl.package) .. '> '
     end,
     evaluation = function(_, code)
-      return 'lisp.eval', { code = code, ['repl'] = name, timeoutMs = KNOWN_AFTER_MS }
+      return 'lisp.eval', { code = code, ['repl'] = name }
     end,
     completion = function()
       return { ['repl'] = name }
