@@ -87,19 +87,21 @@ async def test_a_breakpoint_is_set_at_a_form_stepped_from_and_removed(workspace:
         moved = place | {"line": 4}
         assert {each["range"]["start"]["line"] for each in await client.of("codeLens", uri)} == {4}
         stop = await stopped(client, "(cl-user::total 2)")
-        marked = await client.notification(PUBLISH, of_stops)
-        assert of_stops(marked)[0]["range"]["start"] == moved
+        await client.notification(PUBLISH, lambda p: any(e["range"]["start"] == moved for e in of_stops(p)))
         lenses = await client.of("codeLens", uri)
         assert titles(lenses)[0].startswith("■ breakpoint: (* a b)")
         assert {"CONTINUE", "step into", "step over", "step out"} <= set(titles(lenses))
+        code = await client.execute("debugger.disassemble", stop)
+        assert "AREA" in code["text"]
         over = next(each for each in lenses if each["command"]["title"] == "step over")
         seen = len(client.messages)
         left = await choose(client, over)
         assert left["debugger"]["condition"]["type"] == "step"
-        marked = await client.notification(
-            PUBLISH, lambda p: any("step:" in each["message"] for each in of_stops(p)), after=seen
+        await client.notification(
+            PUBLISH,
+            lambda p: any("step:" in e["message"] and e["range"]["start"] == moved for e in of_stops(p)),
+            after=seen,
         )
-        assert of_stops(marked)[0]["range"]["start"] == moved
         left = await client.execute("debugger.continue", stop)
         assert left["evaluation"]["values"] == ["(:TOTAL (2 6))"]
         await choose(client, await offered(client, uri, moved, "Remove the breakpoint"))
@@ -145,8 +147,9 @@ async def test_a_fix_that_is_typed_is_retried_by_its_code_action(workspace: Path
         client.change(
             uri, 3, {"range": {"start": above, "end": above}, "text": "(defun helper (x)\n  x)\n\n"}
         )
-        marked = await client.notification(PUBLISH, of_stops, after=seen)
-        assert of_stops(marked)[0]["range"]["start"]["line"] == 6
+        await client.notification(
+            PUBLISH, lambda p: any(e["range"]["start"]["line"] == 6 for e in of_stops(p)), after=seen
+        )
         with pytest.raises(LspError) as caught:
             await choose(client, stale)
         assert caught.value.code == "invalid_params"
@@ -184,6 +187,10 @@ async def test_breakpoints_in_a_terminal(workspace: Path) -> None:
     assert [line.split("\t")[1] for line in listed.splitlines()] == ["set", "set"]
     stop = (await result("lisp", "eval", "(total 2)"))["debugger"]
     words = ("--thread", str(stop["thread"]), "--level", str(stop["level"]))
+    _, shown, _ = await descartes("debugger", "frame", *words)
+    assert shown.split() == ["n", "2"]
+    status, shown, err = await descartes("debugger", "disassemble", *words, "--frame", "99")
+    assert (status, shown) == (1, "") and "no frame 99" in err
     left = await result("debugger", "continue", *words)
     assert left["debugger"]["breakpoint"] == "brk_1"
     status, _, err = await descartes("debugger", "step", *words, "--kind", "sideways")

@@ -78,6 +78,8 @@ def test_variables_of_a_stopped_frame() -> None:
     frame = {"locals": [{"name": "A", "value": "2"}, {"name": "*B*", "value": "(1\n 2)"}]}
     assert results.of_frame(stop, frame) == "a = 2, *b* = (1 2)"
     assert results.of_frame(stop, {"locals": []}) == ""
+    changed = {"locals": [{"name": "N", "value": "3", "earlier": ["2", "1"]}]}
+    assert results.of_frame(stop, changed) == "n = 3 (was 2)"
     many = {"locals": [{"name": f"V{number}", "value": "1"} for number in range(9)]}
     assert results.of_frame(stop, many).endswith("v5 = 1, …")
 

@@ -49,6 +49,33 @@ async def test_the_console_of_a_frame_refers_to_its_earlier_values(desk: Desk) -
     assert await console("/") == ["(3 4)"]
 
 
+COUNTING = """(defun counting (limit)
+  (declare (optimize (debug 3)))
+  (let ((sum 0))
+    (dotimes (i limit sum)
+      (incf sum (* i 10))
+      (break "so far ~a" sum))))"""
+
+
+async def test_a_variable_shows_what_it_was_at_earlier_visits_of_its_frame(desk: Desk) -> None:
+    await desk.call("lisp.eval", code=COUNTING)
+
+    async def sum_in(stop: dict[str, Any]) -> tuple[str, list[str]]:
+        detail = await desk.call("debugger.frame", **stop)
+        found = next(each for each in detail["locals"] if each["name"] == "SUM")
+        return found["value"], found["earlier"]
+
+    stop = await stop_of(desk, "(counting 3)")
+    assert await sum_in(stop) == ("0", [])
+    assert (await desk.call("debugger.continue", **stop))["debugger"]
+    assert await sum_in(stop) == ("10", ["0"])
+    await desk.call("debugger.evalInFrame", **stop, code="(setf sum 7)")
+    assert await sum_in(stop) == await sum_in(stop) == ("7", ["10", "0"])
+    await desk.call("debugger.toplevel", **stop)
+    # Another evaluation has frames of its own.
+    assert await sum_in(await stop_of(desk, "(counting 3)")) == ("0", [])
+
+
 async def test_arguments_of_a_restart_are_evaluated_in_the_frame(desk: Desk) -> None:
     code = """(progn
       (defun asking (n)

@@ -20,6 +20,17 @@ def _thread_kind(row: Row) -> str:
     return "service" if row["service"] else ""
 
 
+def _in_frame(detail: Row) -> Sequence[Row]:
+    """The variables, then what is caught; nothing has the name of a variable there."""
+    return [*detail["locals"], *({"name": "catch", "value": tag} for tag in detail["catchTags"])]
+
+
+FRAME = [
+    Column("name", lambda row: str(row["name"]).lower()),
+    _field("value", "value", short=False),
+    Column("earlier", lambda row: " ← ".join(row.get("earlier") or []), short=False),
+]
+
 THREADS = [
     Column("thread", lambda row: str(row["id"])),
     Column("state", lambda row: row["state"], lambda row: coloured(row["state"])),
@@ -95,6 +106,7 @@ def _profile(result: Row) -> Sequence[Row]:
 
 
 VIEWS = {
+    "debugger.frame": View(FRAME, _in_frame, "The frame has no variables that can be seen."),
     "lisp.profile": View(PROFILE, _profile, "No samples: it did not take long enough."),
     "lisp.profileStop": View(PROFILE, _profile, "No samples: nothing took long enough."),
     "lisp.apropos": View(SYMBOLS, lambda result: result["symbols"], "No symbol has that in its name."),

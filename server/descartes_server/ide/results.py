@@ -74,12 +74,18 @@ def with_result(results: Sequence[Result], new: Result) -> tuple[Result, ...]:
 def of_frame(stop: Stop, frame: Mapping[str, Any]) -> str:
     """Return the variables of FRAME, a FrameDetail of the wire, as they stand at the form of STOP.
 
-    Example: "a = 2, b = 0"
+    Example: "a = 2, b = 0 (was 1)"
     """
-    parts = [f"{each['name'].lower()} = {_cut(_line(each['value']), _ARGUMENT)}" for each in frame["locals"]]
+    parts = [_variable(each) for each in frame["locals"]]
     if len(parts) > _ARGUMENTS:
         parts = [*parts[:_ARGUMENTS], "…"]
     return _cut(", ".join(parts), 2 * LABEL)
+
+
+def _variable(local: Mapping[str, Any]) -> str:
+    earlier = local.get("earlier")
+    was = f" (was {_cut(_line(earlier[0]), _ARGUMENT)})" if earlier else ""
+    return f"{local['name'].lower()} = {_cut(_line(local['value']), _ARGUMENT)}{was}"
 
 
 def _condition(evaluation: Mapping[str, Any]) -> str:

@@ -99,10 +99,11 @@ async def frames(context: Context, params: FramesParams) -> FrameList:
 async def frame(context: Context, params: FrameParams) -> shapes.FrameDetail:
     """Answer the locals and catch tags of a frame, and where it is."""
     image = context.services.image
-    image.debuggers.get(params.thread, params.level)
+    debugger = image.debuggers.get(params.thread, params.level)
     detail = await image.ask(image.running().frame(params.thread, params.level, params.frame))
+    found = (shapes.Local(name=each.name, value=each.value, id=each.id) for each in detail.locals)
     return shapes.FrameDetail(
-        locals=[shapes.Local(name=each.name, value=each.value, id=each.id) for each in detail.locals],
+        locals=image.debuggers.visits.with_earlier(debugger, params.frame, found),
         catch_tags=list(detail.catch_tags),
         package=detail.package,
         location=await Places().locate(detail.location),

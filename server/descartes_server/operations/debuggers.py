@@ -22,6 +22,7 @@ from descartes_core.store.times import iso
 from descartes_server.operations import lisp_shapes as shapes
 from descartes_server.operations.evaluations import Evaluations, Record
 from descartes_server.operations.stops import debugger_shape
+from descartes_server.operations.visits import Visits
 
 Publish = Callable[[str, Mapping[str, Any]], None]
 StopKey = tuple[int, int]
@@ -63,6 +64,7 @@ class Debuggers:
         self._lost: dict[StopKey, shapes.Debugger] = {}
         """Those of a connection that is made again."""
         self._waiters: set[_Waiter] = set()
+        self.visits = Visits()
         self.on_entered: list[Callable[[shapes.Debugger, Record | None], Awaitable[None]]] = []
         self.on_left: list[Callable[[shapes.Debugger], Awaitable[None]]] = []
 

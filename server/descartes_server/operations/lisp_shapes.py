@@ -213,11 +213,12 @@ class Compilation(Shape, frozen=True, kw_only=True):
 
 
 class Local(Shape, frozen=True, kw_only=True):
-    """A local variable of a frame."""
+    """A local variable of a frame; EARLIER are its other values at earlier visits there, the newest first."""
 
     name: str
     value: str
     id: int
+    earlier: list[str] = []
 
 
 class FrameDetail(Shape, frozen=True, kw_only=True):
