@@ -87,6 +87,13 @@ local function lines_for(question, name, given)
   return vim.tbl_map(file_line, data.files)
 end
 
+--- Return how the argument NAME of a choice of QUESTION is asked as a text; a tool's own arguments are there to be edited.
+local function field_for(question, name)
+  local data = type(question.data) == 'table' and question.data or {}
+  local proposed = name == 'arguments' and type(data.toolArgs) == 'table' and vim.json.encode(data.toolArgs) or nil
+  return { name = name, optional = name == 'reason' or name == 'paths', default = proposed }
+end
+
 --- Ask for the arguments of CHOICE from the one at INDEX on, into GIVEN by name; then DO_IT with them.
 local function ask_arguments(question, choice, index, given, do_it)
   local name = (choice.arguments or {})[index]
@@ -103,7 +110,7 @@ local function ask_arguments(question, choice, index, given, do_it)
   elseif lines then
     return require('descartes.choosing').several('Which files?', lines, go_on)
   end
-  asking.texts({ { name = name, optional = name == 'reason' or name == 'paths' } }, function(texts)
+  asking.texts({ field_for(question, name) }, function(texts)
     go_on(texts[1])
   end)
 end
