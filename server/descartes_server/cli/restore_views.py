@@ -69,13 +69,13 @@ def tail(preview: Mapping[str, Any]) -> Iterator[str]:
 
 
 def question(preview: Mapping[str, Any]) -> str:
-    """Return what the person is asked."""
+    """Return what the person is asked, below what can be had again."""
     files = len(preview["files"])
     edited = sum(each["userEdited"] for each in preview["files"])
     what = f"Change {files} file{'s' * (files != 1)}" if files else "Go back"
     if edited:
-        what += f", {edited} of them edited by a person"
-    return f"{what}? {_promise(preview)}"
+        what += ", which a person edited" if files == 1 else f", {edited} of them edited by a person"
+    return f"{_promise(preview)}\n{what}?"
 
 
 def _promise(preview: Mapping[str, Any]) -> str:
