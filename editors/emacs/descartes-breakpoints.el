@@ -59,7 +59,7 @@ the form are visible in it."
   "Take a breakpoint away, after asking which."
   (interactive)
   (let ((titles (mapcar (lambda (each) (cons (descartes-breakpoints--title each) each))
-                        (plist-get (descartes-await "debugger.breakpoints.list" nil) :breakpoints))))
+                        (plist-get (descartes-await "debugger.breakpoints.list" nil 20) :breakpoints))))
     (unless titles
       (user-error "There is no breakpoint"))
     (let ((title (completing-read "Take away the breakpoint: " titles nil t)))

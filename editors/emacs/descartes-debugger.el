@@ -209,7 +209,9 @@ Without FRAME, what names the further frames of STOP."
       (setq descartes-debugger--places (descartes-debugger--places-now)))
     (setq descartes-debugger--left (descartes-debugger--left-now))
     (descartes-debugger--write)
-    (mapc #'descartes-debugger--put-back descartes-debugger--places)
+    (if descartes-debugger--places
+        (mapc #'descartes-debugger--put-back descartes-debugger--places)
+      (descartes-debugger--to-top))
     (current-buffer)))
 
 ;;; Point stays where it is
@@ -302,7 +304,7 @@ act on one of them."
     (force-mode-line-update t)))
 
 (defun descartes-debugger--to-top ()
-  "Show the newest stop, in a buffer that nobody has worked in yet."
+  "Show the newest stop, where nobody has looked at another one yet."
   (goto-char (point-min))
   (dolist (window (get-buffer-window-list nil nil t))
     (set-window-point window (point-min))))

@@ -108,7 +108,7 @@ LOCALS are the variables of the frame, for what is proposed."
 
 (defun descartes-stops--locals (stop)
   "Return the variables of the innermost frame of STOP."
-  (append (plist-get (descartes-await "debugger.frame" (append (descartes-stops-key stop) '(:frame 0)))
+  (append (plist-get (descartes-await "debugger.frame" (append (descartes-stops-key stop) '(:frame 0)) 20)
                      :locals)
           nil))
 
@@ -205,6 +205,12 @@ When there are several, and when none is known, the person is asked."
                                     descartes-debuggers)))
     (descartes-stops--pick (or fitting descartes-debuggers))))
 
+(defun descartes-stops--retried (result)
+  "Show what retrying has come to, RESULT."
+  (if (eq (plist-get result :success) t)
+      (descartes-stops-left result)
+    (descartes--show-compilation (plist-get result :compilation))))
+
 (defun descartes-retry-with-fix ()
   "Compile the form at point as it is now, and call its stopped frame again.
 When it does not compile, the thread stays stopped."
@@ -212,7 +218,7 @@ When it does not compile, the thread stays stopped."
   (let ((here (descartes--here)))
     (descartes-call "debugger.retryWithFix"
                     (append (descartes-stops-key (descartes-stops--here (plist-get here :uri))) here)
-                    #'descartes-stops-left)))
+                    #'descartes-stops--retried)))
 
 (define-key descartes-mode-map (kbd "C-c C-f") #'descartes-retry-with-fix)
 

@@ -292,7 +292,7 @@ buffer; TAKE-OVER takes the file over."
       (funcall seen "^CL-USER> \\'")
       (goto-char (point-max))
       (insert "(multiple-value-bi")
-      (should (member "multiple-value-bind" (nth 2 (descartes-repl-complete))))
+      (test-see "a completion" (member "multiple-value-bind" (nth 2 (descartes-repl-complete))))
       (comint-kill-input)
       (funcall type "(car 7)")
       (funcall seen "; stopped: ")

@@ -62,6 +62,14 @@
     (test-press "N")
     (should (equal (test-stop-here) "BETA is in the way"))
     (test-press "a")
+    (test-see "the debugger to close" (string-empty-p (test-debugger-text))))
+  ;; Whoever waits there sees the stop from its beginning.
+  (save-window-excursion
+    (descartes-debugger-show)
+    (test-stop-in-background "EPSILON")
+    (should (bobp))
+    (test-press "a")
+    (test-see "EPSILON to go on" (null descartes-debuggers))
     (test-see "the debugger to close" (string-empty-p (test-debugger-text)))))
 
 (defun test-which-to-retry ()
@@ -88,6 +96,12 @@
   (test-see "the stop" (string-match-p "USE-VALUE" (test-debugger-text)))
   (test-stop-in-background "DELTA")
   (test-which-to-retry)
+  (delete-region (point) (progn (forward-sexp) (point)))
+  (save-excursion (insert "(max . 1)"))
+  (setq test-messages nil)
+  (descartes-retry-with-fix)
+  (test-see-message "⇒ failed")
+  (should (= 2 (length descartes-debuggers)))
   (delete-region (point) (progn (forward-sexp) (point)))
   (insert "(max 1 (length numbers))")
   ;; The stop with a frame in this form, though it is not the newest.
