@@ -17,7 +17,7 @@ from typing import Any
 
 from lsprotocol import types
 
-from descartes_server import garbage
+from descartes_server import at_work, garbage
 from descartes_server.lsp import transport, uris
 from descartes_server.lsp.client import Abilities
 from descartes_server.lsp.positions import ENCODINGS, Encoding
@@ -209,6 +209,7 @@ async def _open_workspace(state: ServerState, start: Path) -> None:
     try:
         state.workspace = found = await asyncio.to_thread(workspace.find, start)
         _log_to(state, found.log if found.state.is_dir() else workspace.home() / "log")
+        at_work.tell_when_asked()
         state.image = ImageQuestions(found.runtime)
         state.attach(await Attachment.open(state, found))
         garbage.leave_out()

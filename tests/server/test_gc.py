@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from descartes_core.blobs import Blobs
 from descartes_core.model import NewEvent, Principal
@@ -21,7 +25,16 @@ Descartes = Callable[..., Awaitable[Any]]
 LONG_AGO = 1_000_000_000
 
 
-async def test_gc_says_what_would_go_and_then_does_it(descartes: Descartes, here: Workspace) -> None:
+async def test_gc_says_what_would_go_and_then_does_it(
+    descartes: Descartes, here: Workspace, isolated_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = isolated_environment / "cache"
+    monkeypatch.setenv("DESCARTES_CACHE", str(cache))
+    compiled = [cache / "fasl" / "sbcl" / name for name in ("old.fasl", "read.fasl")]
+    compiled[0].parent.mkdir(parents=True)
+    for path, read in zip(compiled, (LONG_AGO, time.time()), strict=True):
+        path.write_bytes(b"compiled")
+        os.utime(path, (read, LONG_AGO))
     script = here.root / "script.jsonl"
     script.write_text(json.dumps({"text": "x" * 5000}) + "\n")
     spawned = await descartes(
@@ -40,6 +53,7 @@ async def test_gc_says_what_would_go_and_then_does_it(descartes: Descartes, here
 
     said = await descartes("gc")
     assert said.status == 0 and "1 file in .descartes/blobs" in said.out and "would go" in said.out
+    assert "1 file in the cache of compiled Lisp" in said.out
     assert all(path.exists() for path in old)
     (here.root / "descartes.toml").write_text("[history]\nkeepDays = 0\n")
     planned = json.loads((await descartes("gc", "--json")).out)
@@ -50,6 +64,7 @@ async def test_gc_says_what_would_go_and_then_does_it(descartes: Descartes, here
     assert done["applied"] and done["events"] == planned["events"]
     assert done["snapshots"] == planned["snapshots"]
     assert not any(path.exists() for path in [*old, fresh])
+    assert [path.exists() for path in compiled] == [False, True]
     assert (await descartes("history", "verify")).status == 0
     listed = json.loads((await descartes("history", run, "--json")).out)["events"]
     assert {event["name"] for event in listed if event["metadata"].get("collected")} == {"message"}

@@ -39,7 +39,8 @@ def _show(found: dict[str, Any]) -> None:
         click.echo(f"the data of {events['events']:,} events, {span}\t{_size(events['bytes'])}")
     for part in found["files"]:
         files = "1 file" if part["items"] == 1 else f"{part['items']:,} files"
-        click.echo(f"{files} in .descartes/{part['what']}\t{_size(part['bytes'])}")
+        place = "the cache of compiled Lisp" if part["what"] == "fasl" else f".descartes/{part['what']}"
+        click.echo(f"{files} in {place}\t{_size(part['bytes'])}")
     if found["snapshots"]:
         click.echo(f"{found['snapshots']:,} snapshots of the files around the steps of old runs")
     click.echo(f"in all {went}\t{_size(found['bytes'])}")

@@ -1,4 +1,4 @@
-"""What may go of the workspace's own files: outputs, views, profiles, texts that no event needs any more."""
+"""What may go of our own files: outputs, views, profiles, texts that no event needs, compiled Lisp files."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from descartes_core.model import Shape
 BY_AGE = ("output", "views", "profiles", "input")
 """Folders whose files go when they are old."""
 BLOBS = "blobs"
+COMPILED = "fasl"
 YOUNG_S = 3600.0
-"""A text that was just kept may belong to an event that is not written yet."""
+"""A text just kept may belong to an event that is not written yet, a compiled file may be loaded next."""
 
 
 class Part(Shape, frozen=True, kw_only=True):
@@ -48,6 +49,16 @@ def old_files(
     kept = [each for each in found if running.isdisjoint(each.path.relative_to(state).parts)]
     blobs = _files(state, BLOBS, min(before_s, now_s - YOUNG_S))
     return kept + [each for each in blobs if each.path.parent.name + each.path.name not in needed]
+
+
+def old_compiled(folder: Path, before_s: float, *, now_s: float) -> list[OldFile]:
+    """Return the files under FOLDER, compiled Lisp, that were neither written nor read since BEFORE_S.
+
+    Every workspace compiles to there: what still is of use is read, or compiled again.
+    """
+    before_s = min(before_s, now_s - YOUNG_S)
+    found = _files(folder.parent, folder.name, before_s, COMPILED)
+    return [each for each in found if each.path.lstat().st_atime < before_s]
 
 
 def remove(state: Path, files: Sequence[OldFile]) -> None:
@@ -85,9 +96,9 @@ def digests_in(asked: Iterable[str | None]) -> set[str]:
     return found
 
 
-def _files(state: Path, folder: str, before_s: float) -> Iterator[OldFile]:
+def _files(state: Path, folder: str, before_s: float, what: str | None = None) -> Iterator[OldFile]:
     for path in sorted((state / folder).rglob("*")):
         with contextlib.suppress(OSError):
             status = path.lstat()
             if not path.is_dir() and status.st_mtime < before_s:
-                yield OldFile(path, status.st_size, folder)
+                yield OldFile(path, status.st_size, what or folder)

@@ -22,6 +22,7 @@ from descartes_server.operations import collecting
 from descartes_server.operations.collecting import OldFile, Part
 from descartes_server.operations.context import Context
 from descartes_server.operations.journal import origin
+from descartes_server.operations.lisp_settings import fasls
 from descartes_server.operations.registry import NoParams, operation
 
 MIB = 1024 * 1024
@@ -57,6 +58,7 @@ async def plan(context: Context, params: NoParams) -> Garbage:
     keep = _keep(context)
     chosen = await _chosen(context, keep)
     files = await _files(context, keep, {each.seq for each in chosen})
+    files += await _compiled(context, keep)
     snapshots = await asyncio.to_thread(kept_of, _snapshots(context), await _ended(context, keep))
     return _garbage(retention.told(chosen), files, snapshots, keep, applied=False)
 
@@ -71,10 +73,12 @@ async def collect(context: Context, params: NoParams) -> Garbage:
     files = await _files(context, keep, set())
     state = context.services.workspace.state
     await asyncio.to_thread(collecting.remove, state, files)
+    compiled = await _compiled(context, keep)
+    await asyncio.to_thread(collecting.remove, fasls(), compiled)
     snapshots = await asyncio.to_thread(collect_snapshots, _snapshots(context), await _ended(context, keep))
     if gone.events:
         await asyncio.to_thread(_compact, context.services.workspace.database)
-    return _garbage(gone, files, snapshots, keep, applied=True)
+    return _garbage(gone, files + compiled, snapshots, keep, applied=True)
 
 
 def _keep(context: Context) -> Keep:
@@ -104,6 +108,12 @@ async def _files(context: Context, keep: Keep, going: set[int]) -> list[OldFile]
         needed=await _needed(reader, going),
         now_s=now_ms / 1000,
     )
+
+
+async def _compiled(context: Context, keep: Keep) -> list[OldFile]:
+    now_s = context.services.clock.now_ms() / 1000
+    before_s = now_s - keep.days * retention.DAY_MS / 1000
+    return await asyncio.to_thread(collecting.old_compiled, fasls(), before_s, now_s=now_s)
 
 
 def _snapshots(context: Context) -> Snapshots:

@@ -29,3 +29,8 @@ def cache() -> Path:
     if given := os.environ.get("DESCARTES_CACHE"):
         return Path(given)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "descartes"
+
+
+def fasls() -> Path:
+    """Return the folder that images compile systems to, the same for all workspaces."""
+    return cache() / "fasl"
