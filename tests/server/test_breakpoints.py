@@ -146,6 +146,7 @@ async def test_a_condition_sees_the_defaults_of_parameters_that_are_not_given(de
     assert await stops("(and (= b 20) (not b-p) (= s 1) (not s-p) (null none))", "(area 2)")
     assert await stops("(and (= b 5) b-p (= s 3) s-p)", "(area 2 5 :scale 3)")
     assert not await stops("(or b-p (/= b 20))", "(area 2)")
+    assert not await stops("nil", "(area 2)")
     await evaluated(desk, "(setf *made* 0)")
     assert await stops("(= unit 1)", "(area 2)")  # asked for, so that it is evaluated before the call
     await evaluated(desk, "(setf *made* 0)")

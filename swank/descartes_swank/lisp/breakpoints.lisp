@@ -306,10 +306,10 @@ DEFAULTS: whether those that are not given have the values of the forms in LAMBD
       form)))
 
 (defun read-condition (text package)
-  "Return the form TEXT, nil for none."
+  "Return a form that is true where the form TEXT is, nil for no text."
   (and text
        (let ((*package* package))
-         (read-whole text "the condition"))))
+         `(progn ,(read-whole text "the condition")))))
 
 (defun full-name (name)
   "Return NAME as it is read in any package."
