@@ -257,7 +257,7 @@ class Soak:
 
 
 def files_of(process: psutil.Process) -> int:
-    """Return how many files PROCESS has, without those of the log: a pool of at most ten opens them in time."""
+    """Return how many files PROCESS has, without those of the log, which a pool of at most ten opens."""
     return process.num_fds() - sum("descartes.db" in each.path for each in process.open_files())
 
 
