@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,46 @@ async def test_a_frame_that_cannot_be_called_again_says_what_to_do(desk: Desk, w
             uri=str(file),
             position=position,
         )
+
+
+LOCAL = """(in-package :cl-user)
+
+(defun inside (n)
+  (flet ((within (x) (list (error "no ~a" x))))
+    (declare (notinline within))
+    (list (within n))))
+
+(defun (setf height) (value box)
+  (list (if (oddp box) (error "no ~a" value) value) box))
+
+(defmethod width ((box integer) &key)
+  (list (error "no ~a" box)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "line", "value"),
+    [
+        ("(inside 2)", 3, "((42))"),
+        ("(setf (height 1) 2)", 8, "(42 1)"),
+        ("(width 3)", 11, "(42)"),
+    ],
+)
+async def test_the_frame_that_is_named_is_called_as_it_was_corrected(
+    desk: Desk, workspace: Path, code: str, line: int, value: str
+) -> None:
+    file = workspace / "local.lisp"
+    file.write_text(LOCAL)
+    assert (await desk.call("lisp.compileFile", uri=str(file)))["success"]
+    stop = (await desk.call("lisp.eval", code=f"(values {code})"))["debugger"]
+    fixed = re.sub(r'\(error "no ~a" (\w+)\)', r"(progn \1 42)", LOCAL)
+    ways = {"uri": str(file), "frame": 0, "document": document(fixed)}
+    for other in {3, 8, 11} - {line}:
+        with pytest.raises(errors.InvalidParams, match="expected the definition of"):
+            position = {"line": other, "column": 1}
+            await desk.call("debugger.retryWithFix", **stop, **ways, position=position)
+    result = await desk.call("debugger.retryWithFix", **stop, **ways, position={"line": line, "column": 1})
+    assert result["success"] and result["evaluation"]["values"] == [value]
 
 
 async def test_full_debug_shows_the_variables_that_were_missing(desk: Desk, workspace: Path) -> None:
