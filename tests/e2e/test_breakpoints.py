@@ -97,6 +97,8 @@ async def test_a_breakpoint_is_set_at_a_form_stepped_from_and_removed(workspace:
         seen = len(client.messages)
         left = await choose(client, over)
         assert left["debugger"]["condition"]["type"] == "step"
+        assert left["debugger"]["location"]["range"]["start"] == moved
+        assert left["debugger"]["frames"][0]["location"] == left["debugger"]["location"]
         await client.notification(
             PUBLISH,
             lambda p: any("step:" in e["message"] and e["range"]["start"] == moved for e in of_stops(p)),

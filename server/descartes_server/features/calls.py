@@ -20,7 +20,7 @@ from descartes_server.features.secrets import RESOURCE, SecretCalls
 from descartes_server.ide.index import is_lisp_file
 from descartes_server.lsp import convert, uris
 from descartes_server.lsp.positions import Positions
-from descartes_server.state import ServerState, Snapshot, notes, results
+from descartes_server.state import ServerState, Snapshot, frame_places, notes, results
 
 if TYPE_CHECKING:
     from descartes_server.state.attachment import Attachment
@@ -121,7 +121,8 @@ class Calls:
         return result
 
     async def as_editor_counts(self, snapshot: Snapshot, result: Any) -> Any:
-        """Return RESULT with its ranges in the client's encoding."""
+        """Return RESULT with its ranges in the client's encoding, frames where they stand in its texts."""
+        result = frame_places.in_texts(result, snapshot.documents)
         found = convert.uris(result)
         if not found:
             return result
