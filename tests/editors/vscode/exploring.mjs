@@ -1,5 +1,5 @@
 // Looking around: cross references, names with a part, expansions in the file, and taking definitions away.
-import { answer, choose, goTo, pick, putCursor, say, status, evaluate } from './page.mjs';
+import { answer, choose, closeTab, evaluate, goTo, pick, putCursor, say, status } from './page.mjs';
 
 const toast = (page, text) => page.locator('.notification-toast', { hasText: text });
 const line = (page, text) => page.locator('.view-line', { hasText: text });
@@ -13,16 +13,17 @@ export async function around({ page, shot }) {
   await shot('callers');
   await page.keyboard.press('Escape');
   await peek.waitFor({ state: 'detached' });
+  await putCursor(page, 'answer (unused');
   await choose(page, 'Descartes: Cross References…');
   await pick(page, 'callees');
-  await Promise.race([peek.waitFor(), toast(page, 'what it calls').waitFor()]);
+  await peek.locator('.monaco-list-row', { hasText: 'defun share' }).waitFor();
   await page.keyboard.press('Escape');
-  say('callers stand in a peek view');
+  say('callers and callees stand in a peek view');
   await choose(page, 'Descartes: Apropos…');
   await answer(page, 'Apropos', 'shar');
   await pick(page, /ratio:share/i);
   await line(page, 'Return PART divided by WHOLE').first().waitFor();
-  await page.locator('.tab.active', { hasText: 'Describe' }).click({ button: 'middle' });
+  await closeTab(page, 'Describe');
   say('a symbol is found by a part of its name and described');
 }
 

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { answer, choose, evaluate, pick, say, status } from './page.mjs';
+import { answer, choose, closeTab, evaluate, pick, say, status } from './page.mjs';
 
 const line = (page, text) => page.locator('.view-line', { hasText: text }).first();
 const toast = (page, text) => page.locator('.notification-toast', { hasText: text });
@@ -35,7 +35,7 @@ export async function journal({ page, shot }) {
   await choose(page, 'Descartes: Show the Journal of the Image');
   await line(page, '4711').waitFor();
   await shot('journal');
-  await page.locator('.tab.active', { hasText: 'Journal' }).click({ button: 'middle' });
+  await closeTab(page, 'Journal');
   say('the journal has what was evaluated');
 }
 
@@ -45,7 +45,7 @@ export async function compare({ page, shot }) {
   await answer(page, 'Compare this image with', 'replay');
   await page.locator('.tab.active', { hasText: 'Comparison' }).waitFor();
   await shot('comparison');
-  await page.locator('.tab.active', { hasText: 'Comparison' }).click({ button: 'middle' });
+  await closeTab(page, 'Comparison');
   say('the image is compared with a fresh one');
 }
 
@@ -54,7 +54,7 @@ export async function replay({ page }) {
   await choose(page, 'Descartes: Replay the Journal in a Fresh Image…');
   await page.locator('.monaco-dialog-box .monaco-button', { hasText: 'Replay' }).click();
   await line(page, /\d+\sentries\swere\srepeated/).waitFor();
-  await page.locator('.tab.active', { hasText: 'Replay' }).click({ button: 'middle' });
+  await closeTab(page, 'Replay');
   await evaluate(page, '(list :mark cl-user::*mark*)');
   await status(page, '⇒ (:MARK 4711)').waitFor();
   say('a fresh image has what the journal has');

@@ -1,6 +1,6 @@
 // The whiteboard of a session, and what was learned.
 import { execFileSync } from 'node:child_process';
-import { act, answer, choose, onlyView, openView, pick, row, say } from './page.mjs';
+import { act, answer, choose, closeTab, onlyView, openView, pick, row, say } from './page.mjs';
 
 /** Post on the whiteboard, and write beside what stands there. */
 export async function board({ page, folder, shot }) {
@@ -17,7 +17,7 @@ export async function board({ page, folder, shot }) {
   await shot('whiteboard');
   await row(page, 'Read ratios before floats').click();
   await page.locator('.view-line', { hasText: '(correction): not in the printer' }).waitFor();
-  await page.locator('.tab.active', { hasText: 'Whiteboard' }).click({ button: 'middle' });
+  await closeTab(page, 'Whiteboard');
   await openView(page, 'Whiteboard', false);
   await openView(page, 'Stopped Threads');
   say('the whiteboard is written and read');

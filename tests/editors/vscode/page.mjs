@@ -140,7 +140,11 @@ export async function putCursor(page, text) {
   const found = page.locator('.find-widget.visible');
   await found.locator('textarea').first().fill(text);
   await found.locator('.matchesCount', { hasText: /^\d+ of \d+$/ }).waitFor();
-  await page.keyboard.press('Escape');
+  // A key that comes while the editor still scrolls to the place may be lost.
+  for (let tries = 10; tries > 0 && (await found.count()) > 0; tries -= 1) {
+    await page.keyboard.press('Escape');
+    await found.waitFor({ state: 'detached', timeout: 3000 }).catch(() => undefined);
+  }
   await page.keyboard.press('ArrowLeft');
 }
 
@@ -149,6 +153,16 @@ export async function openFile(page, name) {
   await page.locator('.explorer-folders-view', { hasText: name }).waitFor();
   await page.locator('.explorer-folders-view .monaco-list-row', { hasText: name }).first().dblclick();
   await page.locator('.breadcrumbs-control', { hasText: /\.lisp\s*\w/ }).waitFor();
+}
+
+/** Close the tab NAME; what is typed goes into the editor behind it then. */
+export async function closeTab(page, name) {
+  const tab = page.locator('.tab', { hasText: name });
+  await tab.click({ button: 'middle' });
+  await tab.waitFor({ state: 'detached' });
+  await page.keyboard.press('Control+1');
+  // Where the focus comes late, it closes what asks for something.
+  await page.waitForFunction(() => document.activeElement?.closest('.monaco-editor') !== null);
 }
 
 /** Fail unless what is typed goes into the editor. */

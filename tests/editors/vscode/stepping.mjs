@@ -1,5 +1,5 @@
 // Stepping from a breakpoint at a form, leaving a frame with a value, and two threads stopped at the same time.
-import { act, answer, choose, evaluate, fromMenu, goTo, openView, pick, row, say, status } from './page.mjs';
+import { act, answer, choose, closeTab, evaluate, fromMenu, goTo, openView, pick, row, say, status } from './page.mjs';
 
 const stop = (page, type) => row(page, new RegExp(`^${type}`, 'i'));
 const BEHIND = `(sb-thread:make-thread
@@ -28,7 +28,7 @@ export async function stepping({ page, shot }) {
   await act(page, stop(page, 'step'), 'Step Out');
   await status(page, '⇒ (:TOTAL (2 6))').waitFor();
   say('a step goes out of the function');
-  await page.locator('.tab', { hasText: 'walk.lisp' }).click({ button: 'middle' });
+  await closeTab(page, 'walk.lisp');
 }
 
 /** Return a value from a frame, as if its function had returned it. */
@@ -81,7 +81,7 @@ export async function recompiling({ page }) {
   await evaluate(page, '(list (ratio:share 84 0))');
   await fromMenu(page, row(page, 'SHARE 84 0)'), 'Disassemble');
   await page.locator('.view-line', { hasText: /disassembly\sfor\sRATIO:SHARE/ }).waitFor();
-  await page.locator('.tab.active', { hasText: 'Disassemble' }).click({ button: 'middle' });
+  await closeTab(page, 'Disassemble');
   say('the function of a frame is disassembled');
   await fromMenu(page, row(page, 'SHARE 84 0)'), 'Recompile with Full Debug');
   await status(page, '⇒ compiled').waitFor();
