@@ -117,13 +117,20 @@ class LispResult(Shape, frozen=True, kw_only=True):
 
 
 class LispPort(Protocol):
-    """The live image as agents use it; RUN is the run that asks. Errors: `DescartesError`."""
+    """The live image as agents use it; RUN is the run that asks, CAUSE the event that has it ask.
 
-    async def evaluate(self, code: str, *, run: str, package: str | None = None) -> LispResult:
+    Errors: `DescartesError`.
+    """
+
+    async def evaluate(
+        self, code: str, *, run: str, package: str | None = None, cause: str | None = None
+    ) -> LispResult:
         """Evaluate CODE; answers when it is done or has stopped in the debugger."""
         ...
 
-    async def compile_definition(self, path: str, name: str, *, run: str) -> LispResult:
+    async def compile_definition(
+        self, path: str, name: str, *, run: str, cause: str | None = None
+    ) -> LispResult:
         """Compile the top-level form that defines NAME in the file PATH, as it is on disk."""
         ...
 

@@ -26,7 +26,9 @@ class FakeLisp:
     def __init__(self) -> None:
         self.asked: list[tuple[Any, ...]] = []
 
-    async def evaluate(self, code: str, *, run: str, package: str | None = None) -> LispResult:
+    async def evaluate(
+        self, code: str, *, run: str, package: str | None = None, cause: str | None = None
+    ) -> LispResult:
         self.asked.append((code, run, package))
         if code == "(+ 1 2)":
             return LispResult(evaluation="eval_1", state="done", values=["3"], output="adding\n")
@@ -43,7 +45,9 @@ class FakeLisp:
             restarts=restarts,
         )
 
-    async def compile_definition(self, path: str, name: str, *, run: str) -> LispResult:
+    async def compile_definition(
+        self, path: str, name: str, *, run: str, cause: str | None = None
+    ) -> LispResult:
         note = {"severity": "warning", "message": "undefined variable: X"}
         return LispResult(evaluation="eval_3", state="done", notes=[note], success=False)
 

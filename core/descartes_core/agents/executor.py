@@ -191,7 +191,7 @@ class ToolExecutor:
         began = time.monotonic()
         hands = self._hands.of(step.call.id, started.id, allowed=ready.allowed)
         context = ToolContext(
-            self._workspace, self._journal.run, hands, self._lisp, self._remembering(started.id)
+            self._workspace, self._journal.run, hands, self._lisp, self._remembering(started.id), started.id
         )
         try:
             async with self._kept(ready.call):

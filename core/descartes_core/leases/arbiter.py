@@ -136,10 +136,10 @@ def may_renew(own: Held) -> bool:
     return own.terms.max_renewals is None or own.terms.renewals < own.terms.max_renewals
 
 
-def end(tx: Transaction, own: Held, **metadata: Any) -> Lease:
-    """Release the live lease OWN and return it as it ended."""
+def end(tx: Transaction, own: Held, *, parent: str | None = None, **metadata: Any) -> Lease:
+    """Release the live lease OWN because of the event PARENT and return it as it ended."""
     lease = msgspec.structs.replace(own.lease, expires_at=iso(tx.now_ms))
-    return record(tx, "released", lease, own.terms, **metadata)
+    return record(tx, "released", lease, own.terms, parent=parent, **metadata)
 
 
 def kept_by(tx: Transaction, run: str | None, client: str | None) -> list[Held]:
@@ -152,11 +152,11 @@ def kept_by(tx: Transaction, run: str | None, client: str | None) -> list[Held]:
     ]
 
 
-def let_go(tx: Transaction, own: Held, client: str | None) -> Lease:
+def let_go(tx: Transaction, own: Held, client: str | None, parent: str | None = None) -> Lease:
     """End the live lease OWN, or only take CLIENT from it when others keep it; return it as it is then."""
     rest = [other for other in own.terms.clients if other != client]
     if client is None or not rest:
-        return end(tx, own)
+        return end(tx, own, parent=parent)
     terms = msgspec.structs.replace(own.terms, clients=rest)
     return record(tx, "renewed", own.lease, terms, left_by=client)
 

@@ -239,11 +239,13 @@ class Leases(LeaseView):
         """End those of the leases GIVEN that are held still; return them."""
         return await self._change(lambda tx: [arbiter.end(tx, each) for each in bulk.still_held(tx, given)])
 
-    async def release_all(self, *, run: str | None = None, client: str | None = None) -> list[Lease]:
-        """End every lease of RUN, or those that only CLIENT keeps; return them."""
+    async def release_all(
+        self, *, run: str | None = None, client: str | None = None, parent: str | None = None
+    ) -> list[Lease]:
+        """End every lease of RUN, or those that only CLIENT keeps, because of PARENT; return them."""
 
         def body(tx: Transaction) -> list[Lease]:
-            return [let_go(tx, each, client) for each in kept_by(tx, run, client)]
+            return [let_go(tx, each, client, parent) for each in kept_by(tx, run, client)]
 
         return await self._change(body)
 

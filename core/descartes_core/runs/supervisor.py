@@ -334,7 +334,7 @@ class Runs(RunView):
         job, run = live.job, live.job.record.id
         # Before its leases go: until then nobody else changes its files.
         await self._around.body.run_ended(run)
-        await self._around.leases.release_all(run=run)
+        await self._around.leases.release_all(run=run, parent=job.journal.root)
         unfinished = live.work.unfinished()
         data = {"reason": ending.reason, "exitCode": ending.exit_code}
         told: dict[str, Any] = {key: value for key, value in data.items() if value is not None}

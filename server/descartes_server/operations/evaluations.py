@@ -38,6 +38,8 @@ class Record:
     output: Output
     live: swank.Evaluation | None = None
     run: str | None = None
+    cause: str | None = None
+    """The event that had it asked for, such as the step of a run."""
     source: SourceText | None = None
     """The text CODE was taken from, where it was."""
     span: tuple[int, int] | None = None

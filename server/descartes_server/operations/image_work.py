@@ -295,6 +295,7 @@ class ImageWork(ABC):
                 stream="lisp",
                 actor=record.by if record else LISP,
                 run=record.run if record else None,
+                parent=record.cause if record else None,
                 correlation=record.id if record else None,
                 data=dict(data),
             )

@@ -31,9 +31,11 @@ class LispForRuns:
         self._image = image
         self._runs = runs
 
-    async def evaluate(self, code: str, *, run: str, package: str | None = None) -> LispResult:
+    async def evaluate(
+        self, code: str, *, run: str, package: str | None = None, cause: str | None = None
+    ) -> LispResult:
         """Evaluate CODE for RUN; answers when it is done or has stopped."""
-        record = await self._record("eval", code, run)
+        record = await self._record("eval", code, run, cause)
         await self._image.begin(
             record,
             lambda lisp: lisp.start_evaluation(code, id=record.id, client=record.client, package=package),
@@ -41,14 +43,16 @@ class LispForRuns:
         await self._image.paused_or_settled(record)
         return self._result(record)
 
-    async def compile_definition(self, path: str, name: str, *, run: str) -> LispResult:
+    async def compile_definition(
+        self, path: str, name: str, *, run: str, cause: str | None = None
+    ) -> LispResult:
         """Compile the definition of NAME in the file PATH, as it is on disk, for RUN.
 
         Errors: `NotFound` naming the definitions there are.
         """
         source = await read_file(self._image.places.workspace / path)
         form, package = await asyncio.to_thread(_definition, source, name)
-        record = await self._record("compile", source.text[form.start : form.end], run)
+        record = await self._record("compile", source.text[form.start : form.end], run, cause)
         record.source, record.span = source, (form.start, form.end)
         await self._image.begin(
             record,
@@ -95,9 +99,11 @@ class LispForRuns:
         record = image.debuggers.record_of(debugger)
         return LispResult(evaluation="", state="done") if record is None else self._result(record)
 
-    async def _record(self, kind: Kind, code: str, run: str) -> Record:
+    async def _record(self, kind: Kind, code: str, run: str, cause: str | None) -> Record:
         by = Principal(kind="agent", id=run, name=(await self._runs.show(run)).agent)
-        return self._image.evaluations.add(kind, new_id("eval"), code, f"run:{run}", by, run)
+        record = self._image.evaluations.add(kind, new_id("eval"), code, f"run:{run}", by, run)
+        record.cause = cause
+        return record
 
     def _result(self, record: Record) -> LispResult:
         wire = record.wire()

@@ -10,13 +10,17 @@ from descartes_core.ports import LispPort, LispResult
 
 @tool("Evaluate the Lisp form CODE in the live image and return its values and output.")
 async def lisp_eval(context: ToolContext, code: str, package: str | None = None) -> str:
-    return describe(await _lisp(context).evaluate(code, run=context.run, package=package))
+    return describe(
+        await _lisp(context).evaluate(code, run=context.run, package=package, cause=context.cause)
+    )
 
 
 @tool("Compile and load the top-level definition of NAME in the file PATH, as it is on disk.")
 async def lisp_compile(context: ToolContext, path: str, name: str) -> str:
     found = paths.readable(context.workspace, path)
-    return describe(await _lisp(context).compile_definition(str(found), name, run=context.run))
+    return describe(
+        await _lisp(context).compile_definition(str(found), name, run=context.run, cause=context.cause)
+    )
 
 
 @tool("Return a description of the value of EXPRESSION and of its parts.")

@@ -62,6 +62,8 @@ class ToolContext:
     hands: Hands
     lisp: LispPort | None
     memory: RunMemory | None = None
+    cause: str | None = None
+    """The event that the tool was started."""
 
 
 @dataclass(frozen=True)

@@ -73,15 +73,24 @@ class Client:
         self._send({"jsonrpc": "2.0", "method": method, "params": params})
 
     async def until(self, method: str, fits: Callable[[Json], bool], timeout: float = 30) -> Json:
-        """Return the newest notification METHOD that FITS, whether it came before or comes yet."""
+        """Return the newest notification METHOD that FITS, whether it came before or comes yet.
+
+        Errors: `TimeoutError` after TIMEOUT seconds, with what came instead.
+        """
 
         def newest() -> Json | None:
             return next((each for each in reversed(self._received[method]) if fits(each)), None)
 
-        async with asyncio.timeout(timeout), self._news:
-            while (found := newest()) is None:
-                await self._news.wait()
-            return found
+        try:
+            async with asyncio.timeout(timeout), self._news:
+                while (found := newest()) is None:
+                    await self._news.wait()
+                return found
+        except TimeoutError:
+            last = self._received[method][-1:]
+            raise TimeoutError(
+                f"no {method} that fits came within {timeout:g} s; the last was {last}"
+            ) from None
 
     def forget(self, method: str) -> None:
         """Drop what came of METHOD so far, so that `until` waits for what comes yet."""

@@ -43,8 +43,14 @@ async def _tell(scratch: Scratch, screen: Screen) -> bool:
         if status != 0:
             raise Unexpected(f"expected the server to end with status 0, got {status}")
         screen.end()
-    except (Unexpected, ServerError, TimeoutError, KeyError) as problem:
+    except (Unexpected, ServerError, TimeoutError) as problem:
         screen.failed(str(problem) or type(problem).__name__, str(scratch.folder))
+        return False
+    except Exception as problem:
+        # An answer had another shape than the story knows.
+        screen.failed(
+            f"expected another answer, got {type(problem).__name__}: {problem}", str(scratch.folder)
+        )
         return False
     else:
         return True

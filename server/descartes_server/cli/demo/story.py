@@ -8,7 +8,7 @@ from typing import Any
 
 from descartes_server.cli.demo.client import Client, ServerError
 from descartes_server.cli.demo.scratch import Scratch
-from descartes_server.cli.demo.screen import Json, Screen, expect
+from descartes_server.cli.demo.screen import Json, Screen, Unexpected, expect
 from descartes_server.operations.texts import uri_of
 
 EDITOR: Json = {
@@ -24,6 +24,27 @@ EDITOR: Json = {
     "experimental": {"descartes": {"notifications": True}},
 }
 
+STATES = [
+    "initializing",
+    "thinking",
+    "running",
+    "thinking",
+    "running",
+    "paused",
+    "running",
+    "thinking",
+    "running",
+    "paused",
+    "running",
+    "thinking",
+    "running",
+    "paused",
+    "running",
+    "failed",
+]
+"""What the run goes through: it reads; edits and evaluates when it may; writes, and fails."""
+ROOTS = {"run.spawned", "lease.stolen", "body.snapshot"}
+"""What nothing in the run has caused: its beginning, a person's deed, files that are kept."""
 OLD = '"If LIST is a list, it is returned. '
 NEW = '"If LIST is a list, it is returned; nothing is changed. '
 
@@ -190,7 +211,7 @@ class Story:
         )
         expect(fixed["success"] and not fixed["notes"], "the fixed form to compile without a note", fixed)
         await self.client.until(
-            "textDocument/publishDiagnostics", lambda it: it["uri"] == story.uri and not it["diagnostics"]
+            "textDocument/publishDiagnostics", lambda it: it["uri"] == story.uri and not _about(it, "NMBERS")
         )
         story.save()
         self.screen.line("fixed", "the diagnostic is gone", "green")
@@ -282,10 +303,12 @@ class Story:
         expect("nothing is changed" in lists.path.read_text(encoding="utf-8"), "the agent's edit on disk")
         hover = await numbers.ask("hover", position={"line": 0, "character": 1})
         text = hover["contents"]["value"]
-        expect("scribe" in text, "the holder's name in the hover", text)
+        for part in ("scribe", "who may change the arguments", "until"):
+            expect(part in text, f"{part!r} in the hover: who holds it, why, until when", text)
         self.screen.hover(text)
-        await self._refused(numbers)
+        refused = await self._refused(numbers)
         lease = await self.client.command("lease.steal", uri=numbers.uri, reason="I am working on it")
+        expect(lease["token"] > refused["token"], "a higher token than the one taken over", lease)
         self.screen.line("lease.steal", f"{lease['holder']['name']} holds it now, token {lease['token']}")
         before = numbers.path.read_bytes()
         await self.client.command("intervention.answer", id=held["id"], choice="accept")
@@ -294,6 +317,8 @@ class Story:
         )
         expect("lease_lost" in (ended.get("reason") or ""), "the run to end with lease_lost", ended)
         expect(numbers.path.read_bytes() == before, "the file to be as it was")
+        left = await self.client.command("lease.list")
+        expect(not any(each["holder"]["name"] == "scribe" for each in left["leases"]), "no lease left", left)
         self.screen.line("the run", f"failed: {ended['reason']}", "yellow")
         return ended
 
@@ -304,15 +329,17 @@ class Story:
         )
         return next(each for each in asked["interventions"] if _asks(each, run, tool))
 
-    async def _refused(self, document: Document) -> None:
+    async def _refused(self, document: Document) -> Json:
+        """Have a lease refused; returns the one that stands in the way."""
         try:
             lease = await self.client.command("lease.acquire", uri=document.uri)
         except ServerError as error:
             expect(error.code == "lease_held", "lease_held", error.error)
             expect("scribe" in str(error), "the holder's name", str(error))
             self.screen.line("lease.acquire", f"refused: {error}", "yellow")
-        else:
-            expect(False, "the lease to be refused", lease)
+            shown: Json = await self.client.command("lease.show", uri=document.uri)
+            return dict(shown["lease"])
+        raise Unexpected(f"expected the lease to be refused, got {lease!r}")
 
     def _script(self) -> str:
         """Write what the scripted model says; only its answers are scripted, its tools are real."""
@@ -345,16 +372,26 @@ class Story:
         names = [each["name"] for each in events]
         expect(names[0] == "run.spawned" or names[0].startswith("lease."), "the beginning first", names[:3])
         for name, count in (
+            ("tool.started", 4),
             ("tool.completed", 3),
             ("tool.failed", 1),
             ("lease.acquired", 2),
             ("lease.stolen", 1),
+            ("lease.released", 1),
+            ("intervention.opened", 3),
+            ("intervention.answered", 3),
+            ("file.written", 1),
         ):
             expect(names.count(name) == count, f"{count} × {name}", names)
-        expect("lisp.evaluated" in names and "run.status" in names, "the evaluation and the states", names)
+        states = [each["data"]["to"] for each in events if each["name"] == "run.status"]
+        expect(states == STATES, f"the states {STATES}", states)
+        evaluated = [each["data"]["values"] for each in events if each["name"] == "lisp.evaluated"]
+        expect(evaluated == [["(1)"]], "the evaluation's value (1)", evaluated)
+        said = [each["data"].get("content", "") for each in events if each["name"] == "message"][-1]
+        expect("stop" in str(said), "the run to say that it stops", said)
         known = {each["id"] for each in events}
-        parents = [each["parent"] for each in events if each.get("parent")]
-        expect(parents and known.issuperset(parents), "parents that are in the log", parents)
+        alone = {each["name"] for each in events if each.get("parent") not in known}
+        expect(alone <= ROOTS, "every other event to have its parent in the log", alone)
         expect(events == sorted(events, key=lambda each: each["seq"]), "the events in order")
         rows = [
             [str(each["seq"]), each["at"][14:23], each["name"], each["actor"]["name"][:12], _gist(each)]
