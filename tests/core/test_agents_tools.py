@@ -167,7 +167,9 @@ async def test_a_link_inside_the_workspace_is_followed_and_stays_a_link(use: Use
     assert (workspace / "real").read_text() == "new"
 
 
-@pytest.mark.parametrize("path", [".descartes/descartes.db", ".git/hooks/pre-commit", "folder"])
+@pytest.mark.parametrize(
+    "path", [".descartes/descartes.db", ".git/hooks/pre-commit", "lib/.git/hooks/x", "lib/.Git", "folder"]
+)
 async def test_what_is_not_for_tools_is_not_written(use: Use, workspace: Path, path: str) -> None:
     (workspace / "folder").mkdir()
     assert (await use("write", path=path, content="x")).startswith("policy_denied: ")

@@ -11,8 +11,9 @@ import pytest
 
 from descartes_core.errors import InvalidParams, LeaseHeld, LeaseLost, NotFound, PolicyDenied
 from descartes_core.leases import Leases, LeaseView
-from descartes_core.model import Event, Lease
+from descartes_core.model import Event, Lease, Principal
 from descartes_core.store import EventQuery, Reader, Store
+from descartes_core.timetravel.fold import Brain
 from support.log import FIXER, PERSON, TESTER, FakeClock
 
 
@@ -388,6 +389,32 @@ async def test_events_hold_the_whole_lease_and_their_context(leases: Leases, sto
     )  # fmt: skip
     assert msgspec.convert(stolen.data, Lease) == taken
     assert stolen.metadata["previous"] == [{"path": "a", "kind": "agent", "id": "run_f1"}]
+
+
+async def test_each_run_that_loses_a_lease_has_that_in_its_own_history(
+    leases: Leases, store: Store, workspace: Path
+) -> None:
+    (workspace / "src").mkdir()
+    await leases.acquire("src/a.lisp", FIXER, run="run_f1")
+    await leases.acquire("src/b.lisp", TESTER, run="run_t1")
+    await leases.acquire("src/c.lisp", TESTER, run="run_t1")
+    taken = await leases.steal("src", PERSON)
+    first, second = (await log_of(store))[3:]
+    assert (first.name, first.run, second.name, second.run) == (
+        "lease.stolen", "run_f1", "lease.stolen", "run_t1",
+    )  # fmt: skip
+    assert first.data == second.data == msgspec.to_builtins(taken)
+    assert [each["path"] for each in second.metadata["previous"]] == ["src/b.lisp", "src/c.lisp"]
+    assert await leases.list() == [taken]
+    third = Principal(kind="agent", id="run_x1", name="third")
+    await leases.acquire("d", FIXER, run="run_f1")
+    await leases.steal("d", third, run="run_x1")
+    assert [each.run for each in (await log_of(store))[-2:]] == ["run_x1", "run_f1"]
+    history = await store.reader.events(EventQuery(run="run_f1", order="asc"))
+    brain = Brain()
+    for event in history.events:
+        brain.apply(event)
+    assert brain.leases == []
 
 
 async def test_a_time_to_live_that_is_none_is_refused(leases: Leases) -> None:

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from descartes_core.errors import Cancelled, LeaseHeld
-from descartes_core.leases import Leases
+from descartes_core.leases import Leases, queue
 from descartes_core.model import Event, Lease, LeaseMode, Principal
 from descartes_core.store import EventQuery, Store
 from support.log import FIXER, PERSON, TESTER, FakeClock
@@ -247,6 +247,36 @@ async def test_a_set_clock_wakes_waiters_too(workspace: Path) -> None:
     async with asyncio.timeout(60):
         # The place of a waiter whose loop slept through its own heartbeat is still its own.
         assert (await task).token == 2
+    await leases.close()
+    await store.close()
+
+
+async def test_who_was_taken_for_dead_is_answered_all_the_same(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process deletes the places of one that slept too long, as a laptop does."""
+    clock = FakeClock()
+    store = await Store.open(workspace / "descartes.db", clock=clock)
+    leases = Leases(store, workspace)
+    await leases.acquire("a", PERSON, ttl_seconds=3600)
+    first = asyncio.create_task(leases.acquire("a", FIXER, wait_ms=3_000_000))
+    await queued(store, 1)
+    second = asyncio.create_task(leases.acquire("a", TESTER, wait_ms=1_000_000))
+    await queued(store, 2)
+    third = asyncio.create_task(leases.acquire("a", agent(3), wait_ms=1000))
+    await queued(store, 3)
+    with monkeypatch.context() as patched:
+        patched.setattr("descartes_core.leases.queue.FORGET_MS", -1)
+        await store.transact(lambda tx: queue.refresh(tx, "another process"))
+    clock.advance(2)
+    async with asyncio.timeout(60):
+        with pytest.raises(LeaseHeld, match="Ada"):
+            await third
+        await queued(store, 2)
+        await leases.release("a", PERSON)
+        assert (await first).holder == FIXER and not second.done()
+        await leases.release("a", FIXER)
+        assert (await second).holder == TESTER
     await leases.close()
     await store.close()
 

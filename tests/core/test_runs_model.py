@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
+from descartes_core.agents.run_leases import RunLeases
 from descartes_core.config.table import LeaseSettings, Settings
 from descartes_core.errors import (
     InterventionClosed,
     InvalidParams,
     InvalidTransition,
     LeaseHeld,
+    LeaseLost,
     PolicyDenied,
     RunNotFound,
 )
@@ -255,6 +257,34 @@ async def test_a_file_leased_by_another_is_a_tool_error_that_names_the_holder(be
     assert failed.data["error"]["code"] == "lease_held"
     assert "Bob" in failed.data["error"]["message"]
     assert not await bench.events(run.id, "intervention.opened")
+
+
+@pytest.mark.ledger("A-19")
+async def test_a_write_to_a_file_that_another_run_has_leased_is_refused(bench: Bench) -> None:
+    first = await bench.spawn(call("write", path="new/deep/a", content="first"))
+    await bench.question(first.id)
+    second = await bench.spawn(call("write", path="new/deep/a", content="second"), tool_level="trusted")
+    assert (await bench.ended(second.id)).status == "completed"
+    (failed,) = await bench.events(second.id, "tool.failed")
+    assert failed.data["error"]["code"] == "lease_held"
+    assert failed.data["error"]["data"]["lease"]["holder"]["id"] == first.id
+    assert not (bench.workspace / "new").exists()
+    await bench.answer(first.id, "accept")
+    assert (await bench.ended(first.id)).status == "completed"
+    assert (bench.workspace / "new" / "deep" / "a").read_text() == "first"
+
+
+async def test_a_write_refused_at_the_last_moment_leaves_no_folders(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise LeaseLost("The lease was taken over")
+
+    (bench.workspace / "there").mkdir()
+    monkeypatch.setattr(RunLeases, "check", refuse)
+    run = await bench.spawn(call("write", path="there/new/deep/a", content="x"), tool_level="trusted")
+    assert (await bench.ended(run.id)).status == "failed"
+    assert [*(bench.workspace / "there").iterdir()] == []
 
 
 @pytest.mark.ledger("D-59")

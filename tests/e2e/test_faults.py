@@ -154,6 +154,7 @@ async def test_the_server_is_killed_and_everything_else_goes_on(workspace: Path)
         assert left["evaluation"]["id"] == stopped["id"] and left["evaluation"]["values"] == ["7"]
 
 
+@pytest.mark.ledger("D-77")
 async def test_a_runs_stop_keeps_its_question_over_the_death_of_the_hub(workspace: Path) -> None:
     (workspace / "script.jsonl").write_text(
         '{"toolCalls": [{"name": "lisp_eval", "arguments":'

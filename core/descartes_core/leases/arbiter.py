@@ -26,6 +26,7 @@ WARN_MS = 30_000
 _STRENGTH: dict[LeaseMode, int] = {"shared": 0, "intent": 1, "exclusive": 2}
 
 Change = Literal["acquired", "renewed", "released", "expired", "stolen", "expiring", "moved"]
+Given = Literal["acquired", "stolen"]
 
 
 class Request(Shape, frozen=True):
@@ -101,6 +102,7 @@ def grant(tx: Transaction, request: Request, **metadata: Any) -> Granted | Lease
 def steal(tx: Transaction, request: Request, *, over_unsaved: bool) -> Lease:
     """Grant REQUEST over the heads of those who hold a lease in its way; theirs end.
 
+    The event stands once in the history of each run that loses one.
     Errors: `PolicyDenied` where somebody's unsaved text is in the way, unless OVER_UNSAVED.
     """
     lapse(tx, request.path)
@@ -112,11 +114,26 @@ def steal(tx: Transaction, request: Request, *, over_unsaved: bool) -> Lease:
     typed = next((each.lease for each in clashing if each.terms.unsaved), None)
     if typed is not None and not over_unsaved:
         raise typed_over(typed.path, typed.holder.name)
-    previous = [Ended(path=e.lease.path, kind=e.lease.holder.kind, id=e.lease.holder.id) for e in clashing]
-    metadata = {"previous": msgspec.to_builtins(previous)} if previous else {}
-    # A run whose lease is taken over has that in its own history.
-    loser = next((each.lease.run for each in clashing if each.lease.run), None)
-    return _give(tx, "stolen" if previous else "acquired", request, metadata, of_run=loser)
+    if not clashing:
+        return _give(tx, "acquired", request, {})
+    lease, terms = _new(tx, request)
+    for run, previous in _losses(clashing, request.run).items():
+        _record_given(tx, "stolen", request, lease, terms, {"previous": previous}, of_run=run)
+    return lease
+
+
+def _losses(clashing: Sequence[Held], taker: str | None) -> dict[str | None, list[dict[str, str]]]:
+    """Return what each run's history is to tell that CLASHING end: that of each loser, and of the run TAKER.
+
+    What no run held stands in the first.
+    """
+    runs = [run for run in (taker, *(each.lease.run for each in clashing)) if run]
+    first = runs[0] if runs else None
+    told: dict[str | None, list[dict[str, str]]] = {run: [] for run in (first, *runs)}
+    for each in clashing:
+        ended = Ended(path=each.lease.path, kind=each.lease.holder.kind, id=each.lease.holder.id)
+        told[each.lease.run or first].append(msgspec.to_builtins(ended))
+    return told
 
 
 def extend(tx: Transaction, own: Held, ttl_ms: int | None, **metadata: Any) -> Lease:
@@ -198,7 +215,7 @@ def record(
             name=f"lease.{change}",
             stream=f"lease/{lease.path}",
             actor=actor or lease.holder,
-            run=lease.run or of_run,
+            run=of_run or lease.run,
             session=session,
             parent=parent,
             data=msgspec.to_builtins(lease) | ({"from": moved_from} if moved_from else {}),
@@ -214,13 +231,26 @@ def next_token(tx: Transaction, path: LeasePath) -> int:
     return max(tokens, default=0) + 1
 
 
-def _give(
+def _give(tx: Transaction, change: Given, request: Request, metadata: dict[str, Any]) -> Lease:
+    lease, terms = _new(tx, request)
+    return _record_given(tx, change, request, lease, terms, metadata)
+
+
+def _record_given(
     tx: Transaction,
-    change: Literal["acquired", "stolen"],
+    change: Given,
     request: Request,
+    lease: Lease,
+    terms: Terms,
     metadata: dict[str, Any],
     of_run: str | None = None,
 ) -> Lease:
+    origin: dict[str, Any] = {"of_run": of_run, "session": request.session, "parent": request.parent}
+    return record(tx, change, lease, terms, **origin, **metadata)
+
+
+def _new(tx: Transaction, request: Request) -> tuple[Lease, Terms]:
+    """Return the lease that REQUEST brings, with a token above all before, and its terms."""
     path = request.path
     lease = Lease(
         path=path.text,
@@ -242,8 +272,7 @@ def _give(
         clients=[request.client] if request.client else [],
         unsaved=request.unsaved,
     )
-    origin: dict[str, Any] = {"of_run": of_run, "session": request.session, "parent": request.parent}
-    return record(tx, change, lease, terms, **origin, **metadata)
+    return lease, terms
 
 
 def _enter_again(tx: Transaction, own: Held, request: Request, metadata: dict[str, Any]) -> Lease:

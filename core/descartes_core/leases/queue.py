@@ -48,6 +48,20 @@ def enter(tx: Transaction, owner: str, request: Request, wait_ms: int) -> int:
     return int(cursor.lastrowid or 0)
 
 
+def enter_again(tx: Transaction, place: Place) -> None:
+    """Give back PLACE, with the number it had, to a waiter whose process another took for dead."""
+    tx.execute(
+        "INSERT OR IGNORE INTO lease_queue (place, owner, seen_ms, deadline_ms, request)"
+        " VALUES (?, ?, ?, ?, ?)",
+        (place.number, place.owner, tx.now_ms, place.deadline_ms, _encode(place.request).decode()),
+    )
+
+
+def places_of(tx: Transaction, owner: str) -> frozenset[int]:
+    """Return the numbers of the places of OWNER."""
+    return frozenset(row[0] for row in tx.execute("SELECT place FROM lease_queue WHERE owner = ?", (owner,)))
+
+
 def leave(tx: Transaction, number: int) -> None:
     """Give up the place NUMBER, if it is still there."""
     tx.execute("DELETE FROM lease_queue WHERE place = ?", (number,))

@@ -6,6 +6,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -26,6 +27,14 @@ TICK_SECONDS = 0.1
 REFRESH_SECONDS = 1.0
 
 
+@dataclass(frozen=True)
+class Served:
+    """The queue, looked after: the places that were THERE of this process, and those REFUSED."""
+
+    there: frozenset[int]
+    refused: list[queue.Refused]
+
+
 class Waiters:
     """Waiting in the queue, on the loop. Grants arrive as events, so they need no asking."""
 
@@ -37,6 +46,7 @@ class Waiters:
         # A grant may be delivered before its waiter has come back from entering the queue.
         self._early: dict[int, Lease] = {}
         self._deadline_ms: dict[int, int] = {}
+        self._places: dict[int, queue.Place] = {}
         self._attendant: asyncio.Task[None] | None = None
         self._cleanups: set[asyncio.Task[object]] = set()
         self._stop_listening = store.on_events(self._on_events)
@@ -51,6 +61,7 @@ class Waiters:
             raise _ending()
         self._waiting[place] = asyncio.get_running_loop().create_future()
         self._deadline_ms[place] = deadline_ms
+        self._places[place] = queue.Place(place, self.owner, 0, deadline_ms, request)
         if self._attendant is None or self._attendant.done():
             self._attendant = asyncio.create_task(self._attend())
         try:
@@ -61,6 +72,7 @@ class Waiters:
         finally:
             self._waiting.pop(place, None)
             self._deadline_ms.pop(place, None)
+            self._places.pop(place, None)
 
     def abandon(self, place: int, request: Request) -> None:
         """Give up PLACE, and the lease if it was granted at the same moment."""
@@ -127,26 +139,41 @@ class Waiters:
             await asyncio.sleep(max(0.0, min(TICK_SECONDS, left)))
             seen, now = await self._seen(), time.monotonic()
             if seen != known or due_ms <= self._store.clock.now_ms() or now - refreshed >= REFRESH_SECONDS:
-                for refused in await self._store.transact(self._serve):
-                    self._refuse(refused)
+                await self._look_after()
                 # Those still here wait behind another process; the regular refresh looks after them.
                 self._forget_due()
                 known, refreshed = seen, now
 
-    def _serve(self, tx: Transaction) -> list[queue.Refused]:
+    async def _look_after(self) -> None:
+        """Serve the queue; who lost a place because another process took this one for dead has it again."""
+        before = dict(self._places)
+        served = await self._store.transact(lambda tx: self._serve(tx, ()))
+        # Every earlier grant has been delivered by now: where one waits still, a place that is gone is lost.
+        lost = [before[each] for each in before.keys() - served.there if self._waits(each)]
+        again = await self._store.transact(lambda tx: self._serve(tx, lost)) if lost else None
+        for refused in [*served.refused, *(again.refused if again else ())]:
+            self._refuse(refused)
+
+    def _serve(self, tx: Transaction, lost: Sequence[queue.Place]) -> Served:
         lapse(tx)
+        for place in lost:
+            queue.enter_again(tx, place)
         queue.refresh(tx, self.owner)
+        there = queue.places_of(tx, self.owner)
         queue.serve(tx, self.owner)
-        return queue.refuse_overdue(tx, self.owner)
+        return Served(there, queue.refuse_overdue(tx, self.owner))
+
+    def _waits(self, place: int) -> bool:
+        waiter = self._waiting.get(place)
+        return waiter is not None and not waiter.done()
 
     def _forget_due(self) -> None:
         now_ms = self._store.clock.now_ms()
         self._deadline_ms = {place: at for place, at in self._deadline_ms.items() if at > now_ms}
 
     def _refuse(self, refused: queue.Refused) -> None:
-        waiter = self._waiting.get(refused.place)
-        if waiter is not None and not waiter.done():
-            waiter.set_exception(lease_held(refused.by, self._store.clock.now_ms()))
+        if self._waits(refused.place):
+            self._waiting[refused.place].set_exception(lease_held(refused.by, self._store.clock.now_ms()))
 
     async def _next_due_ms(self) -> int:
         expiry_ms = await self._view.next_expiry_ms()

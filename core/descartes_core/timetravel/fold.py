@@ -125,7 +125,9 @@ class Brain:
         if event.name not in _LEASE_GIVEN and event.name not in ("lease.released", "lease.expired"):
             return
         path = event.data["path"]
-        self.leases = [each for each in self.leases if each not in (path, event.data.get("from"))]
+        # What was taken over may lie below PATH, or have another name; `previous` has those of this run.
+        over = {path, event.data.get("from"), *(each["path"] for each in event.metadata.get("previous", ()))}
+        self.leases = [each for each in self.leases if each not in over]
         if event.name in _LEASE_GIVEN and event.data.get("run") == event.run:
             self.leases.append(path)
 

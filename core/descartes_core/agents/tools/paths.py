@@ -7,7 +7,8 @@ from pathlib import Path
 from descartes_core.errors import NotFound, PolicyDenied
 
 KEPT = frozenset({".descartes", ".git"})
-"""Folders that tools may read and never write: the log would no longer be the truth."""
+"""Names that tools may read and never write, wherever in the workspace: the log would no longer be the
+truth, and what lies in `.git`, a submodule's too, is executed by git."""
 
 
 def readable(workspace: Path, path: str) -> Path:
@@ -27,9 +28,10 @@ def writable(workspace: Path, path: str) -> Path:
     Errors: `PolicyDenied` when it lies outside or in a folder that is not for tools, or is no file.
     """
     found = _inside(workspace, path)
-    first = found.relative_to(workspace.resolve()).parts[:1]
-    if KEPT.intersection(first):
-        raise PolicyDenied(f"{path!r} lies in {first[0]}, which tools do not change", path=path)
+    names = found.relative_to(workspace.resolve()).parts
+    kept = next((name for name in names if name.casefold() in KEPT), None)
+    if kept is not None:
+        raise PolicyDenied(f"{path!r} lies in {kept}, which tools do not change", path=path)
     if found.exists() and not found.is_file():
         raise PolicyDenied(f"{path!r} is not a file; give the path of a file", path=path)
     return found
