@@ -287,6 +287,13 @@ def test_the_lock_of_the_extension_names_no_registry() -> None:
     assert '"resolved"' not in (EXTENSION / "package-lock.json").read_text()
 
 
+def test_the_schema_of_the_settings_files_is_packed_and_named(extensions: Path) -> None:
+    (installed,) = extensions.glob("descartes.descartes-*")
+    (named,) = json.loads((installed / "package.json").read_text())["contributes"]["tomlValidation"]
+    schema = REPOSITORY / "docs" / "descartes.schema.json"
+    assert (installed / named["url"]).read_text() == schema.read_text()
+
+
 def _folders(data: Path, extensions: Path) -> list[str]:
     """Return the options that keep VS Code in folders of the test."""
     return [
