@@ -50,6 +50,41 @@ def test_every_operation_is_a_command_and_every_command_an_operation() -> None:
     assert set(registry.all_operations()) == set(ext.OPERATIONS)
 
 
+def test_answers_as_data_touch_no_file_and_no_other_program() -> None:
+    """What is in `ide/` works on texts; only tables that come with the program are read there."""
+    banned = {"asyncio", "os", "socket", "subprocess", "shutil", "tempfile"}
+    calls = {"open", "stat", "read_bytes", "write_text", "write_bytes", "iterdir", "glob", "exists"}
+    found = []
+    for path in sorted((ROOT / "server/descartes_server/ide").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            called = _called(node).rpartition(".")[2]
+            found += [(path.name, name) for name in _imported(node) & banned]
+            found += [(path.name, called)] if called in calls else []
+    assert found == []
+
+
+def test_places_in_the_units_of_the_protocol_are_made_at_its_edge() -> None:
+    places = {"types.Location", "types.LocationLink", "types.Position", "types.Range"}
+    found = []
+    for path in sorted((ROOT / "server/descartes_server").rglob("*.py")):
+        if path.parent.name != "lsp":
+            nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            found += [(path.name, called) for called in map(_called, nodes) if called in places]
+    assert found == []
+
+
+def _imported(node: ast.AST) -> set[str]:
+    """Return the packages that NODE imports."""
+    if isinstance(node, ast.Import):
+        return {each.name.partition(".")[0] for each in node.names}
+    return {(node.module or "").partition(".")[0]} if isinstance(node, ast.ImportFrom) else set()
+
+
+def _called(node: ast.AST) -> str:
+    """Return what NODE calls, as it is written; nothing when it is no call."""
+    return ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+
+
 CLIENTS = {"vscode": "*.ts", "neovim": "*.lua", "emacs": "*.el"}
 
 

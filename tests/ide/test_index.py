@@ -5,8 +5,8 @@ from __future__ import annotations
 import pickle
 from pathlib import Path
 
-from descartes_server.ide import index as ide
 from descartes_server.ide.index import WorkspaceIndex, package_name, scan
+from descartes_server.operations.source_files import SIZE_LIMIT, read_source
 
 
 def found(index: WorkspaceIndex, name: str, package: str | None = None) -> list[str]:
@@ -47,7 +47,7 @@ def test_a_scan_reads_lisp_files_only_and_survives_what_cannot_be_read(tmp_path:
     (tmp_path / "binary.lsp").write_bytes(bytes(range(256)) * 20)
     paths = [str(path) for path in sorted(tmp_path.iterdir())] + [str(tmp_path / "missing.lisp")]
     index = WorkspaceIndex()
-    names = {Path(file.path).name for file in index.scan(paths)}
+    names = {Path(file.path).name for file in index.scan(paths, read_source)}
     assert names == {"a b é.lisp", "sys.asd", "latin.cl", "binary.lsp"}
     assert [len(index.lookup(name)) for name in ("ä", "sys", "g", "no")] == [1, 1, 1, 0]
 
@@ -55,14 +55,14 @@ def test_a_scan_reads_lisp_files_only_and_survives_what_cannot_be_read(tmp_path:
 def test_a_scan_is_bounded(tmp_path: Path) -> None:
     for number in range(5):
         (tmp_path / f"{number}.lisp").write_text(f"(defun f{number} () 1)")
-    (tmp_path / "0.lisp").write_text("(defun big () 1)" + " " * ide.SIZE_LIMIT)
-    files = list(scan([str(path) for path in sorted(tmp_path.iterdir())], limit=3))
+    (tmp_path / "0.lisp").write_text("(defun big () 1)" + " " * SIZE_LIMIT)
+    files = list(scan([str(path) for path in sorted(tmp_path.iterdir())], read_source, limit=3))
     assert [Path(file.path).name for file in files] == ["1.lisp", "2.lisp"]
 
 
 def test_what_a_scan_finds_can_travel_between_processes(tmp_path: Path) -> None:
     (tmp_path / "a.lisp").write_text("\n(defclass c () ((s :initarg :s)))")
-    (file,) = scan([str(tmp_path / "a.lisp")])
+    (file,) = scan([str(tmp_path / "a.lisp")], read_source)
     again = pickle.loads(pickle.dumps(file))
     assert again == file
     entry = again.entries[0]

@@ -11,6 +11,7 @@ from descartes_server.ide import lexer, tree
 from descartes_server.ide.index import WorkspaceIndex
 from descartes_server.ide.symbols import document_symbols
 from descartes_server.ide.syntax import parse
+from descartes_server.operations.source_files import read_source
 
 LIBRARY = Path("/usr/share/common-lisp/source")
 FILES = sorted(
@@ -71,7 +72,7 @@ def test_tree_sitter_reads_nearly_all_forms() -> None:
 
 def test_the_index_finds_the_libraries_functions() -> None:
     index = WorkspaceIndex()
-    assert len(list(index.scan(str(path) for path in FILES))) == len(FILES)
+    assert len(list(index.scan((str(path) for path in FILES), read_source))) == len(FILES)
     found = index.lookup("alexandria:flatten")
     assert [(Path(entry.path).name, entry.detail, entry.package) for entry in found[:1]] == [
         ("lists.lisp", "(tree)", "ALEXANDRIA")

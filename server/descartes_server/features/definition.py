@@ -39,9 +39,9 @@ async def _definition(snapshot: Snapshot, params: types.DefinitionParams) -> lis
 
 async def _location(snapshot: Snapshot, document: Document, target: ide.Target) -> types.Location:
     if target.path is None:
-        return to_proto.location(document.uri, document.positions, target)
+        return to_proto.location(document.uri, document.positions, target.name_start, target.name_end)
     other = await snapshot.document(mentions.open_uri(snapshot, target.path))
-    return to_proto.location(other.uri, other.positions, target)
+    return to_proto.location(other.uri, other.positions, target.name_start, target.name_end)
 
 
 async def _place(snapshot: Snapshot, found: Definition) -> types.Location | None:
@@ -54,7 +54,7 @@ async def _place(snapshot: Snapshot, found: Definition) -> types.Location | None
     syntax: Syntax = await snapshot.syntax(document)
     form = next((form for form in syntax.forms if form.start <= offset < form.end), None)
     start, end = (form.name_start, form.name_end) if form and form.start == offset else (offset, offset)
-    return types.Location(uri=document.uri, range=document.positions.range(start, end))
+    return to_proto.location(document.uri, document.positions, start, end)
 
 
 def _moved(document: Document, found: Definition) -> int:

@@ -8,6 +8,7 @@ from descartes_server.dispatch import on_snapshot
 from descartes_server.ide import references as ide
 from descartes_server.ide.references import Occurrence
 from descartes_server.ide.syntax import SymbolToken, Syntax
+from descartes_server.lsp import to_proto
 from descartes_server.state import Document, ServerState, Snapshot, mentions
 
 
@@ -62,5 +63,4 @@ def _in_one_text(snapshot: Snapshot, syntax: Syntax, symbol: SymbolToken) -> lis
 
 
 def _locations(document: Document, found: list[Occurrence]) -> list[types.Location]:
-    positions = document.positions
-    return [types.Location(uri=document.uri, range=positions.range(each.start, each.end)) for each in found]
+    return [to_proto.location(document.uri, document.positions, each.start, each.end) for each in found]

@@ -14,6 +14,7 @@ from descartes_server import garbage
 from descartes_server.dispatch import on_mutation
 from descartes_server.ide.index import is_lisp_file
 from descartes_server.lsp import uris
+from descartes_server.operations.source_files import read_source
 from descartes_server.state import ServerState
 from descartes_server.state.server_state import Change
 
@@ -102,7 +103,8 @@ async def _scan(state: ServerState, paths: Any) -> None:
     """Index PATHS on a thread; a text that is open is newer than its file and is indexed by itself."""
 
     def scan() -> None:
-        for _ in state.index.scan(path for path in paths if path not in opened and not state.ending):
+        due = (path for path in paths if path not in opened and not state.ending)
+        for _ in state.index.scan(due, read_source):
             pass
 
     opened = {each.real_path for each in state.documents.values()}

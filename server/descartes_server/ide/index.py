@@ -9,7 +9,6 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from descartes_server.ide.forms import Definition, definitions_of
@@ -17,9 +16,10 @@ from descartes_server.ide.roles import base_name
 from descartes_server.ide.syntax import Syntax, parse
 
 SUFFIXES = (".lisp", ".lsp", ".cl", ".asd")
-SIZE_LIMIT = 4_000_000
-"""Bytes of a file above which a scan leaves it out; an open file is indexed at any size."""
 FILE_LIMIT = 20_000
+
+Read = Callable[[str], str | None]
+"""Gives the text of a file; None for one that is to be left out."""
 
 _INITARG = re.compile(r":initarg\s+'?([^\s()]+)", re.IGNORECASE)
 
@@ -96,10 +96,9 @@ def definitions_of_text(syntax: Syntax) -> tuple[Entry, ...]:
 _OF_TEXTS: WeakKeyDictionary[Syntax, tuple[Entry, ...]] = WeakKeyDictionary()
 
 
-def scan(paths: Iterable[str], limit: int = FILE_LIMIT) -> Iterator[FileDefinitions]:
-    """Yield what each Lisp file of PATHS defines, at most LIMIT files.
+def scan(paths: Iterable[str], read: Read, limit: int = FILE_LIMIT) -> Iterator[FileDefinitions]:
+    """Yield what each Lisp file of PATHS defines, at most LIMIT files. READ gives their texts.
 
-    What cannot be read or is larger than `SIZE_LIMIT` is left out; bytes that are not UTF-8 are replaced.
     Concurrency: touches nothing shared; for a worker thread or process.
     """
     count = 0
@@ -109,7 +108,7 @@ def scan(paths: Iterable[str], limit: int = FILE_LIMIT) -> Iterator[FileDefiniti
         if count >= limit:
             return
         count += 1
-        text = _read(path)
+        text = read(path)
         if text is not None:
             yield definitions_in(path, parse(text))
 
@@ -140,9 +139,9 @@ class WorkspaceIndex:
         with self._lock:
             self._forget(path)
 
-    def scan(self, paths: Iterable[str], limit: int = FILE_LIMIT) -> Iterator[FileDefinitions]:
+    def scan(self, paths: Iterable[str], read: Read, limit: int = FILE_LIMIT) -> Iterator[FileDefinitions]:
         """Index the Lisp files of PATHS, yielding each after it is in; see `scan` for the bounds."""
-        for found in scan(paths, limit):
+        for found in scan(paths, read, limit):
             self.install(found)
             yield found
 
@@ -191,16 +190,6 @@ def _key(name: str) -> str:
     if name.startswith("("):
         name = name.strip("()").split(" ")[-1]
     return base_name(name)
-
-
-def _read(path: str) -> str | None:
-    file = Path(path)
-    try:
-        if file.stat().st_size > SIZE_LIMIT:
-            return None
-        return file.read_bytes().decode("utf-8", "replace")
-    except (OSError, ValueError):
-        return None
 
 
 def _entry(

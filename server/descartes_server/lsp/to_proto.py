@@ -9,7 +9,6 @@ from typing import Any
 from lsprotocol import types
 
 from descartes_server.ide.completion import CompletionContext, Item
-from descartes_server.ide.definition import Target
 from descartes_server.ide.folding import Fold
 from descartes_server.ide.lenses import Action, Command, Lens
 from descartes_server.ide.results import Hint
@@ -125,9 +124,9 @@ def signature_help(signature: Signature, positions: Positions, documentation: st
     )
 
 
-def location(uri: str, positions: Positions, target: Target) -> types.Location:
-    """Return where TARGET's name stands in the file URI."""
-    return types.Location(uri=uri, range=positions.range(target.name_start, target.name_end))
+def location(uri: str, positions: Positions, start: int, end: int) -> types.Location:
+    """Return the place from START to END of the file URI."""
+    return types.Location(uri=uri, range=positions.range(start, end))
 
 
 def document_symbols(symbols: Iterable[Symbol], positions: Positions) -> Wire:

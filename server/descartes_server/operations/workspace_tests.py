@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from descartes_server.ide.index import FILE_LIMIT, SIZE_LIMIT, package_name
+from descartes_server.ide.index import FILE_LIMIT, package_name
 from descartes_server.ide.syntax import parse
 from descartes_server.ide.tests import TestForm, find_tests, may_define
+from descartes_server.operations.source_files import read_source
 from descartes_server.operations.texts import SourceText
 from descartes_server.operations.workspace_systems import SKIPPED, WorkspaceSystem, system_of
 
@@ -42,7 +43,7 @@ def tests_of_files(paths: Iterable[Path], systems: list[WorkspaceSystem]) -> lis
     """Return the tests in the files PATHS, in that order. Blocks; for a thread."""
     found: list[FoundTest] = []
     for path in paths:
-        text = _read(path)
+        text = read_source(path)
         if text is not None:
             found += tests_of_text(SourceText(path, text), systems)
     return found
@@ -52,7 +53,7 @@ def packages_of_files(paths: Iterable[Path]) -> list[str]:
     """Return the packages that the files PATHS are in. Blocks; for a thread."""
     names: dict[str, None] = {}
     for path in paths:
-        text = _read(path)
+        text = read_source(path)
         forms = parse(text).forms if text is not None else ()
         names |= {package_name(form.name): None for form in forms if form.operator.lower() == "in-package"}
     return list(names)
@@ -69,12 +70,3 @@ def lisp_files(root: Path) -> Iterator[Path]:
                     return
                 count += 1
                 yield Path(folder, name)
-
-
-def _read(path: Path) -> str | None:
-    try:
-        if path.stat().st_size > SIZE_LIMIT:
-            return None
-        return path.read_bytes().decode("utf-8", "replace")
-    except (OSError, ValueError):
-        return None

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from descartes_core import errors
 from descartes_core.model import Shape
 from descartes_server.ide import references, syntax
-from descartes_server.ide.index import SIZE_LIMIT, is_lisp_file
+from descartes_server.ide.index import is_lisp_file
 from descartes_server.ide.references import Name
 from descartes_server.ide.roles import base_name
 from descartes_server.ide.syntax import Syntax, TopLevelForm
@@ -24,6 +24,7 @@ from descartes_server.operations import texts
 from descartes_server.operations.asking import SymbolParams, ask
 from descartes_server.operations.context import Context
 from descartes_server.operations.registry import operation
+from descartes_server.operations.source_files import read_source
 
 Kind = Literal["callers", "callees", "references", "binds", "sets", "macroexpands", "specializes"]
 DEADLINE_MS = 5_000
@@ -155,16 +156,10 @@ class _Looking:
 
 
 def _read(path: str, needs: str) -> _Text | None:
-    file = Path(path)
-    try:
-        if file.stat().st_size > SIZE_LIMIT:
-            return None
-        text = file.read_bytes().decode("utf-8", "replace")
-    except (OSError, ValueError):
+    text = read_source(path)
+    if text is None or not references.may_mention(text, needs):
         return None
-    if not references.may_mention(text, needs):
-        return None
-    return _Text(texts.SourceText(Path(os.path.realpath(file)), text), syntax.parse(text))
+    return _Text(texts.SourceText(Path(os.path.realpath(path)), text), syntax.parse(text))
 
 
 def _lisp_files(root: Path) -> Iterator[str]:

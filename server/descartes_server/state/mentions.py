@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from descartes_server.ide import references
-from descartes_server.ide.index import SIZE_LIMIT, WorkspaceIndex, package_name
+from descartes_server.ide.index import WorkspaceIndex, package_name
 from descartes_server.ide.references import Name, Occurrence
 from descartes_server.ide.roles import base_name
 from descartes_server.ide.syntax import SymbolToken, Syntax
 from descartes_server.lsp import uris
 from descartes_server.lsp.positions import Encoding
+from descartes_server.operations.source_files import read_source
 from descartes_server.state.documents import Document
 from descartes_server.state.snapshot import Snapshot
 
@@ -107,13 +108,7 @@ def _in_files(snapshot: Snapshot, paths: list[str], name: Name) -> Mentions:
 
 
 def _read(path: str, encoding: Encoding, needs: str) -> Document | None:
-    file = Path(path)
-    try:
-        if file.stat().st_size > SIZE_LIMIT:
-            return None
-        text = file.read_bytes().decode("utf-8", "replace")
-    except OSError:
+    text = read_source(path)
+    if text is None or not references.may_mention(text, needs):
         return None
-    if not references.may_mention(text, needs):
-        return None
-    return Document(uris.uri_of(file), text, encoding)
+    return Document(uris.uri_of(path), text, encoding)
