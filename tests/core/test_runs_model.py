@@ -24,6 +24,7 @@ from descartes_core.errors import (
     RunNotFound,
 )
 from descartes_core.model import Principal
+from descartes_core.processes import identity
 from descartes_core.processes.identity import identify
 from descartes_core.store import Store
 from support.log import FakeClock
@@ -385,6 +386,39 @@ async def test_a_pause_takes_effect_at_the_next_step_and_ends_with_resume(bench:
     assert (await bench.ended(run.id)).status == "completed"
     actors = {e.data["event"]: e.actor.name for e in await bench.events(run.id, "run.status")}
     assert (actors["pause"], actors["resume"]) == ("Ann", "Bob")
+
+
+@pytest.mark.ledger("D-33")
+async def test_a_pause_by_force_stops_the_command_of_the_step_where_it_is(bench: Bench) -> None:
+    there, back = bench.workspace / "there", bench.workspace / "back"
+    os.mkfifo(there)
+    os.mkfifo(back)
+    command = "echo $$ > there; read line < back; echo $line"
+    run = await bench.spawn(call("shell", command=command), {"text": "After."}, tool_level="trusted")
+    pid = int(await asyncio.to_thread(there.read_text))
+    paused = await bench.runs.pause(run.id, by=ANN, force=True)
+    assert (paused.status, paused.pause_mode, paused.phase) == ("paused", "forced", None)
+    await until(lambda: identity.state(pid) == "T", "the command is stopped")
+    assert (await bench.runs.pause(run.id, by=BOB, force=True)).status == "paused"
+    resumed = await bench.runs.resume(run.id, by=BOB)
+    assert resumed.status == "running"
+    await asyncio.to_thread(back.write_text, "went on\n")
+    assert (await bench.ended(run.id)).status == "completed"
+    results = [e.data["result"] for e in await bench.events(run.id, "tool.completed")]
+    assert results == ["went on\n(exit code 0)"]
+    edges = [(e.data["event"], e.actor.name) for e in await bench.events(run.id, "run.status")]
+    assert [each for each in edges if each[0] in ("pause", "resume")] == [("pause", "Ann"), ("resume", "Bob")]
+
+
+async def test_a_run_whose_command_is_frozen_can_be_stopped(bench: Bench) -> None:
+    pid_file = bench.workspace / "pid"
+    run = await bench.spawn(call("shell", command="echo $$ > pid; sleep 600"), tool_level="trusted")
+    await until(lambda: pid_file.exists() and pid_file.read_text().strip() != "", "the command runs")
+    await bench.runs.pause(run.id, by=ANN)
+    paused = await bench.runs.pause(run.id, by=ANN, force=True)
+    assert (paused.status, paused.pause_mode, paused.phase) == ("paused", "forced", None)
+    assert (await bench.runs.stop(run.id, by=ANN)).status == "terminated"
+    await until(lambda: identify(int(pid_file.read_text())) is None, "the command is gone")
 
 
 async def test_a_run_may_be_paused_before_its_first_step_and_changed_in_mind(bench: Bench) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from descartes_core.agents.running_command import RunningCommand
 from descartes_core.errors import InvalidParams, TimedOut
 from descartes_core.processes import identity
 from descartes_core.processes.identity import ProcessIdentity, identify, is_alive
@@ -219,3 +220,17 @@ async def test_a_zombie_is_gone() -> None:
         assert not is_alive(ProcessIdentity(identity.boot(), pid, "0"))
     finally:
         await asyncio.to_thread(os.waitpid, pid, 0)
+
+
+async def test_the_time_of_a_command_does_not_run_while_it_is_frozen(start: Start) -> None:
+    kept = await start("/bin/sleep", "600")
+    async with asyncio.timeout(600) as limit:
+        command, ends = RunningCommand(kept, limit), limit.when()
+        assert command.freeze() and command.freeze()
+        await until(lambda: identity.state(kept.identity.pid) == "T", "it is stopped")
+        assert limit.when() is None
+        command.thaw()
+        await until(lambda: identity.state(kept.identity.pid) != "T", "it goes on")
+        assert (limit.when() or 0) >= (ends or 0) > 0
+        await kept.end(grace_seconds=0)
+        assert not command.freeze()

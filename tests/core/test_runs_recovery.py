@@ -14,6 +14,7 @@ import pytest
 
 from descartes_core.agents.conversation import fold
 from descartes_core.errors import LeaseHeld
+from descartes_core.processes import identity
 from descartes_core.processes.identity import identify
 from support.running import ANN, BOB, Bench, call
 from support.until import until
@@ -52,6 +53,13 @@ class Supervisor:
         )
         assert self.process.stdout is not None
         self.runs: list[str] = json.loads(self.process.stdout.readline())
+
+    def pause(self, run: str) -> None:
+        """Have RUN paused by force."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(f"{run}\n".encode())
+        self.process.stdin.flush()
+        assert self.process.stdout.readline().decode().strip() == run
 
     def kill(self) -> None:
         self.process.kill()
@@ -231,6 +239,25 @@ async def test_a_paused_run_stays_paused_until_somebody_resumes_it(
     await second.until(lambda: phase_is(second, run.id, None))
     assert (await second.runs.resume(run.id, by=BOB)).status != "paused"
     assert (await second.ended(run.id)).status == "completed"
+
+
+async def test_a_command_that_was_frozen_when_the_hub_died_ends_with_its_run(
+    workspace: Path, supervisors: Callable[..., Supervisor], open_bench: Open
+) -> None:
+    model = script(workspace, call("shell", command="echo $$ > log; exec sleep 600"), {"text": "After."})
+    first = supervisors(workspace, {"task": "t", "model": model, "toolLevel": "trusted"})
+    (run,) = first.runs
+    log = workspace / "log"
+    await until(lambda: log.exists() and log.read_text().endswith("\n"), "the command runs")
+    first.pause(run)
+    first.kill()
+    await until(lambda: identity.state(int(log.read_text())) == "T", "the command is stopped")
+    bench = await open_bench()
+    await bench.runs.recover()
+    paused = await bench.runs.show(run)
+    assert (paused.status, paused.pause_mode) == ("paused", "forced")
+    assert (await bench.runs.stop(run, by=ANN)).status == "terminated"
+    assert identify(int(log.read_text())) is None
 
 
 async def test_a_run_that_this_program_does_not_understand_keeps_no_other_from_going_on(

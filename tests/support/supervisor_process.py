@@ -1,7 +1,8 @@
 """A process that supervises runs, for a test to kill: `python supervisor_process.py WORKSPACE [REQUEST…]`.
 
 Each REQUEST is a spawn request in JSON; with none it recovers. It prints one line of JSON, the ids of its
-runs, and then supervises until it is killed or its standard input ends.
+runs, and then supervises until it is killed or its standard input ends. A line of input is the id of a run
+that it pauses by force; it prints the id then.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ async def main() -> None:
     else:
         runs = list(await bench.runs.recover())
     print(json.dumps([run.id for run in runs]), flush=True)
-    await asyncio.to_thread(sys.stdin.read)
+    while run := (await asyncio.to_thread(sys.stdin.readline)).strip():
+        await bench.runs.pause(run, by=ANN, force=True)
+        print(run, flush=True)
     await bench.close(kill=False)
 
 

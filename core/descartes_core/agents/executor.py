@@ -108,7 +108,7 @@ class ToolExecutor:
                 await self._run(step, ready)
 
     async def _repeats(self, step: Step) -> bool:
-        await self._hands.end_leftover(step.call.id)
+        await self._hands.end_leftovers(step.call.id)
         if await self._questions.repeat(step):
             return True
         skipped = PolicyDenied("This call was interrupted, and a person chose to go on without it")

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from descartes_core.agents.journal import Journal
 from descartes_core.agents.run_leases import Plan, RunLeases
+from descartes_core.agents.running_command import RunningCommand
 from descartes_core.agents.step_secrets import StepSecrets
 from descartes_core.agents.tools import texts
 from descartes_core.agents.tools.paths import relative
 from descartes_core.agents.tools.tool import CommandResult
 from descartes_core.leases.standing import Change
 from descartes_core.model import Lease
-from descartes_core.processes.kept import Command, KeptProcess
+from descartes_core.processes.kept import Command, Exit, KeptProcess
 from descartes_core.replacement import prepare
 from descartes_core.store import Transaction
 
@@ -53,6 +54,8 @@ class Hands:
         self._places = places
         self._environment = environment
         self._secrets = secrets
+        self._commands: list[RunningCommand] = []
+        self._starts: set[asyncio.Future[None]] = set()
 
     async def lease(self, path: Path, parent: str, plan: Plan) -> Lease | None:
         """Take what the run needs to write PATH, because of the event PARENT; see `RunLeases.take`."""
@@ -98,10 +101,10 @@ class Hands:
         """Run COMMAND for CALL; when this is cancelled or the time is over its process group ends at once."""
         output = self._places.output / f"{call}.txt"
         environment = await self._secrets.environment(self._environment, secrets, allowed=allowed, call=call)
-        kept = await self._start(call, command, output, environment)
+        kept = await self._noted(self._start(call, command, output, environment))
         try:
-            async with asyncio.timeout(timeout_seconds):
-                ended, timed_out = str(await kept.wait()), False
+            async with asyncio.timeout(timeout_seconds) as limit:
+                ended, timed_out = str(await self._followed(RunningCommand(kept, limit), kept)), False
         except TimeoutError:
             ended, timed_out = str(await kept.end(grace_seconds=0)), True
         finally:
@@ -109,13 +112,45 @@ class Hands:
             kept.close()
         return CommandResult(ended, await asyncio.to_thread(_shown, output), timed_out)
 
-    async def end_leftover(self, call: str) -> None:
-        """End the processes of the command of CALL that outlived the hub, if there are any."""
+    async def freeze(self) -> bool:
+        """Stop the processes of the command under way where they are; False when there is none.
+
+        One that is just being started is waited for.
+        """
+        if self._starts:
+            await asyncio.wait(self._starts)
+        return bool([command for command in self._commands if command.freeze()])
+
+    def thaw(self) -> None:
+        """Let what `freeze` stopped go on."""
+        for command in self._commands:
+            command.thaw()
+
+    async def end_leftovers(self, call: str = "*") -> None:
+        """End the processes that outlived the hub of the command of CALL, or of all commands of the run."""
         for folder in sorted(self._places.records.glob(f"{call}.*")):
             kept = await KeptProcess.take_up(folder)
             if kept is not None:
                 await kept.end(grace_seconds=0)
                 kept.close()
+
+    async def _noted(self, start: Awaitable[KeptProcess]) -> KeptProcess:
+        """Return what START brings, noting meanwhile that a command is on its way."""
+        over = asyncio.get_running_loop().create_future()
+        self._starts.add(over)
+        try:
+            return await start
+        finally:
+            self._starts.remove(over)
+            over.set_result(None)
+
+    async def _followed(self, command: RunningCommand, kept: KeptProcess) -> Exit:
+        """Return how KEPT ended; until then COMMAND can be frozen."""
+        self._commands.append(command)
+        try:
+            return await kept.wait()
+        finally:
+            self._commands.remove(command)
 
     async def _start(
         self, call: str, command: list[str], output: Path, environment: dict[str, str]

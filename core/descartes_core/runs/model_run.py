@@ -31,6 +31,7 @@ class ModelRun:
     """The work of one model run, and what its loop is controlled by (`agents.control.Control`).
 
     Invariant: only the loop's own task changes the status; whoever pauses, resumes or stops leaves a wish.
+    But while the command of a step is frozen, and the task can only wait, the pause by force is theirs.
     """
 
     def __init__(self, job: Job) -> None:
@@ -39,6 +40,7 @@ class ModelRun:
         self._status: RunStatus = job.recovered["status"] if job.recovered else "initializing"
         self._conversation = Conversation()
         self._output = Output(job.places.output, job.record.id, job.around.on_output, job.around.settings)
+        self._hands = self._make_hands()
         self._executor = self._make_executor()
         self._task: asyncio.Task[Any] | None = None
         self._ended = asyncio.Event()
@@ -49,6 +51,7 @@ class ModelRun:
         self._resumed = asyncio.Event()
         self._goes_on = asyncio.Event()
         self._held = False
+        self._frozen = False
 
     async def perform(self) -> Ending:
         """See `Work`."""
@@ -69,9 +72,11 @@ class ModelRun:
         return Ending("complete")
 
     async def pause(self, by: Principal, *, force: bool) -> None:
-        """See `Work`; FORCE changes nothing, a step that has begun is finished."""
+        """See `Work`; by FORCE the processes of a command stop where they are, any other step is finished."""
         self._paused_by = by
-        if self._status != "paused":
+        if force and await self._hands.freeze():
+            await self._freeze(by)
+        elif self._status != "paused":
             await self._statuses.phase("pausing", by=by)
 
     async def resume(self, by: Principal) -> None:
@@ -88,6 +93,8 @@ class ModelRun:
         self._resumed.set()
         if self._held:
             await self._goes_on.wait()
+        elif self._frozen:
+            await self._thaw(by)
         elif self._status != "paused":
             await self._statuses.phase(None, by=by)
 
@@ -99,6 +106,8 @@ class ModelRun:
                 await asyncio.wait_for(self._ended.wait(), grace_seconds)
         if self._task is not None and not self._ended.is_set():
             self._task.cancel()
+        if self._job.recovered is not None:
+            await self._hands.end_leftovers()
 
     async def send(self, text: str) -> None:
         """See `Work`; the loop reads the log."""
@@ -143,12 +152,31 @@ class ModelRun:
         """See `Control`."""
         self._output.add("stdout", self._job.secrets.text(text))
 
+    async def _freeze(self, by: Principal) -> None:
+        """Note that the command is stopped, and is not waited for when the run is told to stop."""
+        if self._paused_by is None:  # resumed while the command was being started
+            self._hands.thaw()
+            return
+        self._frozen = self._interruptible = True
+        try:
+            self._status = await self._statuses.advance("pause", by=by, mode="forced")
+        except BaseException:
+            self._frozen = self._interruptible = False
+            self._hands.thaw()
+            raise
+
+    async def _thaw(self, by: Principal) -> None:
+        self._frozen = self._interruptible = False
+        self._status = await self._statuses.advance("resume", by=by)
+        self._hands.thaw()
+
     async def _act_again(self) -> None:
         self._interruptible = False
         self._status = await self._statuses.advance("resume")
 
     async def _hold(self, by: Principal) -> None:
         self._interruptible = True
+        self._frozen = False
         self._resumed.clear()
         if self._status == "initializing":
             self._status = await self._statuses.advance("ready")
@@ -184,16 +212,9 @@ class ModelRun:
         take = self._conversation.apply
         return forget
 
-    def _make_executor(self) -> ToolExecutor:
+    def _make_hands(self) -> Hands:
         job, record, around = self._job, self._job.record, self._job.around
-        questions = Questions(
-            around.interventions,
-            level=record.tool_level,
-            conversation=self._conversation,
-            journal=job.journal,
-            control=self,
-        )
-        hands = Hands(
+        return Hands(
             journal=job.journal,
             leases=RunLeases(
                 around.leases,
@@ -206,6 +227,16 @@ class ModelRun:
             places=job.places,
             environment=job.environment,
             secrets=job.secrets,
+        )
+
+    def _make_executor(self) -> ToolExecutor:
+        job, record, around = self._job, self._job.record, self._job.around
+        questions = Questions(
+            around.interventions,
+            level=record.tool_level,
+            conversation=self._conversation,
+            journal=job.journal,
+            control=self,
         )
         return ToolExecutor(
             workspace=around.workspace,
@@ -221,7 +252,7 @@ class ModelRun:
             conversation=self._conversation,
             questions=questions,
             journal=job.journal,
-            hands=hands,
+            hands=self._hands,
             lisp=around.lisp,
             unsaved_in=around.unsaved_in,
             memory=around.memory,

@@ -176,6 +176,7 @@ class Runs(RunView):
     async def pause(self, id_prefix: str, *, by: Principal, force: bool = False) -> Run:
         """Pause a run when its step is done, or with FORCE stop its process group at once; return the run.
 
+        A step of a model run that has no process of its own is finished also with FORCE.
         Errors: `RunNotFound`; `InvalidTransition` for one that has ended; `InvalidParams` for a process
         without FORCE.
         """

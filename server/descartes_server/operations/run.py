@@ -143,7 +143,7 @@ async def output(context: Context, params: OutputParams) -> RunOutput:
 
 @operation("run.pause", kind="effect", for_agents=True, positional=("run",))
 async def pause(context: Context, params: PauseParams) -> Run:
-    """Pause a run after its step, or by force at once."""
+    """Pause a run after its step; by force at once, if it is a command that can be stopped where it is."""
     return await context.services.runs.pause(params.run, by=context.caller.principal, force=params.force)
 
 
