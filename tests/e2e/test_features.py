@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from support.lsp_client import LspClient, lsp
 
 
@@ -142,3 +144,39 @@ async def test_a_workspace_without_any_lisp_says_what_to_install(alexandria: Pat
                 "value"
             ]
         )
+
+
+NO_SBCL = """
+import shutil
+which = shutil.which
+shutil.which = lambda name, *more, **options: None if name == "sbcl" else which(name, *more, **options)
+"""
+
+
+async def test_without_any_lisp_on_the_machine_everything_static_answers(
+    alexandria: Path, isolated_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every Python that starts here finds no SBCL, on the PATH or in the usual places, and no saved core."""
+    nothing = isolated_environment / "nothing"
+    nothing.mkdir()
+    (nothing / "sitecustomize.py").write_text(NO_SBCL)
+    monkeypatch.setenv("PYTHONPATH", str(nothing))
+    monkeypatch.setenv("PATH", str(nothing))
+    monkeypatch.setenv("HOME", str(nothing))
+    monkeypatch.setenv("DESCARTES_CACHE", str(nothing / "cache"))
+    async with lsp(alexandria, initializationOptions={"trusted": True}) as client:
+        uri, file = client.open(lists(alexandria)), lists(alexandria)
+        assert (await client.refused("lisp.eval", {"code": "(+ 1 2)"})).code == "lisp_not_found"
+        (shown,) = [
+            m["params"]["message"] for m in client.messages if m.get("method") == "window/showMessage"
+        ]
+        assert "No SBCL was found" in shown and "sudo apt install sbcl cl-swank" in shown
+        hover = await client.at("hover", uri, *place(file, "(defun flatten", 9))
+        assert "Traverses the tree in order" in hover["contents"]["value"]
+        completed = (await client.at("completion", uri, *place(file, "(safe-endp", 7)))["items"]
+        assert "safe-endp" in [each["label"] for each in completed]
+        (local,) = await client.at("definition", uri, *place(file, "(safe-endp", 3))
+        assert local["uri"] == uri
+        assert "flatten" in [each["name"] for each in await client.of("documentSymbol", uri)]
+        assert await client.of("foldingRange", uri)
+        assert (await client.of("semanticTokens/full", uri))["data"]
