@@ -22,16 +22,17 @@ import asyncio, sys
 from pathlib import Path
 from descartes_core.model import NewEvent, Principal
 from descartes_core.store import Store
-async def main(path):
+async def main(path, every):
     store = await Store.open(Path(path))
     me = Principal(kind="service", id="s", name="s")
     async def some(n):
         while True:
-            (done,) = await store.append(NewEvent(category="system", name="w", stream=f"s/{n}", actor=me,
-                                                  data={"path": f"f{n}", "text": "x" * 300}, tags=["t"]))
+            event = NewEvent(category="system", name="w", stream=f"s/{n}", actor=me,
+                             data={"path": f"f{n}", "text": "x" * 300}, tags=["t"])
+            (done,) = await store.post(event, flushed=every > 0 and n % every == 0)
             print(done.seq, flush=True)
     await asyncio.gather(*map(some, range(50)))
-asyncio.run(main(sys.argv[1]))
+asyncio.run(main(sys.argv[1], int(sys.argv[2])))
 """
 
 
@@ -41,10 +42,11 @@ def path(workspace: Path) -> Path:
 
 
 @pytest.mark.ledger("D-11")
-async def test_a_writer_killed_in_a_storm_loses_nothing_it_acknowledged(path: Path) -> None:
+@pytest.mark.parametrize("every", [1, 7, 0], ids=["each flushed", "some flushed", "none flushed"])
+async def test_a_writer_killed_in_a_storm_loses_nothing_it_acknowledged(path: Path, every: int) -> None:
     for acknowledged_before_kill in (100, 1500):
         storm = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", STORM, str(path), stdout=asyncio.subprocess.PIPE
+            sys.executable, "-c", STORM, str(path), str(every), stdout=asyncio.subprocess.PIPE
         )
         assert storm.stdout is not None
         acknowledged = 0

@@ -132,7 +132,9 @@ class Waiters:
                     waiter.set_exception(error)
 
     async def _attend_until_empty(self) -> None:
-        known, refreshed = await self._seen(), time.monotonic()
+        # What was changed between the queue's entry and the first look must not be missed.
+        known: list[dict[str, Any]] | None = None
+        refreshed = time.monotonic()
         while self._waiting:
             due_ms = await self._next_due_ms()
             left = (due_ms - self._store.clock.now_ms()) / 1000

@@ -89,12 +89,14 @@ class Store:
 
         return await self.transact(body)
 
-    def post(self, *events: NewEvent) -> asyncio.Future[list[Event]]:
+    def post(self, *events: NewEvent, flushed: bool = True) -> asyncio.Future[list[Event]]:
         """Have EVENTS appended after everything submitted before; the future is what `append` would return.
 
-        For what need not wait for the disk before it goes on, but whose place in the log counts.
+        For what need not wait for the disk before it goes on, but whose place in the log counts. Without
+        FLUSHED they are written when the future is done, and outlive every process; what they tell of is
+        lost itself when the machine stops, and the disk has them a moment later.
         """
-        return self._writer.submit(lambda tx: [tx.append(event) for event in events])
+        return self._writer.submit(lambda tx: [tx.append(event) for event in events], flushed=flushed)
 
     async def transact(self, body: Callable[[Transaction], T]) -> T:
         """Return what BODY returns, run in the writer's thread inside one transaction, once it is on disk.

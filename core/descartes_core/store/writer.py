@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import queue
 import sqlite3
 import threading
@@ -39,6 +40,8 @@ class Job:
 
     body: Body
     future: asyncio.Future[Any]
+    flushed: bool
+    """Whether it is done only when the disk has it, not already when the operating system does."""
     result: Any = None
     error: BaseException | None = None
 
@@ -67,16 +70,21 @@ class Writer:
         self._closing = False
         self._broken = False
         """Whether a transaction could neither be finished nor taken back; set by the writer's thread."""
+        self._flushes = True
+        """Whether a commit on the connection waits for the disk, as it is opened."""
         self._ended: asyncio.Future[None] = loop.create_future()
         self.listeners: list[Listener] = []
         # A daemon: a program that forgot to close the log must still be able to exit.
         threading.Thread(target=self._run, name=f"log {path.name}", daemon=True).start()
 
-    def submit(self, body: Body) -> asyncio.Future[Any]:
-        """Return the future of what BODY returns, done once its transaction is on disk."""
+    def submit(self, body: Body, *, flushed: bool = True) -> asyncio.Future[Any]:
+        """Return the future of what BODY returns, done once its transaction is on disk.
+
+        Without FLUSHED it is done when the transaction is written, and flushed to the disk right after.
+        """
         if self._closing:
             raise self._closed()
-        job = Job(body, self._loop.create_future())
+        job = Job(body, self._loop.create_future(), flushed)
         self._waiting.put(job)
         return job.future
 
@@ -92,13 +100,32 @@ class Writer:
         while not last and not self._broken:
             jobs, last = self._next()
             if jobs:
-                events = self._commit(jobs)
+                flushed = any(job.flushed for job in jobs)
+                events = self._commit(jobs, flushed)
                 self._post(self._deliver, jobs, events)
+                if not flushed:
+                    self._flush()
         try:
             self._connection.close()
         except sqlite3.Error:
             log.exception("closing the log %s", self._path)
         self._post(self._finish)
+
+    def _flush_at_commit(self, wanted: bool) -> None:
+        if wanted != self._flushes:
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if wanted else 'NORMAL'}")
+            self._flushes = wanted
+
+    def _flush(self) -> None:
+        """Have the disk take what was committed without waiting for it."""
+        try:
+            written = os.open(f"{self._path}-wal", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(written)
+            finally:
+                os.close(written)
+        except OSError:
+            log.exception("the log %s was written and could not be flushed", self._path)
 
     def _next(self) -> tuple[list[Job], bool]:
         """Wait for a job and return all that are there, and whether they are the last."""
@@ -114,8 +141,9 @@ class Writer:
                 return jobs, False
         return jobs, True
 
-    def _commit(self, jobs: list[Job]) -> list[Event]:
+    def _commit(self, jobs: list[Job], flushed: bool) -> list[Event]:
         try:
+            self._flush_at_commit(flushed)
             self._connection.execute("BEGIN IMMEDIATE")
             tx = Transaction(self._connection, self._clock, self._runner, self._projections, self._redactor)
             for job in jobs:

@@ -113,11 +113,11 @@ class Calls:
         self._state.heard_result(name, result)
         compilation = result.get("compilation", result)
         if "notes" in compilation:
-            noted = notes.after(snapshot, params, compilation, self._state.workshop)
-            self._state.learn(noted, answer_first=True)
+            self._state.learn_after_answer(
+                lambda now: notes.after(snapshot, params, compilation, now.workshop)
+            )
         if name in ("lisp.evalForm", "lisp.compileForm"):
-            shown = results.after(snapshot, self._state.snapshot(), name, params, result)
-            self._state.learn(shown, answer_first=True)
+            self._state.learn_after_answer(lambda now: results.after(snapshot, now, name, params, result))
         return result
 
     async def as_editor_counts(self, snapshot: Snapshot, result: Any) -> Any:

@@ -62,7 +62,9 @@ class Image(Moving):
     def busy(self) -> bool:
         """Return whether something is at work or stopped, so that the hub must not end by itself."""
         return (
-            bool(self.debuggers or self._followers or self._unended) or self.is_starting() or self._replaying
+            bool(self.debuggers or self._followers or self._unended)
+            or self.is_starting()
+            or self._replaying is not None
         )
 
     def questions(self) -> Asking:

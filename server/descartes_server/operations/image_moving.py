@@ -9,8 +9,8 @@ import asyncio
 import contextlib
 import dataclasses
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import descartes_swank as swank
 from descartes_core.errors import InvalidParams
@@ -45,7 +45,8 @@ class Moving(Returning):
         self._record: swank.ImageRecord | None = None
         self.gate = Gate()
         """What begins in the image passes it; closed while everybody moves."""
-        self._replaying = False
+        self._replaying: asyncio.Task[Any] | None = None
+        self._replay_over = asyncio.Event()
 
     @abstractmethod
     def _image_settings(
@@ -63,16 +64,23 @@ class Moving(Returning):
         died = self._lisp is None and (before is None or self._status.state == "lost")
         return died or self._lisp is before
 
-    @contextlib.contextmanager
-    def replaying_alone(self) -> Iterator[None]:
-        """Let nobody else replay meanwhile. Errors: `InvalidParams`."""
-        if self._replaying:
-            raise InvalidParams("a replay is under way already; wait for its end, or cancel it")
-        self._replaying = True
+    @contextlib.asynccontextmanager
+    async def replaying_alone(self) -> AsyncIterator[None]:
+        """Let nobody else replay meanwhile; one that was cancelled and is ending is waited for.
+
+        Errors: `InvalidParams` while another replay goes on.
+        """
+        while self._replaying is not None:
+            if not self._replaying.cancelling():
+                raise InvalidParams("a replay is under way already; wait for its end, or cancel it")
+            await self._replay_over.wait()
+        self._replaying = asyncio.current_task()
+        self._replay_over.clear()
         try:
             yield
         finally:
-            self._replaying = False
+            self._replaying = None
+            self._replay_over.set()
 
     async def start_beside(self, environment: Mapping[str, str] | None) -> swank.ImageRecord:
         """Start an image beside the workspace's. Errors: as in starting one."""

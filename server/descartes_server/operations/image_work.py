@@ -298,7 +298,9 @@ class ImageWork(ABC):
                 parent=record.cause if record else None,
                 correlation=record.id if record else None,
                 data=dict(data),
-            )
+            ),
+            # When the machine stops, the image that it happened in is gone too.
+            flushed=False,
         )
 
 

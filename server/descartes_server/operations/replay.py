@@ -73,7 +73,7 @@ async def fresh(
     image = context.services.image
     if await origin(context.services.reader, until) is None:
         raise LispNotRunning("expected a journal to repeat, no Lisp was started here yet; use lisp.start")
-    with image.replaying_alone():
+    async with image.replaying_alone():
         record: swank.ImageRecord | None = None
         try:
             record = await image.ask(_begun(image, context))

@@ -38,7 +38,7 @@ class ServerState:
         self.client = server.client
         self.documents: Documents = {}
         self.encoding: Encoding = "utf-16"
-        self.workshop = Workshop()
+        self._workshop = Workshop()
         self.index = WorkspaceIndex()
         self.image = ImageQuestions(None)
         self.workspace: Workspace | None = None
@@ -69,13 +69,19 @@ class ServerState:
         self._workshop_listeners: list[Callable[[Workshop, Workshop], None]] = []
         self._untold: Workshop | None = None
         """What those who follow were told last, when something newer has been learnt."""
+        self._steps: list[Callable[[Snapshot], Workshop]] = []
+        """What is still to be taken in, the oldest first."""
 
     def snapshot(self) -> Snapshot:
         """Return the state as it is now, for as long as a handler wants to look at it."""
+        self._take_in()
+        return self._snapshot()
+
+    def _snapshot(self) -> Snapshot:
         return Snapshot(
             documents=self.documents,
             encoding=self.encoding,
-            workshop=self.workshop,
+            workshop=self._workshop,
             index=self.index,
             image=self.image,
             abilities=self.client.abilities,
@@ -109,24 +115,39 @@ class ServerState:
         """Call LISTENER(path) whenever a file that is not open has changed on disk."""
         self._file_listeners.append(listener)
 
-    def learn(self, workshop: Workshop, *, answer_first: bool = False) -> None:
-        """Take in WORKSHOP, newer than what was known, and tell who follows it.
+    @property
+    def workshop(self) -> Workshop:
+        """What is known of the live image, the runs and the leases."""
+        self._take_in()
+        return self._workshop
 
-        ANSWER_FIRST: an editor waits for an answer now; who follows is told a moment later, of all at once.
-        """
-        before, self.workshop = self._untold or self.workshop, workshop
-        if answer_first:
-            if self._untold is None:
-                asyncio.get_running_loop().call_later(_ANSWER_SECONDS, self._tell_untold)
-            self._untold = before
-            return
-        self._untold = None
+    def learn(self, workshop: Workshop) -> None:
+        """Take in WORKSHOP, newer than what was known, and tell who follows it."""
+        before, self._workshop, self._untold = self._untold or self._workshop, workshop, None
         for listener in self._workshop_listeners:
             listener(before, workshop)
 
+    def learn_after_answer(self, step: Callable[[Snapshot], Workshop]) -> None:
+        """Take in what STEP makes of the state, before anybody looks at it again.
+
+        An editor waits for an answer now: STEP is taken, and who follows is told, a moment later.
+        """
+        self._steps.append(step)
+        asyncio.get_running_loop().call_later(_ANSWER_SECONDS, self._tell_untold)
+
+    def _take_in(self) -> None:
+        while self._steps:
+            step = self._steps.pop(0)
+            self._untold = self._untold or self._workshop
+            try:
+                self._workshop = step(self._snapshot())
+            except Exception:
+                log.exception("what an answer told could not be taken in")
+
     def _tell_untold(self) -> None:
+        self._take_in()
         if self._untold is not None:
-            self.learn(self.workshop)
+            self.learn(self._workshop)
 
     def on_workshop(self, listener: Callable[[Workshop, Workshop], None]) -> None:
         """Call LISTENER(before, now) whenever something new was learnt."""
