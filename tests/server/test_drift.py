@@ -103,6 +103,18 @@ async def test_a_variable_that_keeps_its_value_stays_changed(desk: Desk, workspa
     assert await desk.drift(file) == {"*v*": "changed", "*p*": "loaded"}
 
 
+async def test_evaluating_a_defvar_gives_it_the_value_of_its_text(desk: Desk, workspace: Path) -> None:
+    file = workspace / "f.lisp"
+    file.write_text("(in-package :cl-user)\n(defvar *v* 1)\n(defvar *unbound*)\n", encoding="utf-8")
+    await desk.call("lisp.compileFile", uri=uri_of(file))
+    file.write_text("(in-package :cl-user)\n(defvar *v* 2)\n(defvar *unbound*)\n", encoding="utf-8")
+    for line in (2, 3):
+        answer = await desk.call("lisp.evalForm", uri=uri_of(file), position={"line": line, "column": 3})
+        assert answer["state"] == "done"
+    assert (await desk.call("lisp.eval", code="*v*"))["values"] == ["2"]
+    assert set((await desk.drift(file)).values()) == {"loaded"}
+
+
 async def test_evaluations_count_in_whatever_package_they_were(desk: Desk, workspace: Path) -> None:
     file = workspace / "f.lisp"
     file.write_text("(defpackage :p (:use :cl))\n(in-package :p)\n(defun f () 1)\n", encoding="utf-8")

@@ -58,6 +58,7 @@ define-setf-expander define-setf-method define-constant define-package
 """
 _STANDARD = frozenset(_STANDARD_OPERATORS.split())
 """The operators that define what their name says; what others define is known by their own mark only."""
+_DEFVAR = re.compile(r"\((?:cl::?|common-lisp::?)?defvar\s", re.IGNORECASE)
 _KEEPING = frozenset({"defvar", "defglobal"})
 _TRANSPARENT = frozenset({"progn", "eval-when"})
 _LEFT_OUT = frozenset({"system", "form", "slot"})
@@ -152,6 +153,14 @@ def units_of_form(syntax: Syntax, start: int, end: int) -> list[Unit] | None:
     if segment.root is None or (start, end) != (base + segment.prefix_start, base + segment.root[1]):
         return None
     return [_placed(part, base, None) for part in _parts(segment)]
+
+
+def variable_of_form(syntax: Syntax, start: int, end: int) -> Unit | None:
+    """Return the variable that the form from START to END gives a value only if it has none: a `defvar`."""
+    units = units_of_form(syntax, start, end) or []
+    form = syntax.text[start:end]
+    found = len(units) == 1 and units[0].value_form is not None and _DEFVAR.match(form) is not None
+    return units[0] if found else None
 
 
 def states(units: Iterable[Unit], has: Mapping[tuple[Any, ...], Has]) -> list[tuple[Unit, State]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Literal
 
 import msgspec
@@ -11,6 +12,7 @@ import msgspec
 import descartes_swank as swank
 from descartes_core.errors import InvalidParams, NotFound, TimedOut
 from descartes_core.ports import new_id
+from descartes_server.ide import drift
 from descartes_server.operations import lisp_shapes as shapes
 from descartes_server.operations import texts
 from descartes_server.operations.context import Context
@@ -178,11 +180,17 @@ async def evaluate(context: Context, params: EvalParams) -> shapes.Evaluation:
 
 @operation("lisp.evalForm", kind="effect", needs_trust=True, for_agents=True, positional=("uri",))
 async def evaluate_form(context: Context, params: EvalFormParams) -> shapes.Evaluation:
-    """Evaluate the form at a position of a file."""
+    """Evaluate the form at a position of a file; a top-level `defvar` gives its value anew."""
     source = await _source(context, params)
     span, package = await form_at(source, source.offset(params.position), params.scope)
+    top = params.scope == "toplevel"
+    variable = drift.variable_of_form(await parsed(source), *span) if top else None
     code = source.text[slice(*span)]
+    if variable is not None:  # as SLIME does
+        code = f"(progn (makunbound '{variable.name}) {code})"
     record = add(context, "eval", code, source, span)
+    if variable is not None:
+        record.makes = [replace(variable, keeps=False)]
     image = context.services.image
     await image.begin(
         record,
