@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from support.desk import Desk, desk
+from support.until import until
 
 __all__ = ["desk"]
 
@@ -33,6 +34,8 @@ async def test_catch_tags_are_shown_in_the_frame_that_establishes_them(desk: Des
     assert inner["catchTags"] == []
     left = await desk.call("debugger.evalInFrame", **stop, frame=index, code="(throw :done (list x))")
     assert left["state"] in ("done", "aborted")
+    # The evaluation ends on the way out of the stop.
+    await until(lambda: len(desk.context.services.image.debuggers) == 0, "no thread is stopped")
     assert (await desk.call("debugger.list"))["debuggers"] == []
 
 

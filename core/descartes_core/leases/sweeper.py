@@ -16,6 +16,7 @@ from descartes_core.store.times import milliseconds
 
 SWEEP_SECONDS = 60.0
 SHORTEST_SECONDS = 0.05
+LATEST_MS = 1 << 62
 _GIVEN = frozenset({"lease.acquired", "lease.renewed", "lease.stolen", "lease.moved"})
 
 
@@ -46,9 +47,11 @@ class Sweeper:
         stop_listening = self._store.on_events(self._wake)
         try:
             while True:
+                self._sooner.clear()
+                # What is given while it looks may be missing in what it sees.
+                self._due_ms = LATEST_MS
                 self._due_ms = await self._next_ms()
                 left_seconds = (self._due_ms - self._clock.now_ms()) / 1000
-                self._sooner.clear()
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._sooner.wait(), max(SHORTEST_SECONDS, left_seconds))
         finally:
@@ -66,10 +69,9 @@ class Sweeper:
         return latest_ms if expiry_ms is None else min(latest_ms, _moment_ms(expiry_ms, now_ms))
 
     def _wake(self, events: Sequence[Event]) -> None:
-        now_ms = self._clock.now_ms()
         for event in events:
             if event.name in _GIVEN:
-                moment_ms = _moment_ms(milliseconds(event.data["expiresAt"]), now_ms)
+                moment_ms = _moment_ms(milliseconds(event.data["expiresAt"]), milliseconds(event.at))
                 if moment_ms < self._due_ms:
                     self._sooner.set()
 
