@@ -42,6 +42,9 @@ WITH RECURSIVE s (lo, hi) AS (
 SELECT max(lo) FROM s
 """
 
+INTERRUPT_SECONDS = 0.01
+"""Between two attempts to stop a query."""
+
 
 class Reader:
     """Reads the log at PATH; a file that is missing is an empty log, and may appear or be replaced later.
@@ -79,8 +82,12 @@ class Reader:
 
     async def close(self) -> None:
         """Let go of the file and stop what still reads; a later call opens it again."""
-        for connection in tuple(self._busy):
-            await connection.interrupt()
+        reading = tuple(self._busy)
+        # A query that its thread has not begun yet does not hear of it.
+        while still := [each for each in reading if each in self._busy]:
+            for connection in still:
+                await connection.interrupt()
+            await asyncio.sleep(INTERRUPT_SECONDS)
         await self._drop(None)
 
     async def events(self, query: EventQuery) -> Page:
@@ -234,8 +241,9 @@ class Reader:
             connection = await self._taken()
             if connection is None:
                 return []
+            query = asyncio.ensure_future(connection.execute_fetchall(sql, parameters))
             try:
-                return list(await connection.execute_fetchall(sql, parameters))
+                return list(await asyncio.shield(query))
             except sqlite3.Error as error:
                 if str(error).startswith("no such table"):
                     return []
@@ -244,7 +252,10 @@ class Reader:
                 raise storage_problem(error, self.path) from None
             except asyncio.CancelledError:
                 # Its thread would go on reading for nobody.
-                await connection.interrupt()
+                while not query.done():
+                    await connection.interrupt()
+                    await asyncio.wait([query], timeout=INTERRUPT_SECONDS)
+                query.exception()
                 raise
             finally:
                 await self._give_back(connection)
