@@ -16,33 +16,13 @@ import pytest
 from descartes_core.errors import DescartesError, RestoreConflict, StoreUnavailable
 from descartes_core.store import EventQuery
 from descartes_core.timetravel import journal
+from support.faults import DOES, FILES, Faults
 from support.running import ANN
 from support.time_machine import TimeMachine
 from support.trees import Tree, private_state, repository, tree, write
 
-FILES: dict[str, str | bytes] = {"a.lisp": "(a)\n", "src/b.lisp": "(b)\n", "c.txt": "keep\n"}
-DOES = "rm src/b.lisp; echo changed > a.lisp; mkdir new; echo n > new/file; chmod +x c.txt; ln -s a.lisp l"
 STEPS = ["verify", "backup", "staged", "swapped", "check", "moved"]
 FULL, DENIED = OSError(28, "No space left on device"), PermissionError(13, "Denied")
-
-
-class Faults:
-    """Does something at the step named NAME, or at every one."""
-
-    def __init__(self) -> None:
-        self.name: str | None = None
-        self.seen: list[str] = []
-        self.do: Callable[[str], None] | None = None
-
-    def __call__(self, name: str) -> None:
-        self.seen.append(name)
-        if self.do is not None and (self.name is None or name == self.name):
-            self.do(name)
-
-    def at(self, number: int, do: Callable[[], None]) -> None:
-        """Do DO at the instant NUMBER from now on."""
-        self.seen.clear()
-        self.name, self.do = None, lambda name: do() if len(self.seen) == number + 1 else None
 
 
 @pytest.fixture

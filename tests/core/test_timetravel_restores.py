@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -19,26 +19,10 @@ from descartes_core.errors import (
     Unsupported,
 )
 from descartes_core.leases import standing
+from support.faults import DOES, FILES, Faults
 from support.running import ANN, BOB, call
 from support.time_machine import TimeMachine
 from support.trees import git, private_state, repository, tree, write
-
-FILES: dict[str, str | bytes] = {"a.lisp": "(a)\n", "src/b.lisp": "(b)\n", "c.txt": "keep\n"}
-DOES = "rm src/b.lisp; echo changed > a.lisp; mkdir new; echo n > new/file; chmod +x c.txt; ln -s a.lisp l"
-
-
-class Faults:
-    """Has a restore fail at the step named NAME, or at its Nth, with ERROR."""
-
-    def __init__(self) -> None:
-        self.name: str | None = None
-        self.seen: list[str] = []
-        self.do: Callable[[str], None] | None = None
-
-    def __call__(self, name: str) -> None:
-        self.seen.append(name)
-        if self.do is not None and (self.name is None or name == self.name):
-            self.do(name)
 
 
 @pytest.fixture
