@@ -16,7 +16,7 @@ import pytest
 from descartes_core.errors import DescartesError, RestoreConflict, StoreUnavailable
 from descartes_core.store import EventQuery
 from descartes_core.timetravel import journal
-from support.faults import DOES, FILES, Faults
+from support.restored import DOES, FILES, Faults
 from support.running import ANN
 from support.time_machine import TimeMachine
 from support.trees import Tree, private_state, repository, tree, write

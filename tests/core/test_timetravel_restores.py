@@ -19,7 +19,7 @@ from descartes_core.errors import (
     Unsupported,
 )
 from descartes_core.leases import standing
-from support.faults import DOES, FILES, Faults
+from support.restored import DOES, FILES, Faults
 from support.running import ANN, BOB, call
 from support.time_machine import TimeMachine
 from support.trees import git, private_state, repository, tree, write
