@@ -6,7 +6,6 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from support.lsp_client import LspClient, LspError, lsp
@@ -311,40 +310,6 @@ async def test_hover_and_completion_use_the_image(workspace: Path) -> None:
         assert items[0]["label"] == "made-in-the-image"
         signature = await client.at("signatureHelp", uri, 0, 30)
         assert signature["signatures"][0]["label"] == "(made-in-the-image first &key second)"
-
-
-async def test_the_image_is_killed_and_nobody_hangs(workspace: Path) -> None:
-    async with lsp(workspace, initializationOptions=TRUSTED, capabilities=NOTIFIED) as client:
-        pid = (await client.execute("lisp.start"))["pid"]
-        asked = client.send_request(
-            "workspace/executeCommand",
-            {"command": "descartes.lisp.eval", "arguments": [{"code": "(loop (sleep 1))"}]},
-        )
-        psutil.Process(pid).kill()
-        try:
-            assert (await client.answer(asked))["state"] == "lost"
-        except LspError as error:
-            assert error.code == "lisp_lost"
-        await client.notification("descartes/lisp/status", lambda p: p["state"] == "lost")
-        assert (await client.execute("lisp.eval", {"code": "(+ 1 2)"}))["values"] == ["3"]
-
-
-async def test_the_hub_is_killed_and_nobody_hangs(workspace: Path) -> None:
-    async with lsp(workspace, initializationOptions=TRUSTED) as client:
-        image = (await client.execute("lisp.start"))["pid"]
-        pid = (await client.execute("hub.status"))["pid"]
-        asked = client.send_request(
-            "workspace/executeCommand",
-            {"command": "descartes.lisp.eval", "arguments": [{"code": "(sleep 600)"}]},
-        )
-        await client.execute("lease.list")
-        psutil.Process(pid).kill()
-        with pytest.raises(LspError) as caught:
-            await client.answer(asked)
-        assert caught.value.code == "hub_lost"
-        assert (await client.execute("lisp.eval", {"code": "(+ 1 2)"}))["values"] == ["3"]
-        assert (await client.execute("lisp.status"))["pid"] == image
-        assert (await client.execute("hub.status"))["pid"] != pid
 
 
 async def test_the_server_is_killed_and_the_next_one_finds_the_image(workspace: Path) -> None:
