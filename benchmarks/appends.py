@@ -7,6 +7,7 @@ synchronous=FULL; it makes no ids, no hashes and no projections, ours does.
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import sqlite3
 import tempfile
@@ -110,6 +111,7 @@ async def fill(path: Path, count: int) -> None:
         batch = [event(n) for n in range(start, min(start + 5000, count))]
         await store.append(*batch)
     await store.close()
+    os.sync()  # what is measured next must not wait for the system to write this out
 
 
 Asks = Callable[[int], EventQuery]
