@@ -11,10 +11,15 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+# A busy machine may hold up any example for seconds, and that is no failure.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 # What continuous integration says of a change must not depend on chance.
-hypothesis.settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    hypothesis.settings.load_profile("ci")
+hypothesis.settings.register_profile(
+    "ci", parent=hypothesis.settings.get_profile("any machine"), derandomize=True
+)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "any machine")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

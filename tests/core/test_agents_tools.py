@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -10,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from descartes_core.agents.running_command import RunningCommand
 from descartes_core.agents.tools import TOOLS
 from descartes_core.errors import DebuggerStale
 from descartes_core.ports import LispRestart, LispResult
 from descartes_core.processes.identity import identify
+from descartes_core.processes.kept import KeptProcess
 from support.running import Bench, call
 from support.until import until
 
@@ -245,11 +248,25 @@ async def test_shell_returns_output_and_exit_code(use: Use) -> None:
     assert (await use("shell", command="true", timeoutMs=0)).startswith("invalid_params: ")
 
 
-async def test_shell_ends_the_whole_group_when_the_time_is_over(use: Use, workspace: Path) -> None:
+async def test_shell_ends_the_whole_group_when_the_time_is_over(
+    use: Use, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[asyncio.Timeout] = []
+
+    class Watched(RunningCommand):
+        def __init__(self, kept: KeptProcess, limit: asyncio.Timeout) -> None:
+            super().__init__(kept, limit)
+            limits.append(limit)
+
+    monkeypatch.setattr("descartes_core.agents.hands.RunningCommand", Watched)
+    pid_file = workspace / "pids"
     command = "echo begun; sleep 60 & echo $! $$ > pids; wait"
-    told = await use("shell", command=command, timeoutMs=400)
-    assert told.startswith("timeout: The command was ended after 400 ms") and told.endswith("begun")
-    pids = [int(word) for word in (workspace / "pids").read_text().split()]
+    using = asyncio.ensure_future(use("shell", command=command, timeoutMs=600_000))
+    await until(lambda: bool(limits) and pid_file.exists() and "\n" in pid_file.read_text(), "it runs")
+    limits[0].reschedule(asyncio.get_running_loop().time())
+    told = await using
+    assert told.startswith("timeout: The command was ended after 600000 ms") and told.endswith("begun")
+    pids = [int(word) for word in pid_file.read_text().split()]
     await until(lambda: not any(map(identify, pids)), "all of the group are gone")
 
 

@@ -278,7 +278,11 @@ class Doer:
             await memory.remove(key)
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=5,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(seed=st.integers(0, 2**32), collects=st.booleans())
 def test_every_table_equals_a_rebuild_after_anything(
     isolated_environment: Path, seed: int, collects: bool

@@ -226,11 +226,14 @@ async def test_much_output_and_what_is_left_behind(bench: Safe) -> None:
 async def test_the_vault_locks_itself_when_nobody_uses_it(workspace: Path) -> None:
     store = await Store.open(workspace / ".descartes" / "descartes.db")
     vault = Vault(workspace.parent / "home" / "vault.db", kdf=KdfParameters(64, 1, 1))
-    secrets = Secrets(store, vault, lambda: 0.05)
+    idle_seconds = 900.0
+    secrets = Secrets(store, vault, lambda: idle_seconds)
     locked = asyncio.Event()
     store.on_events(lambda events: [locked.set() for each in events if each.name == "secret.locked"])
     await secrets.set(PERSON, "API_KEY", VALUE, None, PASSWORD)
-    await asyncio.wait_for(locked.wait(), 15)
+    idle_seconds = 0.05
+    assert (await secrets.get(PERSON, "API_KEY", None, None)).value == VALUE, "the last use for now"
+    await asyncio.wait_for(locked.wait(), 60)
     assert secrets.locks_at is None
     with pytest.raises(PolicyDenied, match="locked"):
         await secrets.get(PERSON, "API_KEY", None, None)

@@ -133,7 +133,11 @@ MOVES = st.lists(
 
 
 @pytest.mark.ledger("D-14")
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(moves=MOVES)
 async def test_any_history_has_one_state_at_each_moment(moves: list[str], tmp_path_factory: Any) -> None:
     store = await Store.open(tmp_path_factory.mktemp("log") / "log.db", clock=FakeClock(), projections=())

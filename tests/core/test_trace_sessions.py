@@ -733,7 +733,11 @@ CHANGES = st.lists(
 )
 
 
-FEW = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(
+    max_examples=8,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 MANY = settings(FEW, max_examples=100)
 
 

@@ -6,18 +6,26 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from descartes_swank import Evaluation, InputRequest, Lisp, Listener, Stop
+from descartes_swank.questions import Asking
 
 DEADLINE_S = 60
 
+Asker = TypeVar("Asker", bound=Asking)
 _numbers = itertools.count(1)
 
 
 def new_id() -> str:
     """Return an id that no other evaluation of this test run has."""
     return f"eval_{next(_numbers)}"
+
+
+def patient(asker: Asker) -> Asker:
+    """Return ASKER, whose questions may take as long as a busy machine makes them."""
+    asker._deadline_ms = 1000 * DEADLINE_S
+    return asker
 
 
 class Recorder(Listener):
@@ -105,6 +113,12 @@ class Session:
     async def settled(self, evaluation: Evaluation) -> Evaluation:
         async with asyncio.timeout(DEADLINE_S):
             return await evaluation.settled()
+
+    async def alone(self) -> None:
+        """Return when the image has noticed that every other client is gone."""
+        others = "(cl:loop while (cl:rest swank::*connections*) do (cl:sleep 1/100))"
+        async with asyncio.timeout(DEADLINE_S):
+            await self.lisp.connection.rex(others)
 
     async def next(self, evaluation: Evaluation) -> Evaluation:
         """Return EVALUATION at its next stop or end."""

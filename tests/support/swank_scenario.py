@@ -9,6 +9,7 @@ import asyncio
 
 from descartes_swank import Lisp, Listener
 from descartes_swank.forms import Symbol
+from support.session import patient
 
 DEADLINE_S = 60
 
@@ -75,7 +76,7 @@ async def _nests(lisp: Lisp) -> None:
 
 
 async def _asks(lisp: Lisp) -> None:
-    questions = lisp.questions()
+    questions = patient(lisp.questions())
     assert [each.label for each in await questions.completions("multiple-value-b", "CL-USER")] == [
         "multiple-value-bind"
     ]

@@ -10,6 +10,7 @@ from support.stock_swank import StockSwank, stock_swank
 
 __all__ = ["stock_swank"]
 
+EVALUATIONS = "descartes-boot::*evaluations*"
 GATE = "(defvar *gate* (sb-thread:make-semaphore))"
 
 
@@ -31,7 +32,9 @@ async def test_a_stopped_evaluation_is_answered_by_the_next_client(stock_swank: 
     _vanish(gone)
     await gone.recorder.until("lost")
     async with session(stock_swank.port) as here:
+        await here.alone()
         (adopted,) = await here.lisp.adopt()
+        await here.next(adopted)
         assert (adopted.id, adopted.client, adopted.state) == (evaluation.id, evaluation.client, "stopped")
         again = here.lisp.stops[stop.id]
         assert (again.condition, again.restarts) == (stop.condition, stop.restarts)
@@ -53,7 +56,11 @@ async def test_nested_levels_and_other_threads_are_taken_over(stock_swank: Stock
     _vanish(gone)
     await gone.recorder.until("lost")
     async with session(stock_swank.port) as here:
+        await here.alone()
         await here.lisp.adopt()
+        # A busy thread may tell of its stop only after that.
+        for id in ((outer.thread, 2), background.id):
+            await here.recorder.until("stopped", lambda stop, id=id: stop.id == id)
         assert set(here.lisp.stops) == {(outer.thread, 2), background.id}
         assert here.lisp.stops[background.id].evaluation == started.id
         await here.lisp.abort(outer.thread, 2)
@@ -70,11 +77,12 @@ async def test_one_that_runs_on_is_heard_of_again(stock_swank: StockSwank) -> No
         '(progn (dotimes (i 3) (format t "line ~d~%" i)) (finish-output)'
         ' (sb-thread:wait-on-semaphore *gate*) (princ "later") :finished)'
     )
-    await gone.recorder.until("output", lambda _: "line 2" in gone.recorder.text(evaluation.id))
+    await gone.recorder.until("output", lambda _: "line 2\n" in gone.recorder.text(evaluation.id))
     _vanish(gone)
     await gone.recorder.until("lost")
     assert evaluation.state == "lost"
     async with session(stock_swank.port) as here:
+        await here.alone()
         (adopted,) = await here.lisp.adopt()
         assert (adopted.id, adopted.state) == (evaluation.id, "running")
         await here.run("(sb-thread:signal-semaphore cl-user::*gate*)")
@@ -87,17 +95,20 @@ async def test_one_that_ended_unheard_is_not_forgotten(stock_swank: StockSwank) 
     await gone.run(GATE)
     evaluation = await gone.start('(progn (sb-thread:wait-on-semaphore *gate*) (princ "é") (values 1 2))')
     other = await gone.start('(progn (sb-thread:wait-on-semaphore *gate*) (error "unheard"))', client="b")
-    await gone.run("1", client="c")
+    known = f'(every (lambda (id) (gethash id {EVALUATIONS})) (list "{evaluation.id}" "{other.id}"))'
+    await gone.run(f"(loop until {known} do (sleep 1/100))", client="c")
     _vanish(gone)
     await gone.recorder.until("lost")
     meanwhile = await _vanishing(stock_swank.port)
+    await meanwhile.alone()
     await meanwhile.run("(sb-thread:signal-semaphore cl-user::*gate* 2)")
     await meanwhile.run(
         f'(loop until (descartes-boot::evaluation-outcome (gethash "{evaluation.id}"'
-        " descartes-boot::*evaluations*)) do (sleep 1/100))"
+        f" {EVALUATIONS})) do (sleep 1/100))"
     )
     await meanwhile.lisp.close()
     async with session(stock_swank.port) as here:
+        await here.alone()
         adopted = {live.id: live for live in await here.lisp.adopt()}
         assert set(adopted) == {evaluation.id, other.id}
         done = await here.settled(adopted[evaluation.id])
@@ -116,6 +127,7 @@ async def test_a_fast_writer_outlives_its_client(stock_swank: StockSwank) -> Non
     _vanish(gone)
     await gone.recorder.until("lost")
     async with session(stock_swank.port) as here:
+        await here.alone()
         await here.run("(setf cl-user::*write* nil)")
         adopted = {live.id: live for live in await here.lisp.adopt()}
         assert (await here.settled(adopted[evaluation.id])).values == [":END"]
@@ -128,6 +140,7 @@ async def test_a_question_is_asked_again(stock_swank: StockSwank) -> None:
     _vanish(gone)
     await gone.recorder.until("lost")
     async with session(stock_swank.port) as here:
+        await here.alone()
         (adopted,) = await here.lisp.adopt()
         request = await here.recorder.until("input")
         assert (request.prompt, request.evaluation) == ("Name? ", evaluation.id)
@@ -155,5 +168,5 @@ async def test_an_image_goes_on_when_clients_leave_without_reading_what_they_ask
         _vanish(gone)
     async with session(stock_swank.port) as here:
         await here.lisp.adopt()
-        await here.run("(loop until (null (rest swank::*connections*)) do (sleep 1/100))", client="observer")
+        await here.alone()
         assert here.recorder.all("stopped") == []

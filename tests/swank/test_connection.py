@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import statistics
 import time
 from collections.abc import AsyncIterator, Callable
 from fractions import Fraction
@@ -86,10 +85,13 @@ async def test_objects_without_syntax_are_kept_whole(lisp: Connection) -> None:
 
 
 async def test_requests_on_new_workers_run_side_by_side(lisp: Connection) -> None:
-    begin = time.perf_counter()
-    answers = await asyncio.gather(*(lisp.rex(f"(cl:progn (cl:sleep 0.3) {n})") for n in range(20)))
+    """Each waits until all of them are there."""
+    await lisp.rex("(cl:defparameter cl-user::*there* (cl:list 0))")
+    wait = "(cl:loop until (cl:= 20 (cl:car cl-user::*there*)) do (cl:sleep 0.01))"
+    meet = f"(cl:progn (sb-ext:atomic-incf (cl:car cl-user::*there*)) {wait} {{}})"
+    async with asyncio.timeout(60):
+        answers = await asyncio.gather(*(lisp.rex(meet.format(n)) for n in range(20)))
     assert answers == list(range(20))
-    assert time.perf_counter() - begin < 5
 
 
 async def test_output_and_values_arrive_as_events(repl: Connection, events: Events) -> None:
@@ -208,10 +210,8 @@ async def test_the_lisp_is_killed_and_every_request_fails_at_once(
     connection = await Connection.open("127.0.0.1", own_stock_swank.port, on_event=events)
     await connection.rex("1")
     pending = [connection.rex_with_id("(cl:sleep 600)")[1] for _ in range(10)]
-    begin = time.perf_counter()
     own_stock_swank.kill()
     answers = await asyncio.wait_for(asyncio.gather(*pending, return_exceptions=True), 60)
-    assert time.perf_counter() - begin < 10
     assert [type(answer) for answer in answers] == [LispLost] * 10
     assert connection.closed.done()
     with pytest.raises(LispLost, match="connect again"):
@@ -221,26 +221,27 @@ async def test_the_lisp_is_killed_and_every_request_fails_at_once(
     await connection.close()
 
 
-async def median_ms(ask: Callable[[int], Any]) -> float:
+async def undisturbed_ms(ask: Callable[[int], Any]) -> float:
+    """Return what ASK takes when the machine has time for it: most of 30 times take no less."""
     times = []
     for n in range(30):
         begin = time.perf_counter()
         await ask(n)
         times.append(1000 * (time.perf_counter() - begin))
-    return statistics.median(times)
+    return sorted(times)[5]
 
 
 async def test_no_request_waits_for_a_delayed_acknowledgement(repl: Connection) -> None:
-    evaluated = await median_ms(lambda _: repl.rex('(swank-repl:listener-eval "(+ 1 2)")', thread=REPL))
-    compiled = await median_ms(
+    evaluated = await undisturbed_ms(lambda _: repl.rex('(swank-repl:listener-eval "(+ 1 2)")', thread=REPL))
+    compiled = await undisturbed_ms(
         lambda n: repl.rex(
             f'(swank:compile-string-for-emacs "(defun quick{n} (x) (* x {n}))" "b" '
             "'((:position 1) (:line 1 1)) cl:nil cl:nil)"
         )
     )
-    # With the stall both are 44.
-    assert evaluated < 15
-    assert compiled < 20
+    # With the stall both are 44, each time.
+    assert evaluated < 30
+    assert compiled < 30
 
 
 async def test_ids_go_on_where_the_last_connection_ended(stock_swank: StockSwank, events: Events) -> None:

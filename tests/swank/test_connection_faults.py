@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from typing import Any
 
 import pytest
@@ -235,7 +236,8 @@ async def test_closing_fails_what_is_pending(events: Events) -> None:
 
 
 async def test_nothing_listens_there(events: Events) -> None:
-    async with fake_swank(newer_swank) as fake:
-        port = fake.port
-    with pytest.raises(LispLost, match=f"No Lisp answers at 127.0.0.1 port {port}"):
-        await Connection.open("127.0.0.1", port, on_event=events)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nobody else can listen there meanwhile
+        port = taken.getsockname()[1]
+        with pytest.raises(LispLost, match=f"No Lisp answers at 127.0.0.1 port {port}"):
+            await Connection.open("127.0.0.1", port, on_event=events)

@@ -276,7 +276,9 @@ async def test_what_is_not_stopped_is_stale(here: Session) -> None:
 
 async def test_a_killed_thread_leaves_its_stop(here: Session) -> None:
     evaluation, stop = await here.stop("(outer 10)", client="a")
-    looking = asyncio.ensure_future(here.lisp.eval_in_frame(*stop.id, 0, "(loop)"))
+    await here.run("(defvar *looking* nil)", client="b")
+    looking = asyncio.ensure_future(here.lisp.eval_in_frame(*stop.id, 0, "(progn (setf *looking* t) (loop))"))
+    await here.run("(loop until *looking* do (sleep 1/100))", client="b")
     await here.run(f"(sb-thread:terminate-thread (swank/backend:find-thread {stop.thread}))", client="b")
     assert (await here.settled(evaluation)).state == "aborted"
     with pytest.raises(DebuggerStale):

@@ -12,6 +12,7 @@ import pytest
 from descartes_swank import ImageSettings, Lisp, Unsupported, start_plain_image, stop_image
 from descartes_swank.evaluation import Evaluation
 from descartes_swank.image import ImageRecord
+from support.session import patient
 
 # The first start on a machine compiles Swank through C.
 pytestmark = pytest.mark.timeout(300)
@@ -120,7 +121,7 @@ async def test_questions(lisp: Lisp, tmp_path: Path) -> None:
     file = tmp_path / "asked.lisp"
     file.write_text(';; é😀\n(defun ecl-asked (x &optional y)\n  "Its text."\n  (list x y))\n')
     await paused(await lisp.compile_file(file, id="q1", load=True))
-    questions = lisp.questions()
+    questions = patient(lisp.questions())
     labels = [each.label for each in await questions.completions("multiple-value-b", "CL-USER")]
     assert labels == ["multiple-value-bind"]
     assert "OPTIONAL" in str(await questions.arglist("ecl-asked", "CL-USER")).upper()

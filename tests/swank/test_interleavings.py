@@ -291,6 +291,9 @@ class Real:
         await asyncio.sleep(0)
         assert old.stops == {} and all(each.ended for each in self.begun)
         self.lisp = await Lisp.open("127.0.0.1", self.port)
+        # What is still taken for the old client's is left to nobody, and would meet the next example.
+        alone = "(cl:loop while (cl:rest swank::*connections*) do (cl:sleep 1/100))"
+        await self.lisp.connection.rex(alone)
         self.begun += await self.lisp.adopt()
 
     async def end(self) -> None:
@@ -326,7 +329,7 @@ async def _mix(deeds: list[tuple[str, int]], port: int) -> None:
     max_examples=12,
     deadline=None,
     phases=(Phase.explicit, Phase.generate),
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(deeds=DEEDS)
 @example(deeds=[("error", 7), ("nested", 4), ("value", 4), ("break", 8), ("interrupt", 0), ("nested", 7)])

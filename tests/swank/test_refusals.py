@@ -45,10 +45,10 @@ async def serving(answer: bytes | None) -> AsyncIterator[int]:
 
 
 async def test_a_closed_port() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    message = await refused("127.0.0.1", port)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nobody else can listen there meanwhile
+        port = taken.getsockname()[1]
+        message = await refused("127.0.0.1", port)
     assert f"No Lisp answers at 127.0.0.1 port {port}" in message and "start one there" in message
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import statistics
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from support.images import Preparation, preparing
 from support.stock_swank import StockSwank
 
 USER = "COMMON-LISP-USER"
+PATIENT_MS = 60_000
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Asked:
     questions: Questions
     prepare: Preparation
 
-    async def patient(self, deadline_ms: int) -> Questions:
+    async def limited(self, deadline_ms: int) -> Questions:
         """Return questions to the same image with another deadline."""
         if isinstance(self.questions, SwankQuestions):
             return SwankQuestions(self.prepare.connection, deadline_ms)
@@ -45,12 +45,12 @@ async def asked(
             await prepare.evaluate(
                 f'(defparameter cl-user::*test-image* (list :service "{record.service_socket}"))'
             )
-            questions = await ServiceQuestions.open(record.service_socket)
+            questions = await ServiceQuestions.open(record.service_socket, deadline_ms=PATIENT_MS)
             yield Asked(questions, prepare)
             await questions.close()
     else:
         async with preparing(stock_image.port) as prepare:
-            yield Asked(SwankQuestions(prepare.connection), prepare)
+            yield Asked(SwankQuestions(prepare.connection, PATIENT_MS), prepare)
 
 
 class TestSymbol:
@@ -307,21 +307,26 @@ SLEEPER = (
     "(defclass sleeper () ()) (defmethod print-object ((s sleeper) o) (loop))"
     " (defvar *s* (make-instance 'sleeper))"
 )
+GATED = (
+    "(defparameter *open* nil) (defparameter *described* (list 0)) (defclass gated () ())"
+    " (defmethod print-object ((it gated) out) (sb-ext:atomic-incf (car *described*))"
+    ' (loop until *open* do (sleep 0.01)) (write-string "a gated thing" out))'
+    " (defvar *gated* (make-instance 'gated))"
+)
+"""A variable that can be described once `*open*` is true, and how often that has begun."""
 
 
 class TestLimits:
     async def test_the_deadline_ends_the_work(self, asked: Asked) -> None:
         await asked.prepare.evaluate(SLEEPER)
-        impatient = await asked.patient(100)
-        start = time.monotonic()
+        impatient = await asked.limited(100)
         with pytest.raises(TimedOut, match="in time"):
             await impatient.symbol("*s*", USER)
-        assert time.monotonic() - start < 10
         assert await asked.questions.arglist("car", USER) == "(car list)"
 
     async def test_cancelling_ends_the_work_and_holds_up_nothing(self, asked: Asked) -> None:
         await asked.prepare.evaluate(SLEEPER)
-        patient = await asked.patient(60_000)
+        patient = await asked.limited(PATIENT_MS)
         tasks = [asyncio.create_task(patient.symbol("*s*", USER)) for _ in range(3)]
         assert await patient.arglist("car", USER) == "(car list)"
         for task in tasks:
@@ -334,12 +339,14 @@ class TestLimits:
         assert answers == ["(car list)"] * 8
 
     async def test_a_long_question_holds_up_no_short_one(self, asked: Asked) -> None:
-        long = [asyncio.create_task(asked.questions.apropos("")) for _ in range(5)]
-        start = time.monotonic()
+        await asked.prepare.evaluate(GATED)
+        describe = {"question": "described", "name": "*gated*", "package": USER}
+        long = [asyncio.create_task(asked.questions.relay(describe)) for _ in range(5)]
+        await asked.prepare.evaluate("(loop until (<= 3 (car *described*)) do (sleep 0.01))")
         assert await asked.questions.arglist("car", USER) == "(car list)"
-        quick = time.monotonic() - start
-        assert [len(found) for found in await asyncio.gather(*long)] == [1000] * 5
-        assert quick < (time.monotonic() - start) / 2
+        assert not any(each.done() for each in long)
+        await asked.prepare.evaluate("(setf *open* t)")
+        assert all("gated thing" in found for found in await asyncio.gather(*long))
 
     async def test_many_at_once_get_their_own_answers(self, asked: Asked) -> None:
         names = ["car", "cdr", "cons", "list", "mapcar", "nope"] * 50
@@ -356,7 +363,7 @@ class TestDoor:
     async def test_hanging_up_ends_what_is_asked(self, own_image: ImageRecord) -> None:
         async with preparing(own_image.port, own_image.secret) as prepare:
             await prepare.evaluate(SLEEPER)
-            questions = await ServiceQuestions.open(own_image.service_socket, deadline_ms=60_000)
+            questions = await ServiceQuestions.open(own_image.service_socket, deadline_ms=PATIENT_MS)
             asking = asyncio.create_task(questions.symbol("*s*", USER))
             assert await questions.arglist("car", USER) == "(car list)"
             await questions.close()
@@ -393,11 +400,12 @@ class TestDoor:
             assert await questions.symbol("mapcar", USER)
             times.append(time.perf_counter() - start)
         await questions.close()
-        assert statistics.median(times) < 0.02
+        # With it each of them takes 40 ms; a busy machine holds up some, never nearly all.
+        assert sorted(times)[30] < 0.03
 
 
 async def _wait_for(prepare: Preparation, form: str, value: str) -> None:
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while (found := await prepare.evaluate(form)) != value:
         assert time.monotonic() < until, f"{form} is still {found}, not {value}"
 

@@ -90,12 +90,12 @@ async def asked(
 ) -> AsyncIterator[tuple[Questions, Preparation]]:
     if request.param == "service":
         async with preparing(own_image.port, own_image.secret) as prepare:
-            questions = await ServiceQuestions.open(own_image.service_socket)
+            questions = await ServiceQuestions.open(own_image.service_socket, deadline_ms=60_000)
             yield questions, prepare
             await questions.close()
     else:
         async with preparing(stock_image.port) as prepare:
-            yield SwankQuestions(prepare.connection), prepare
+            yield SwankQuestions(prepare.connection, 60_000), prepare
 
 
 async def load(prepare: Preparation, file: Path, how: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -291,7 +292,8 @@ async def test_evaluating_answers_within_a_few_milliseconds(here: Session) -> No
         began = time.perf_counter()
         await here.lisp.eval("(+ 1 2)")
         times.append(time.perf_counter() - began)
-    assert sorted(times)[25] < 0.02
+    # A busy machine holds up some of them, never nearly all; what waits for something takes 40 ms.
+    assert sorted(times)[5] < 0.02
 
 
 async def test_a_killed_image_ends_everything_once(own_stock_swank: StockSwank) -> None:
@@ -322,6 +324,7 @@ async def test_a_killed_image_ends_everything_once(own_stock_swank: StockSwank) 
 async def test_errors_of_other_threads_come_here_though_another_client_came_later(
     stock_swank: StockSwank, here: Session
 ) -> None:
+    await here.alone()  # so that nobody who leaves late is counted
     (before,) = (await here.run("(length swank::*connections*)")).values
     other = await Connection.open("127.0.0.1", stock_swank.port, on_event=lambda _: None)
     try:
@@ -348,9 +351,10 @@ async def test_a_request_that_nobody_asked_for_is_aborted_unseen(here: Session) 
     assert here.lisp.stops == {}
 
 
-async def test_nothing_answers(unused_tcp_port: int) -> None:
-    with pytest.raises(LispLost):
-        await Lisp.open("127.0.0.1", unused_tcp_port)
+async def test_nothing_answers() -> None:
+    with socket.socket() as taken, pytest.raises(LispLost):
+        taken.bind(("127.0.0.1", 0))  # nobody else can listen there meanwhile
+        await Lisp.open("127.0.0.1", taken.getsockname()[1])
 
 
 async def test_the_example_of_the_readme(stock_swank: StockSwank, capsys: pytest.CaptureFixture[str]) -> None:

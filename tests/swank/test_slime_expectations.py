@@ -17,6 +17,7 @@ import pytest
 
 from descartes_swank import DebuggerStale, InputRequest, Lisp, Listener, NotFound, Stop
 from descartes_swank.evaluation import Evaluation
+from support.session import patient
 from support.stock_swank import StockSwank
 from support.until import until
 
@@ -102,7 +103,7 @@ async def abort_deepest(lisp: Lisp) -> None:
     ],
 )
 async def test_find_definition(lisp: Lisp, name: str, package: str, begins: str) -> None:
-    definitions = await lisp.questions().definitions(name, package)
+    definitions = await patient(lisp.questions()).definitions(name, package)
     places = [(Path(each.file), each.offset) for each in definitions]
     texts = [file.read_text(encoding="utf-8")[offset:] for file, offset in places]
     assert any(text.startswith(begins) for text in texts)
@@ -148,7 +149,7 @@ async def test_find_definition_2(lisp: Lisp, tmp_path: Path, text: str) -> None:
     file = tmp_path / "nasty.lisp"
     file.write_text(text)
     await compiled(lisp, text, file=file)
-    (definition,) = await lisp.questions().definitions(".foo.", "SWANK")
+    (definition,) = await patient(lisp.questions()).definitions(".foo.", "SWANK")
     assert definition.file == str(file) and text[definition.offset :].startswith("(defun .foo. ")
 
 
@@ -157,7 +158,7 @@ async def test_find_definition_3(lisp: Lisp, tmp_path: Path) -> None:
     file = tmp_path / "struct.lisp"
     file.write_text(text)
     await compiled(lisp, text, file=file)
-    definitions = await lisp.questions().definitions("swank::foo-struct", "CL-USER")
+    definitions = await patient(lisp.questions()).definitions("swank::foo-struct", "CL-USER")
     assert any(text[each.offset :].startswith("(defstruct (foo-struct") for each in definitions)
 
 
@@ -182,7 +183,7 @@ async def test_find_definition_3(lisp: Lisp, tmp_path: Path) -> None:
 )
 async def test_complete_symbol(lisp: Lisp, prefix: str, expected: str) -> None:
     """Those that begin so; what else may be meant comes after them."""
-    labels = [each.label for each in await lisp.questions().completions(prefix, "CL-USER")]
+    labels = [each.label for each in await patient(lisp.questions()).completions(prefix, "CL-USER")]
     beginning = [label for label in labels if label.startswith(prefix)]
     assert set(expected.split()) <= set(beginning) and labels[: len(beginning)] == beginning
     assert bool(labels) == bool(expected)
@@ -200,7 +201,7 @@ async def test_complete_symbol(lisp: Lisp, prefix: str, expected: str) -> None:
 )
 async def test_complete_symbol_star(lisp: Lisp, prefix: str, expected: str) -> None:
     """Compound completion, of the contrib c-p-c."""
-    labels = [each.label for each in await lisp.questions().completions(prefix, "CL-USER")]
+    labels = [each.label for each in await patient(lisp.questions()).completions(prefix, "CL-USER")]
     assert set(expected.split()) <= set(labels)
 
 
@@ -219,7 +220,7 @@ async def test_complete_symbol_star(lisp: Lisp, prefix: str, expected: str) -> N
     ],
 )
 async def test_arglist(lisp: Lisp, name: str, expected: str) -> None:
-    arglist = await lisp.questions().arglist(name, "swank")
+    arglist = await patient(lisp.questions()).arglist(name, "swank")
     words = str(arglist).lower().strip("()").split()
     assert words[1:] == expected.strip("()").split()[1:]
     assert words[0].rpartition(":")[2] == name.rpartition(":")[2]
