@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 AskClient = Callable[[str, str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 LISP = Principal(kind="service", id="lisp", name="Lisp")
-ANSWER_S = 0.002
+ANSWER_S = 0.001
 """What an answer takes from here to the editor; until then nobody is told of the end that it is about."""
 EVENT_NAMES = {
     "eval": "lisp.evaluated", "compile": "lisp.compiled", "load": "lisp.loaded", "test": "lisp.tested",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_ANSWER_SECONDS = 0.002
+_ANSWER_SECONDS = 0.001
 """Until an answer that is ready has been written."""
 
 Change = Literal["opened", "changed", "saved", "closed"]
