@@ -26,7 +26,7 @@ from descartes_core.errors import (
 from descartes_core.model import Principal
 from descartes_core.processes import identity
 from descartes_core.processes.identity import identify
-from descartes_core.store import Store
+from descartes_core.store import EventQuery, Store
 from support.log import FakeClock
 from support.running import ANN, BOB, Bench, call
 from support.until import until
@@ -315,6 +315,34 @@ async def test_files_are_leased_at_the_start_and_released_at_the_end(bench: Benc
     await bench.answer(run.id, "accept")
     await bench.ended(run.id)
     assert await bench.leases.list() == []
+
+
+async def test_all_that_happens_in_a_run_has_its_tags(bench: Bench) -> None:
+    run = await bench.spawn(
+        call("write", path="a.lisp", content="one"),
+        call("write", path="b.lisp", content="two"),
+        files=["c.lisp"], tags=["nightly", "lexer"],
+    )  # fmt: skip
+    await bench.answer(run.id, "accept")
+    waiting = await bench.question(run.id)
+    await bench.leases.steal("a.lisp", BOB, reason="mine now")
+    await bench.questions.close(waiting.id, "enough", by=BOB)
+    await bench.ended(run.id)
+    events = await bench.events(run.id)
+    happened = {
+        "lease.acquired",
+        "lease.released",
+        "lease.stolen",
+        "intervention.answered",
+        "intervention.closed",
+    }
+    assert happened <= {each.name for each in events}
+    assert {tuple(each.tags) for each in events} == {("nightly", "lexer")}
+    tagged = await bench.store.reader.events(EventQuery(tags=["lexer"], order="asc", limit=1000))
+    assert [each.seq for each in tagged.events] == [each.seq for each in events]
+    other = await bench.spawn(call("read", path="a.lisp"))
+    await bench.ended(other.id)
+    assert {tuple(each.tags) for each in await bench.events(other.id)} == {()}
 
 
 async def test_a_spawn_whose_file_is_held_leaves_nothing_behind(bench: Bench) -> None:

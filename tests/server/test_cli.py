@@ -166,8 +166,10 @@ async def test_spawn_waits_and_exits_with_the_commands_code(descartes: Descartes
     assert listed[1] == "failed"
     printed = await descartes("run", "output", listed[0][4:12], "--stream", "stderr")
     assert printed.out == "err\n\n"
-    tagged = await descartes("history", "list", "--tags", "nightly", "--type", "run.spawned")
-    assert tagged.out.count("\n") == 1 and "run.spawned" in tagged.out
+    tagged = json.loads((await descartes("history", "list", "--tags", "nightly", "--json")).out)["events"]
+    of_run = json.loads((await descartes("history", "list", "--run", listed[0], "--json")).out)["events"]
+    assert tagged == of_run, "snapshots too"
+    assert {"run.spawned", "body.snapshot"} <= {each["name"] for each in tagged}
 
 
 async def test_nothing_starts_in_a_folder_that_is_not_trusted(descartes: Descartes, here: Workspace) -> None:

@@ -91,7 +91,8 @@ async def test_what_is_wrong_with_a_name_a_value_or_the_file_is_one_sentence(des
 
 @pytest.mark.ledger("D-68")
 async def test_another_password_and_an_export(descartes: Descartes, isolated_environment: Path) -> None:
-    await descartes("secret", "set", "A", stdin=VALUE, **OPEN)
+    for name in ("A", "B"):
+        await descartes("secret", "set", name, stdin=VALUE, **OPEN)
     backup = str(isolated_environment / "backup")
     export = {"DESCARTES_EXPORT_PASSWORD": "password of the export"}
     assert (await descartes("secret", "export", backup, **OPEN, **export)).status == 0
@@ -102,11 +103,24 @@ async def test_another_password_and_an_export(descartes: Descartes, isolated_env
     assert old.status == 1 and "does not open" in old.err
     new = {"DESCARTES_VAULT_PASSWORD": "another long password"}
     assert (await descartes("secret", "get", "A", **new)).out == f"{VALUE}\n"
-    await descartes("secret", "rm", "A", **new)
+    for name in ("A", "B"):
+        await descartes("secret", "rm", name, **new)
+    await descartes("secret", "set", "B", "--type", "api_key", stdin="another value", **new)
+    mixed = await descartes("secret", "import", backup, **new, **export)
+    assert mixed.status == 1 and "'B' is of type api_key, not custom" in mixed.err
+    assert (await descartes("secret", "list")).out.startswith("B\tapi_key\t1\t"), "A was not taken either"
+    await descartes("secret", "rm", "B", **new)
     taken = await descartes("secret", "import", backup, **new, **export)
     assert taken.status == 0 and (await descartes("secret", "get", "A", **new)).out == f"{VALUE}\n"
     wrong = await descartes("secret", "import", backup, **new, DESCARTES_EXPORT_PASSWORD="x" * 20)
     assert wrong.status == 1 and "does not open the export" in wrong.err
+    audit = json.loads((await descartes("secret", "audit", "--json")).out)["entries"]
+    noted = [(each["action"], each["secretName"], each["success"]) for each in audit]
+    assert noted[:7] == [
+        ("import", None, False), ("read", "A", True),
+        ("import", None, True), ("set", "B", True), ("set", "A", True),
+        ("remove", "B", True), ("import", None, False),
+    ]  # fmt: skip
 
 
 @pytest.mark.ledger("D-67")

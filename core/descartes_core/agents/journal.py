@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from descartes_core.model import Category, Event, NewEvent, Principal
@@ -12,12 +11,11 @@ from descartes_core.store import Store
 class Journal:
     """The part of the log that belongs to one run."""
 
-    def __init__(self, store: Store, *, run: str, session: str, agent: str, tags: Sequence[str] = ()) -> None:
+    def __init__(self, store: Store, *, run: str, session: str, agent: str) -> None:
         self.store = store
         self.run = run
         self.session = session
         self.agent = agent
-        self.tags = tags
         self.principal = Principal(kind="agent", id=run, name=agent)
         self.root: str | None = None
         """The event `run.spawned`, known when it is in the log: the cause of what has no nearer one."""
@@ -44,7 +42,6 @@ class Journal:
             session=self.session,
             agent=self.agent,
             parent=parent or self.root,
-            tags=list(self.tags),
             data=data,
             id=id,
         )

@@ -123,7 +123,7 @@ async def advice_for(record: RunRecord, task: str, memory: Memory | None) -> Seq
 
 def journal_of(store: Store, record: RunRecord) -> Journal:
     """Return how the run of RECORD writes into the log of STORE."""
-    return Journal(store, run=record.id, session=record.session, agent=record.agent, tags=record.tags)
+    return Journal(store, run=record.id, session=record.session, agent=record.agent)
 
 
 def birth(
@@ -146,7 +146,7 @@ def birth(
     """
     data = msgspec.to_builtins(record)
     spawned = journal.event("system", "run.spawned", data, by=by)
-    journal.root = tx.append(msgspec.structs.replace(spawned, git_commit=journal.commit)).id
+    journal.root = tx.append(msgspec.structs.replace(spawned, tags=record.tags, git_commit=journal.commit)).id
     for file in record.files:
         _lease(tx, leasing, file, record, journal)
     if said:

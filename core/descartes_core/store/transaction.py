@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from descartes_core.errors import InvalidParams, StreamConflict
 from descartes_core.model import Event, NewEvent
 from descartes_core.ports import Clock
@@ -16,6 +18,7 @@ from descartes_core.store.redaction import Redactor
 
 _INSERT = f"INSERT INTO event ({', '.join(rows.COLUMNS)}) VALUES ({', '.join('?' * len(rows.COLUMNS))})"
 _VERSION = "SELECT version FROM event WHERE stream = ? ORDER BY version DESC LIMIT 1"
+_TAGS = "SELECT tags FROM event WHERE stream = ? AND version = 1"
 
 
 @dataclass(frozen=True)
@@ -50,18 +53,20 @@ class Transaction:
         row = connection.execute("SELECT seq, hash, ts_ms FROM head").fetchone()
         self._first = self._head = Head(*row) if row else Head()
         self._versions: dict[str, int] = {}
+        self._tags: dict[str, list[str]] = {}
         self.events: list[Event] = []
         self.now_ms = clock.now_ms()
 
     def append(self, event: NewEvent, *, expected: int | None = None) -> Event:
         """Append EVENT, redacted, and return it as published; its projections are then up to date.
 
+        One that belongs to a run has the tags of that run too, those of the first event on `run/<id>`.
         Errors: `StreamConflict` when the stream's version is not EXPECTED (0 for a new stream);
         `InvalidParams` when the log has an event with this id; `PolicyDenied` when its stream shows a secret.
         """
         if expected is not None:
             self.expect(event.stream, expected)
-        event = self._redactor.event(event)
+        event = self._tagged(self._redactor.event(event))
         if self._checks:
             schemas.check(event)
         version = self.version(event.stream)
@@ -114,6 +119,7 @@ class Transaction:
         self._head, count = mark
         del self.events[count:]
         self._versions.clear()
+        self._tags.clear()
 
     def finish(self) -> None:
         """Write the end of the chain; the last thing before COMMIT."""
@@ -122,6 +128,22 @@ class Transaction:
                 "INSERT OR REPLACE INTO head VALUES (1, ?, ?, ?)",
                 (self._head.seq, self._head.hash, self._head.ts_ms),
             )
+
+    def _tagged(self, event: NewEvent) -> NewEvent:
+        """Return EVENT with the tags of its run behind its own."""
+        lacking = (
+            [] if event.run is None else [tag for tag in self._run_tags(event.run) if tag not in event.tags]
+        )
+        return msgspec.structs.replace(event, tags=[*event.tags, *lacking]) if lacking else event
+
+    def _run_tags(self, run: str) -> list[str]:
+        tags = self._tags.get(run)
+        if tags is None:
+            row = self.connection.execute(_TAGS, (f"run/{run}",)).fetchone()
+            if row is None:
+                return []
+            tags = self._tags[run] = msgspec.json.decode(row[0], type=list[str])
+        return tags
 
     def _insert(self, event: Event, row: tuple[Any, ...]) -> None:
         try:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from descartes_core.errors import DescartesError, PolicyDenied
-from descartes_core.model import Principal
+from descartes_core.model import NewEvent, Principal
 from descartes_core.store import Store
 from descartes_core.store.times import iso
 from descartes_core.vault import archive, audit
@@ -159,21 +159,26 @@ class Secrets:
     async def import_(
         self, visitor: Visitor, text: str, archive_password: str, password: str | None
     ) -> list[str]:
-        """Take in the secrets of the export TEXT and return their names; those that are as they were stay so.
+        """Take in the secrets of the export TEXT, all or none, and return their names.
 
+        Those that are as they were stay so; each other one is in the log before the import is.
         Errors: `InvalidParams`, `PolicyDenied`.
         """
+        found: list[SecretValue] = []
+        changed: list[NewEvent] = []
 
         def work(master: Master, who: Who) -> list[str]:
             _require_person(visitor, "import secrets")
-            found = archive.read(text, archive_password)
-            known = {each.name: each.value for each in self.vault.values(master, who)}
-            for each in found:
-                if known.get(each.name) != each.value:
-                    self.vault.set(master, each.name, each.value, who, each.type)
+            found.extend(archive.read(text, archive_password))
+            taken = self.vault.take_in(master, found, who)
+            changed.extend(audit.event("set", each.name, visitor) for each in taken)
             return [each.name for each in found]
 
-        return await self._perform("import", None, visitor, work, password)
+        try:
+            return await self._perform("import", None, visitor, work, password, before=changed)
+        finally:
+            for each in found:
+                self._protect(each.name, each.value)
 
     async def lacking(self, visitor: Visitor, names: Sequence[str]) -> list[str]:
         """Return which of the secrets NAMES VISITOR has no grant to read.
@@ -213,13 +218,13 @@ class Secrets:
 
     async def _perform(
         self, action: Action, name: str | None, visitor: Visitor, work: Callable[[Master, Who], T],
-        password: str | None, **about: Any,
+        password: str | None, *, before: Sequence[NewEvent] = (), **about: Any,
     ) -> T:  # fmt: skip
         async def perform() -> T:
             master = await self._keys.master(password)
             return await asyncio.to_thread(self._work, work, master, visitor)
 
-        return await self._noted(action, name, visitor, perform, about)
+        return await self._noted(action, name, visitor, perform, about, before)
 
     def _work(self, work: Callable[[Master, Who], T], master: Master, visitor: Visitor) -> T:
         """Return WORK(MASTER, who VISITOR is here), in a thread, and wipe this copy of the key."""
@@ -233,15 +238,18 @@ class Secrets:
 
     async def _noted(
         self, action: Action, name: str | None, visitor: Visitor, work: Callable[[], Awaitable[T]],
-        about: Mapping[str, Any] | None = None,
+        about: Mapping[str, Any] | None = None, before: Sequence[NewEvent] = (),
     ) -> T:  # fmt: skip
-        """Return what WORK returns, once the log has that it was done; its refusal is logged too."""
+        """Return what WORK returns, once the log has that it was done; its refusal is logged too.
+
+        BEFORE has by then the events of what was done one by one.
+        """
         try:
             result = await work()
         except DescartesError as problem:
             await self._store.append(audit.event(action, name, visitor, problem, about))
             raise
-        await self._store.append(audit.event(action, name, visitor, None, about))
+        await self._store.append(*before, audit.event(action, name, visitor, None, about))
         return result
 
     def _protect(self, name: str, value: str) -> None:

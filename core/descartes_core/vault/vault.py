@@ -141,8 +141,7 @@ class Vault:
         """Return whether WHO may read the value of the secret NAME."""
         with self._reading(master) as connection:
             row = records.find(connection, name)
-            level = "none" if row is None else records.level_of(connection, row.id, who, self._clock.now_ms())
-        return LEVELS.index(level) >= LEVELS.index("read")
+            return row is not None and _may_read(connection, row, who, self._clock.now_ms())
 
     def get(self, master: Master, name: str, who: Who, version: int | None = None) -> SecretValue:
         """Return the value of the secret NAME, of its newest VERSION when None.
@@ -173,18 +172,28 @@ class Vault:
         check_name(name)
         data, now = check_value(value), self._clock.now_ms()
         with self._writing(master) as (connection, _):
-            row = records.find(connection, name)
-            if row is None and not exists:
-                row = self._add(connection, name, who, type or "custom", now)
-            else:
-                row = records.require(connection, name, who, "update", now)
-                if type is not None and type != row.type:
-                    raise InvalidParams(
-                        f"The secret {name!r} is of type {row.type}, not {type}; remove it first"
-                    )
+            row = self._updatable(connection, name, type, who, now, exists=exists)
             boxes.put_version(connection, master, row, data, now)
             records.write_seal(connection, master.key, master.vault)
             return records.describe(connection, row, now)
+
+    def take_in(self, master: Master, values: Sequence[SecretValue], who: Who) -> Sequence[Secret]:
+        """Give each secret of VALUES its value, all of them or none; returns those that had another one.
+
+        Errors: `InvalidParams`, `PolicyDenied`, those of the first that will not do.
+        """
+        now = self._clock.now_ms()
+        with self._writing(master) as (connection, _):
+            changed: list[Row] = []
+            for each in values:
+                check_name(each.name)
+                data = check_value(each.value)
+                if _value(connection, master, each.name, who, now) != data:
+                    row = self._updatable(connection, each.name, each.type, who, now, exists=False)
+                    boxes.put_version(connection, master, row, data, now)
+                    changed.append(row)
+            records.write_seal(connection, master.key, master.vault)
+            return [records.describe(connection, row, now) for row in changed]
 
     def revoke(self, master: Master, name: str, version: int, who: Who) -> Secret:
         """Erase an older VERSION of the secret NAME for ever.
@@ -278,6 +287,19 @@ class Vault:
             boxes.put_master(connection, header, master.key, opener, kdf)
             records.write_seal(connection, master.key, master.vault)
 
+    def _updatable(
+        self, connection: sqlite3.Connection, name: str, type: SecretType | None, who: Who, now: int, *,
+        exists: bool,
+    ) -> Row:  # fmt: skip
+        """Return the secret NAME, which WHO may give a value; a new one of TYPE unless it EXISTS."""
+        row = records.find(connection, name)
+        if row is None and not exists:
+            return self._add(connection, name, who, type or "custom", now)
+        row = records.require(connection, name, who, "update", now)
+        if type is not None and type != row.type:
+            raise InvalidParams(f"The secret {name!r} is of type {row.type}, not {type}; remove it first")
+        return row
+
     def _add(self, connection: sqlite3.Connection, name: str, who: Who, type: SecretType, now: int) -> Row:
         if not who.owner:
             raise PolicyDenied(
@@ -301,6 +323,18 @@ def no_vault() -> NotFound:
         "There is no vault yet; `descartes secret init` makes one, with a password of 16 to 256 characters",
         reason="no_vault",
     )
+
+
+def _value(connection: sqlite3.Connection, master: Master, name: str, who: Who, now: int) -> bytes | None:
+    """Return the newest value of the secret NAME; None where there is none, or none that WHO may read."""
+    row = records.find(connection, name)
+    if row is None or not _may_read(connection, row, who, now):
+        return None
+    return boxes.open_version(connection, master, row, records.newest(connection, row.id))
+
+
+def _may_read(connection: sqlite3.Connection, row: Row, who: Who, now: int) -> bool:
+    return LEVELS.index(records.level_of(connection, row.id, who, now)) >= LEVELS.index("read")
 
 
 def _type(row: Row) -> SecretType:
