@@ -9,7 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ["start", "requests", "reader", "analysis", "appends", "hub", "leases", "notes", "snapshots"]
+NAMES = [
+    "start", "requests", "busy", "alive", "reader", "analysis",
+    "appends", "hub", "leases", "notes", "snapshots",
+]  # fmt: skip
 ROOT = Path(__file__).resolve().parent.parent
 
 

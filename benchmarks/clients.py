@@ -1,4 +1,4 @@
-"""The two clients that are compared: of a Swank server, and of the language server. Both block."""
+"""The clients that are compared: of a Swank server, and of language servers. All of them block."""
 
 from __future__ import annotations
 
@@ -56,23 +56,34 @@ class BareSwank:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 
-class BareEditor:
-    """A language server of its own in FOLDER, over pipes; what it says by itself is passed over."""
+class LspClient:
+    """An editor of a language server between two file descriptors; what it says by itself is passed over."""
 
-    def __init__(self, folder: Path) -> None:
-        with (folder.parent / "server.log").open("wb") as errors:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "descartes_server", "lsp", "--stdio"],
-                cwd=folder,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                bufsize=0,
-            )
-        assert self.process.stdin and self.process.stdout
-        self._in, self._out = self.process.stdin.fileno(), self.process.stdout.fileno()
+    def __init__(self, writes_to: int, reads_from: int) -> None:
+        self._in, self._out = writes_to, reads_from
         self._received = b""
         self._id = 0
+
+    def open_workspace(self, folder: Path, capabilities: Any, **options: Any) -> None:
+        """Do the greeting for FOLDER as the workspace, with OPTIONS as `initializationOptions`."""
+        params = {
+            "processId": None,
+            "rootUri": folder.as_uri(),
+            "capabilities": capabilities,
+            "initializationOptions": options,
+        }
+        self.request("initialize", params)
+        self.notify("initialized", {})
+
+    def open_document(self, uri: str, text: str) -> None:
+        """Open URI with TEXT."""
+        document = {"uri": uri, "languageId": "lisp", "version": 1, "text": text}
+        self.notify("textDocument/didOpen", {"textDocument": document})
+
+    def at(self, method: str, uri: str, place: tuple[int, int]) -> Any:
+        """Return the result of `textDocument/` METHOD at PLACE, line and character from 0."""
+        position = {"line": place[0], "character": place[1]}
+        return self.request(f"textDocument/{method}", {"textDocument": {"uri": uri}, "position": position})
 
     def request(self, method: str, params: Any) -> Any:
         """Return the result of METHOD. Errors: `RuntimeError` with the server's error."""
@@ -96,11 +107,6 @@ class BareEditor:
         """Send the notification METHOD."""
         self._send({"jsonrpc": "2.0", "method": method, "params": params})
 
-    def kill(self) -> None:
-        """End the server's process at once."""
-        self.process.kill()
-        self.process.wait()
-
     def _send(self, message: Any) -> None:
         body = msgspec.json.encode(message)
         os.write(self._in, b"Content-Length: %d\r\n\r\n" % len(body) + body)
@@ -121,6 +127,28 @@ class BareEditor:
         if not piece:
             raise ConnectionError("the server ended")
         self._received += piece
+
+
+class BareEditor(LspClient):
+    """A language server of its own in FOLDER, over pipes."""
+
+    def __init__(self, folder: Path) -> None:
+        with (folder.parent / "server.log").open("wb") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "descartes_server", "lsp", "--stdio"],
+                cwd=folder,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                bufsize=0,
+            )
+        assert self.process.stdin and self.process.stdout
+        super().__init__(self.process.stdin.fileno(), self.process.stdout.fileno())
+
+    def kill(self) -> None:
+        """End the server's process at once."""
+        self.process.kill()
+        self.process.wait()
 
 
 def _answer(request: dict[str, Any]) -> Any:

@@ -77,10 +77,8 @@ def questions(editor: BareEditor, uri: str, bare: BareSwank) -> list[Row]:
         ("completion of `m`", "completion", (6, 2), FUZZY.format("m")),
     ]
     rows = []
-    for name, method, (line, character), form in kinds:
-        position = {"line": line, "character": character}
-        params = {"textDocument": {"uri": uri}, "position": position}
-        ask = partial(editor.request, f"textDocument/{method}", params)
+    for name, method, place, form in kinds:
+        ask = partial(editor.at, method, uri, place)
         assert ask(), f"{name} answered nothing"
         assert "mapcar" in (answer := bare.call(form).lower()) or "twice" in answer or "multiple" in answer, (
             answer
@@ -178,20 +176,9 @@ def measure(folder: Path, port: int) -> list[Row]:
     uri = uri_of(file)
     editor = BareEditor(folder)
     try:
-        options = {"trusted": True}
-        editor.request(
-            "initialize",
-            {
-                "processId": None,
-                "rootUri": uri_of(folder),
-                "capabilities": EDITOR,
-                "initializationOptions": options,
-            },
-        )
-        editor.notify("initialized", {})
+        editor.open_workspace(folder, EDITOR, trusted=True)
         editor.command("lisp.loadFile", uri=uri)
-        opened = {"uri": uri, "languageId": "lisp", "version": 1, "text": TEXT}
-        editor.notify("textDocument/didOpen", {"textDocument": opened})
+        editor.open_document(uri, TEXT)
         quick = BareSwank(port, quick=True)
         quick.call("(swank:swank-require '(swank-fuzzy swank-arglists))")
         quick.call(f"(swank:load-file {sexp.write(str(file))})")
