@@ -69,9 +69,9 @@ async def _unless_outdated(
     state: ServerState, snapshot: Snapshot, params: Any, answer: Awaitable[Any]
 ) -> Any:
     uri = params.text_document.uri
-    before = snapshot.documents.get(uri)
+    before = snapshot.opened(uri)
     result = await answer
-    if before is not None and not before.same_text(state.documents.get(uri)):
+    if before is not None and not before.same_text(state.documents.get(before.uri)):
         raise Outdated
     return result
 

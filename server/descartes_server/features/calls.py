@@ -18,7 +18,7 @@ from descartes_core.errors import DescartesError, InvalidParams, WorkspaceNotTru
 from descartes_server.features import views
 from descartes_server.features.secrets import RESOURCE, SecretCalls
 from descartes_server.ide.index import is_lisp_file
-from descartes_server.lsp import convert, uris
+from descartes_server.lsp import convert
 from descartes_server.lsp.positions import Positions
 from descartes_server.state import ServerState, Snapshot, frame_places, notes, results
 
@@ -200,15 +200,9 @@ class Calls:
         uri = params.get("uri")
         if uri is None and "documents" in fields and "documents" not in params:
             params["documents"] = _sources(snapshot)
-        opened = snapshot.documents.get(uri) if isinstance(uri, str) else None
-        if not isinstance(uri, str) or (opened.path if opened else uris.path_of(uri)) is None:
-            return params
-        if params.get("position") is not None:
-            document = opened or await snapshot.document(uri)
-            params = convert.params(params, lambda _: document.positions)
-        if opened is not None and "document" in fields and "document" not in params:
-            params["document"] = {"version": opened.version, "text": opened.text}
-        return params
+        if uri is None and "position" in fields and params.get("position") is not None:
+            raise InvalidParams(f"{operation.name} expects `uri` beside `position`, got none; name the file")
+        return await _as_hub_counts(snapshot, fields, params) if isinstance(uri, str) else params
 
     def _needs_file(self, operation: Any, field: Any, params: Mapping[str, Any]) -> bool:
         if field.required:
@@ -252,6 +246,21 @@ def _sources(snapshot: Snapshot) -> list[dict[str, Any]]:
         for each in snapshot.documents.values()
         if each.path is not None and is_lisp_file(str(each.path))
     ]
+
+
+async def _as_hub_counts(
+    snapshot: Snapshot, fields: Mapping[str, Any], params: dict[str, Any]
+) -> dict[str, Any]:
+    """Return PARAMS about the file `uri`, with its text where it is open, and the position in that text."""
+    opened = snapshot.opened(params["uri"])
+    if params.get("position") is not None:
+        document = opened or await snapshot.document(params["uri"])
+        params = convert.params(params, lambda _: document.positions)
+    if opened is not None and "document" in fields and "document" not in params:
+        if opened.path is None:
+            raise InvalidParams(f"expected a file, got {opened.uri!r}, which is not saved yet; save it first")
+        params["document"] = {"version": opened.version, "text": opened.text}
+    return params
 
 
 @cache

@@ -7,13 +7,15 @@ becomes {"uri": "file:///a.lisp", "position": {"line": 1, "column": 3}}
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from lsprotocol import types
 
 from descartes_core.errors import InvalidParams
 from descartes_server.lsp.positions import Encoding, Positions
 
+_GREATEST = 2**31 - 1
+"""The greatest number that the protocol's positions may have."""
 TextOf = Callable[[str], Positions | None]
 """The places of the text of a URI, None where there is no such text."""
 
@@ -37,11 +39,17 @@ def params(given: Mapping[str, Any], text_of: TextOf) -> dict[str, Any]:
 def _to_hub(position: Any, positions: Positions) -> dict[str, int]:
     line = position.get("line") if isinstance(position, dict) else None
     character = position.get("character") if isinstance(position, dict) else None
-    if type(line) is not int or type(character) is not int or min(line, character) < 0:
-        raise InvalidParams(f"expected `position` as {{line, character}}, both from 0, got {position!r}")
+    if not _is_count(line) or not _is_count(character):
+        raise InvalidParams(
+            f"expected `position` as {{line, character}}, both from 0 to {_GREATEST}, got {position!r}"
+        )
     offset = positions.offset(types.Position(line=line, character=character))
     line, column = positions.lines.position(offset)
     return {"line": line + 1, "column": column + 1}
+
+
+def _is_count(value: Any) -> TypeGuard[int]:
+    return type(value) is int and 0 <= value <= _GREATEST
 
 
 def input_params(given: Mapping[str, Any], encoding: Encoding) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def after(
 
 def _outside(snapshot: Snapshot, params: Mapping[str, Any], notes: Any) -> list[Note]:
     """Return those of NOTES that a compilation with PARAMS says nothing about: those of other forms."""
-    document = snapshot.documents.get(params["uri"])
+    document = snapshot.opened(params["uri"])
     position = params.get("position")
     if document is None or position is None:
         return []

@@ -75,7 +75,7 @@ def _form(
     snapshot: Snapshot, name: str, params: Mapping[str, Any]
 ) -> tuple[str, LineIndex, tuple[int, int]] | None:
     """Return real path, lines and span of the form that NAME with PARAMS, the hub's, is about."""
-    document = snapshot.documents.get(params.get("uri") or "")
+    document = snapshot.opened(params.get("uri") or "")
     position = params.get("position")
     if document is None or document.real_path is None or not position:
         return None

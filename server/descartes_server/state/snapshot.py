@@ -14,6 +14,7 @@ from descartes_server.ide import drift_marks, holding
 from descartes_server.ide.index import WorkspaceIndex
 from descartes_server.ide.lenses import Scene, stopped_in
 from descartes_server.ide.tests import TestForm, known_tests, may_define
+from descartes_server.lsp import uris
 from descartes_server.lsp.client import Abilities
 from descartes_server.lsp.positions import Encoding
 from descartes_server.state.documents import Document, Documents, from_disk
@@ -44,7 +45,15 @@ class Snapshot:
 
         Errors: `NotFound`; `InvalidParams` when it is no file or no text.
         """
-        return self.documents.get(uri) or await from_disk(uri, self.encoding)
+        return self.opened(uri) or await from_disk(uri, self.encoding)
+
+    def opened(self, uri: str) -> Document | None:
+        """Return the text that the editor has open of the file URI, whichever way it writes the URI."""
+        if (found := self.documents.get(uri)) is not None:
+            return found
+        path = uris.path_of(uri)
+        real = uris.real(path) if path else None
+        return next((each for each in self.documents.values() if real and each.real_path == real), None)
 
     async def syntax(self, document: Document) -> Syntax:
         """Return DOCUMENT's parsed text."""
