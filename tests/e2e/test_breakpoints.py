@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from support.leaving import patient
 from support.lsp_client import LspClient, LspError, lsp
 
 TRUSTED: dict[str, Any] = {"trusted": True}
@@ -60,7 +61,11 @@ async def lens_called(client: LspClient, uri: str, title: str) -> Any:
 
 
 async def choose(client: LspClient, action: Any) -> Any:
-    return await client.request("workspace/executeCommand", action["command"])
+    """Do what ACTION does, waiting for the next stop or the end where it leaves a stop."""
+    command = action["command"]
+    name = command["command"].removeprefix("descartes.")
+    given = [patient(name, each) for each in command.get("arguments", ())]
+    return await client.request("workspace/executeCommand", command | {"arguments": given})
 
 
 async def offered(client: LspClient, uri: str, place: dict[str, int], title: str) -> Any:
@@ -193,11 +198,13 @@ async def test_breakpoints_in_a_terminal(workspace: Path) -> None:
     assert shown.split() == ["n", "2"]
     status, shown, err = await descartes("debugger", "disassemble", *words, "--frame", "99")
     assert (status, shown) == (1, "") and "no frame 99" in err
-    left = await result("debugger", "continue", *words)
+    patiently = (*words, "--wait-ms", "60000")
+    left = await result("debugger", "continue", *patiently)
     assert left["debugger"]["breakpoint"] == "brk_1"
     status, _, err = await descartes("debugger", "step", *words, "--kind", "sideways")
     assert status == 2 and "sideways" in err
-    assert (await result("debugger", "continue", *words))["evaluation"]["values"] == ["(:TOTAL (2 6))"]
+    left = await result("debugger", "continue", *patiently)
+    assert left["evaluation"]["values"] == ["(:TOTAL (2 6))"]
     status, _, err = await descartes("debugger", "breakpoints", "clear", "9")
     assert status == 2 and "there are: brk_1, brk_2" in err
     await result("debugger", "breakpoints", "clear", "1")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from support.lsp_client import LspClient, LspError, lsp
+from support.until import answer_that
 
 FIRST = (
     "(defpackage :zoo (:use :cl))\n(in-package :zoo)\n"
@@ -30,11 +31,11 @@ async def eventually(
     client: LspClient, method: str, uri: str, at: tuple[int, int], count: int, **more: Any
 ) -> Any:
     """Return the answer once it has COUNT parts: the index takes other files in one after the other."""
-    for _ in range(300):
-        found = await client.at(method, uri, *at, **more)
-        if found and len(found) >= count:
-            return found
-    raise AssertionError(f"{method}: {found}")
+    return await answer_that(
+        lambda found: found and len(found) >= count,
+        lambda: client.at(method, uri, *at, **more),
+        f"{method} with {count} parts",
+    )
 
 
 @pytest.fixture

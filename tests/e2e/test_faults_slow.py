@@ -238,7 +238,7 @@ async def test_kills_at_random_moments(workspace: Path) -> None:
     twice = {key: logged[key] for key, count in town.acknowledged.items() if logged[key] != count}
     assert not twice, f"in the log more often than it happened, seed {seed}: {twice}"
     assert (await descartes(workspace, "history", "verify")).status == 0
-    await until(lambda: not ours(), f"no process is left, seed {seed}: {[p.cmdline() for p in ours()]}", 15)
+    await until(lambda: not ours(), f"no process is left, seed {seed}: {[p.cmdline() for p in ours()]}")
 
 
 async def test_an_image_that_answers_nobody_holds_up_no_new_hub(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from support.lsp_client import LspClient, lsp
+from support.until import answer_that
 
 
 def place(file: Path, text: str, inside: int = 0) -> tuple[int, int]:
@@ -23,11 +24,10 @@ def lists(root: Path) -> Path:
 
 async def indexed(client: LspClient, uri: str, line: int, character: int) -> list[Any]:
     """Return the definitions at a place once the index knows other files."""
-    for _ in range(200):
-        found: list[Any] = await client.at("definition", uri, line, character)
-        if found:
-            return found
-    raise AssertionError("nothing was found")
+    found: list[Any] = await answer_that(
+        bool, lambda: client.at("definition", uri, line, character), "a definition is found"
+    )
+    return found
 
 
 async def test_hover_shows_lambda_list_and_documentation(alexandria: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from support.lsp_client import LspClient, lsp
+from support.until import answer_that
 
 TEXT = (
     "(in-package :cl-user)\n"
@@ -43,11 +44,7 @@ def of_line(hints: list[tuple[int, int, str]], line: int, most: int = 99) -> lis
 
 async def eventually(client: LspClient, uri: str, fits: Callable[[list[tuple[int, int, str]]], bool]) -> None:
     """Wait until the hints FIT: news of the image comes to the editor by itself."""
-    for _ in range(1000):
-        hints = await shown(client, uri)
-        if fits(hints):
-            return
-    raise AssertionError(f"the hints stayed {hints}")
+    await answer_that(fits, lambda: shown(client, uri), "hints that fit")
 
 
 async def evaluate(client: LspClient, uri: str, line: int, command: str = "lisp.evalForm") -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from support.faults import ended
 from support.lsp_client import LspClient, LspError, lsp
 
 NOTIFIED = {
@@ -107,9 +108,12 @@ async def test_what_the_person_leased_stays_when_the_text_is_saved(workspace: Pa
         await client.execute("lease.acquire", {"path": "other"})
         assert ("f.lisp", "exclusive", "human") in await leases(client)
 
+        seen = len(client.messages)
         client.change(uri, 3, {"text": "(typed)"})
         await client.execute("lease.release", {"uri": uri})
-        await client.notification(CHANGED, lambda p: p["lease"]["mode"] == "intent")
+        await client.notification(
+            CHANGED, lambda p: p["lease"]["mode"] == "intent" and p["change"] == "acquired", after=seen
+        )
         assert ("f.lisp", "intent", "human") in await leases(client)
         for wrong in ({"force": "yes"}, {"force": True, "holder": "nobody"}):
             with pytest.raises(LspError):
@@ -250,10 +254,13 @@ async def test_what_was_saved_while_no_hub_ran_is_nobody_s_any_more(workspace: P
         await client.execute("lease.acquire", {"path": "other"})
         client.change(uri, 2, {"text": "()"})
         await client.notification(CHANGED, lambda p: p["lease"]["mode"] == "intent")
+        hub = (await client.execute("hub.status"))["pid"]
         await client.execute("hub.stop", {"force": True})
+        # What one that ends still hears of could be done there and not told any more.
+        await ended(hub)
         client.notify("textDocument/didSave", {"textDocument": {"uri": uri}})
         seen = len(client.messages)
         while await is_refused(client, "hub_lost"):
-            pass  # the old hub has answered, and is not gone yet
+            pass  # the editor's server has not heard yet that the old hub is gone
         await client.notification(CHANGED, change("released"), after=seen)
         assert [path for path, _, _ in await leases(client)] == ["another", "other"]

@@ -10,6 +10,7 @@ import pytest
 
 from support.lsp_client import LspClient, LspError, lsp
 from support.stock_swank import StockSwank, own_stock_swank  # noqa: F401  (a fixture)
+from support.until import answer_that
 
 TRUSTED: dict[str, Any] = {"trusted": True}
 NOTIFIED = {"experimental": {"descartes": {"notifications": True}}}
@@ -27,6 +28,15 @@ PUBLISH = "textDocument/publishDiagnostics"
 
 def diagnostics(client: LspClient, uri: str, fits: Any, after: int = 0) -> Any:
     return client.notification(PUBLISH, lambda p: p["uri"] == uri and fits(p["diagnostics"]), after=after)
+
+
+async def hovered(client: LspClient, uri: str, *words: str) -> None:
+    """Wait until the hover of the first form has WORDS: an image that answers late is left out of one."""
+    await answer_that(
+        lambda hover: hover and all(each in hover["contents"]["value"] for each in words),
+        lambda: client.at("hover", uri, 0, 3),
+        f"a hover with {words}",
+    )
 
 
 def lenses_of(lenses: list[Any]) -> list[str]:
@@ -74,7 +84,7 @@ async def test_a_stopped_form_is_marked_and_left_by_a_restart(workspace: Path) -
             "workspace/executeCommand",
             {
                 "command": use_value["command"]["command"],
-                "arguments": [arguments | {"arguments": ["(* 6 7)"]}],
+                "arguments": [arguments | {"arguments": ["(* 6 7)"], "waitMs": 60_000}],
             },
         )
         assert done["evaluation"]["values"] == ["42"]
@@ -122,7 +132,9 @@ async def test_compiler_notes_come_with_exact_ranges_and_go(workspace: Path) -> 
         start = {"line": 0, "character": 0}
         seen = len(client.messages)
         client.change(uri, 2, {"range": {"start": start, "end": start}, "text": "; é\n"})
-        moved = await diagnostics(client, uri, bool, after=seen)
+        moved = await client.notification(
+            PUBLISH, lambda p: p["uri"] == uri and p.get("version") == 2 and p["diagnostics"], after=seen
+        )
         assert moved["diagnostics"][0]["range"]["start"]["line"] == shown["range"]["start"]["line"] + 1
         fixed = {"start": {"line": 4, "character": 10}, "end": {"line": 4, "character": 21}}
         seen = len(client.messages)
@@ -303,13 +315,19 @@ async def test_hover_and_completion_use_the_image(workspace: Path) -> None:
         code = '(defun cl-user::made-in-the-image (first &key second) "Only there." (list first second))'
         await client.execute("lisp.eval", {"code": code})
         uri = client.open(workspace / "a.lisp", "(made-in-the-image 1 :second 2)\n(made-in-th)\n")
-        hover = await client.at("hover", uri, 0, 3)
-        assert "(made-in-the-image first &key second)" in hover["contents"]["value"]
-        assert "Only there." in hover["contents"]["value"]
-        items = (await client.at("completion", uri, 1, 11))["items"]
-        assert items[0]["label"] == "made-in-the-image"
-        signature = await client.at("signatureHelp", uri, 0, 30)
-        assert signature["signatures"][0]["label"] == "(made-in-the-image first &key second)"
+        await hovered(client, uri, "(made-in-the-image first &key second)", "Only there.")
+        await answer_that(
+            lambda found: [each["label"] for each in found["items"][:1]] == ["made-in-the-image"],
+            lambda: client.at("completion", uri, 1, 11),
+            "the completion that the image knows",
+        )
+        await answer_that(
+            lambda found: (
+                found and found["signatures"][0]["label"] == "(made-in-the-image first &key second)"
+            ),
+            lambda: client.at("signatureHelp", uri, 0, 30),
+            "the signature that the image knows",
+        )
 
 
 async def test_the_server_is_killed_and_the_next_one_finds_the_image(workspace: Path) -> None:
@@ -341,8 +359,7 @@ async def test_an_image_that_was_only_attached_to_answers_through_the_hub(
         )
         await client.execute("lisp.eval", {"code": '(defun only-here (x) "Known to the image." x)'})
         uri = client.open(workspace / "a.lisp", "(only-here 1)\n")
-        hover = await client.at("hover", uri, 0, 3)
-        assert "Known to the image." in hover["contents"]["value"]
+        await hovered(client, uri, "Known to the image.")
         stopped = await client.execute("lisp.eval", {"code": "(/ 1 0)"})
         assert stopped["state"] == "stopped"
         await client.execute("debugger.abort", stopped["debugger"])

@@ -116,7 +116,7 @@ async def test_two_editors_and_an_agent_share_an_image_without_trampling(workspa
                 assert spawned["output"] == f"agent-{turn}" and spawned["number"] == turn + 1
                 assert spawned["values"] == ['"COMMON-LISP-USER"']
 
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(200):
             ids_one, ids_two, _ = await asyncio.gather(work(one, "ada"), work(two, "bob"), agent())
         # Everything that was printed is told with the evaluation that printed it, to both.
         for client in (one, two):

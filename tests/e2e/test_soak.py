@@ -387,7 +387,7 @@ async def test_ten_thousand_requests(workspace: Path) -> None:
         await person.execute("lisp.stop")
         await person.execute("hub.stop", {"force": True})
         assert await person.stop() == 0
-    await until(lambda: not ours(), "no process is left", 30)
+    await until(lambda: not ours(), "no process is left")
 
 
 def _kind(name: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from support.lsp_client import LspClient, LspError, lsp
+from support.until import answer_that
 
 TRUSTED: dict[str, Any] = {"trusted": True}
 NOTIFIED = {"experimental": {"descartes": {"notifications": True}}}
@@ -55,8 +56,7 @@ FAILED = "(SHAPES::AREA 2 3 4) evaluated to 6 which is not = to 7"
 async def test_a_test_is_run_by_its_lens_and_marked_where_it_stands(tests: Path) -> None:
     async with lsp(tests.parent, initializationOptions=TRUSTED, capabilities=NOTIFIED) as client:
         uri = client.open(tests)
-        while "▶ run" not in await titles(client, uri, 3):
-            await client.notification("workspace/codeLens/refresh", seconds=60)
+        await answer_that(lambda found: "▶ run" in found, lambda: titles(client, uri, 3), "its lens")
         assert (await titles(client, uri, 2))[-2:] == ["▶ run", "debug"]
         lenses = await client.of("codeLens", uri)
         command = next(each for each in lenses if each["range"]["start"]["line"] == 3)["command"]
@@ -124,9 +124,11 @@ async def test_a_plain_client_is_asked_whether_to_load_what_the_compiler_warns_o
         asked = await client.notification("window/showMessageRequest")
         assert [each["title"] for each in asked["actions"]] == ["Leave it", "Load it anyway"]
         code = '(find-symbol "*AFTER*" (or (find-package :shapes) :cl))'
-        for _ in range(1000):
-            if (await client.execute("lisp.eval", {"code": code}))["values"][0] != "NIL":
-                break
+        await answer_that(
+            lambda found: found["values"][0] != "NIL",
+            lambda: client.execute("lisp.eval", {"code": code}),
+            "it is loaded",
+        )
         loaded = await client.execute("lisp.eval", {"code": '(symbol-value (find-symbol "*AFTER*" :shapes))'})
         assert loaded["values"] == ["1"]
 

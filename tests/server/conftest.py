@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -45,7 +46,8 @@ def hubs_end_with_the_test(isolated_environment: Path) -> Iterator[None]:
     for found in record.read_all():
         if not Path(found.workspace).is_relative_to(isolated_environment):
             continue  # somebody's, who works on this machine
-        os.kill(found.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+            os.kill(found.pid, signal.SIGKILL)
         while is_alive(found.identity):
             os.sched_yield()
 

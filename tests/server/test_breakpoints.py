@@ -168,9 +168,10 @@ async def test_what_is_undefined_is_no_longer_verified(desk: Desk, workspace: Pa
     await desk.call("debugger.breakpoints.set", symbol="area")
     await desk.call("debugger.breakpoints.set", uri=uri, position=at(SHAPES, "(list :big"))
     await desk.call("debugger.breakpoints.set", symbol="total")
+    seen = len(desk.published)
     await desk.call("lisp.undefine", symbol="area", kind="function")
     assert [each["verified"] for each in await breakpoints(desk)] == [False, False, True]
-    assert desk.published[-1][0] == "descartes/debugger/breakpoints"
+    assert "descartes/debugger/breakpoints" in [method for method, _ in desk.published[seen:]]
     await loaded(desk, workspace)
     assert [each["verified"] for each in await breakpoints(desk)] == [True, True, True]
 

@@ -155,7 +155,7 @@ class TestThreads:
         (one,) = [each for each in threads if each["evaluation"] == stopped["id"]]
         assert (one["id"], one["state"], one["service"]) == (stopped["debugger"]["thread"], "stopped", False)
         assert (await desk.call("lisp.killThread", thread=one["id"]))["ended"]
-        assert (await desk.call("lisp.evaluation", id=stopped["id"], waitMs=10_000))["state"] == "aborted"
+        assert (await desk.call("lisp.evaluation", id=stopped["id"], waitMs=60_000))["state"] == "aborted"
         assert (await desk.call("debugger.list"))["debuggers"] == []
         with pytest.raises(errors.NotFound):
             await desk.call("lisp.killThread", thread=one["id"])

@@ -94,7 +94,7 @@ async def test_a_request_for_a_lease_is_a_question_to_its_holder(client: Attach)
     told = await heard.until("descartes/intervention/changed", lambda params: params["interventions"])
     (question,) = told["interventions"]
     assert question["kind"] == "lease" and "may I?" in question["detail"] and "Bob" in question["title"]
-    waiting = asyncio.ensure_future(bob.call("lease.acquire", {"path": "a.lisp", "waitMs": 10_000}))
+    waiting = asyncio.ensure_future(bob.call("lease.acquire", {"path": "a.lisp", "waitMs": 60_000}))
     await ann.call("intervention.answer", {"id": question["id"][4:12], "choice": "release"})
     assert (await waiting)["holder"]["id"] == "bob"
     assert (await ann.call("intervention.list"))["interventions"] == []

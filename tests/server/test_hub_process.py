@@ -39,7 +39,9 @@ async def test_two_that_start_a_hub_at_once_share_one(here: Workspace, client: A
     clients = [client(f"editor {number}") for number in range(4)]
     answers = await asyncio.gather(*(each.call("hub.status") for each in clients))
     assert len({answer["pid"] for answer in answers}) == 1
-    assert [found.pid for found in record.read_all()] == [answers[0]["pid"]]
+    # Others on this machine have hubs too.
+    own = [found.pid for found in record.read_all() if Path(found.workspace) == here.root]
+    assert own == [answers[0]["pid"]]
 
 
 async def test_what_only_reads_starts_no_hub(here: Workspace, descartes: Descartes) -> None:
@@ -139,7 +141,8 @@ async def test_a_hub_whose_workspace_is_gone_ends(here: Workspace, client: Attac
     await client().call("hub.status")
     found = record.read(here)
     assert found is not None
-    shutil.rmtree(here.root)
+    # At once: a folder into which the hub writes meanwhile cannot be emptied file by file.
+    shutil.rmtree(here.root.rename(here.root.with_name("gone")))
     await until(lambda: not is_alive(found.identity), "the hub ends", seconds=60)
     assert not here.root.exists()
 
@@ -154,10 +157,11 @@ async def test_a_hub_whose_socket_vanished_listens_again(here: Workspace, client
 
 async def test_a_hub_that_nobody_needs_ends(here: Workspace, client: Attach, descartes: Descartes) -> None:
     assert (await descartes("lease", "acquire", "a.lisp")).status == 0
-    assert record.read(here) is not None
+    found = record.read(here)
+    assert found is not None
     (here.root / "descartes.toml").write_text("[hub]\nidleMinutes = 0.005\n")
-    await until(lambda: record.read(here) is None, "the hub ends")
-    assert not here.socket.exists()
+    await until(lambda: not is_alive(found.identity), "the hub ends")
+    assert record.read(here) is None and not here.socket.exists()
     out = (await descartes("history", "list", "--type", "hub")).out
     assert "hub.stopped" in out
 
@@ -207,7 +211,6 @@ async def test_a_hub_that_hangs_is_noticed(
     here: Workspace, client: Attach, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("descartes_server.hub.client.PING_S", 0.05)
-    monkeypatch.setattr("descartes_server.hub.client.SILENT_S", 0.5)
     ann, bob = client(user="ann"), client(user="bob")
     await ann.call("lease.acquire", {"path": "a.lisp"})
     await bob.attach()
@@ -216,6 +219,8 @@ async def test_a_hub_that_hangs_is_noticed(
     found = record.read(here)
     assert found is not None
     os.kill(found.pid, signal.SIGSTOP)
+    # Only now: a hub that is merely slow must not count as one that hangs.
+    monkeypatch.setattr("descartes_server.hub.client.SILENT_S", 0.5)
     try:
         async with asyncio.timeout(60):
             with pytest.raises(HubLost):

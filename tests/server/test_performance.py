@@ -108,7 +108,8 @@ async def test_a_lisp_that_says_nothing_is_given_up_after_the_time_that_is_set(
     for seconds in (0.2, 0.4):
         write(here, connectionTimeoutSecs=seconds)
         await ann.attach(start=True)
-        with pytest.raises(LispLost, match=f"said nothing for {seconds:g} s"):
+        # The time is that of all of it; a busy machine may have used it up before anything was to be said.
+        with pytest.raises(LispLost, match=f"(said nothing for|no word from there in) {seconds:g} s"):
             await ann.call("lisp.connect", {"host": "127.0.0.1", "port": silent})
 
 

@@ -16,6 +16,7 @@ from descartes_core.model import Principal
 from descartes_server.operations.context import Context
 from descartes_server.operations.texts import uri_of
 from support.desk import Desk, desk
+from support.until import until
 
 __all__ = ["desk"]
 
@@ -54,8 +55,10 @@ async def test_a_repl_reads_prints_and_is_interrupted(desk: Desk) -> None:
         asyncio.create_task(desk.call("lisp.eval", repl=name, code="(loop (sleep 0.01))"))
         for name in ("one", "two")
     ]
-    while len(desk.context.services.image.running().evaluations) < 2:  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
+    evaluations = desk.context.services.image.evaluations
+    await until(
+        lambda: all(evaluations.newest_running("editor", name) for name in ("one", "two")), "they run"
+    )
     await desk.call("lisp.interrupt", repl="one")
     stopped = await loops[0]
     assert stopped["condition"]["type"] == "interrupt" and not loops[1].done()
@@ -151,7 +154,7 @@ async def test_three_clients_share_an_image_without_trampling(desk: Desk) -> Non
             assert (await client.call("lisp.eval", repl="r", code="*"))["values"] == [str(number)]
         assert len((await client.call("inspector.list"))["inspections"]) == 8
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(200):
         await asyncio.gather(*(work(number, client) for number, client in enumerate(clients)))
     outputs = [params for method, params in desk.published if method == "descartes/lisp/output"]
     by_evaluation = {each["evaluation"] for each in outputs}

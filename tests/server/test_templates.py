@@ -105,7 +105,7 @@ then = "allow"
             )
         ).out
     )
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while not (questions := json.loads((await descartes("intervention", "list", "--json")).out))[
             "interventions"
         ]:
@@ -135,7 +135,7 @@ async def test_a_rule_that_makes_no_sense_is_marked_and_asks(descartes: Descarte
         json.dumps({"toolCalls": [{"name": "list", "arguments": {"path": "."}}]})
     )
     await descartes("spawn", "--task", "t", "--model", "scripted:w.jsonl")
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while "cannot be decided" not in (await descartes("intervention", "list", "--json")).out:
             pass
 

@@ -138,19 +138,20 @@ def told(desk: Desk) -> list[Any]:
     return [params for method, params in desk.published if method == "descartes/lisp/tested"]
 
 
-LOOPING = TESTS + "(test loops (loop (sleep 0.01)))\n(test after (is-true t))\n"
+LOOPING = (
+    TESTS
+    + """
+(test loops (princ "looping") (finish-output) (loop (sleep 0.01)))
+(test after (is-true t))
+"""
+)
 
 
 async def test_a_test_that_never_ends_is_interrupted_or_cancelled(desk: Desk, tested: Path) -> None:
     tested.write_text(LOOPING, encoding="utf-8")
     evaluations = desk.context.services.image.evaluations
-
-    def looping() -> bool:
-        newest = evaluations.newest_running("editor")
-        return newest is not None and newest.kind == "test"
-
     running = asyncio.ensure_future(desk.call("lisp.testSystem", system="shapes", only=["loops", "after"]))
-    await until(looping, "the test runs", 20)
+    await until(lambda: desk.printed("looping") == 1, "the test runs")
     await desk.call("lisp.interrupt")
     run = await asyncio.wait_for(running, 60)
     assert run["state"] == "stopped" and run["condition"]["type"].lower().endswith("interrupt")
@@ -159,9 +160,9 @@ async def test_a_test_that_never_ends_is_interrupted_or_cancelled(desk: Desk, te
     results = by_name({"results": (await desk.call("lisp.testResults"))["results"]})
     assert {name: each["status"] for name, each in results.items()} == {"loops": "error", "after": "passed"}
     cancelled = asyncio.ensure_future(desk.call("lisp.testSystem", system="shapes", only=["loops"]))
-    await until(looping, "the test runs again", 20)
+    await until(lambda: desk.printed("looping") == 2, "the test runs again")
     cancelled.cancel()
-    await until(lambda: evaluations.newest_running("editor") is None, "it was ended", 20)
+    await until(lambda: evaluations.newest_running("editor") is None, "it was ended")
     assert (await desk.call("debugger.list"))["debuggers"] == []
     assert await desk.values("(+ 1 1)") == ["2"]
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from descartes_core.model import NewEvent, Principal
 from descartes_core.store import Store
-from descartes_server.operations import timeline_pages, view_files
+from descartes_server.operations import playback, timeline_pages, view_files
 from descartes_server.operations import workspace as workspaces
 from descartes_server.operations.context import Caller, Context, Services
 from descartes_server.operations.settings import Settings
@@ -91,3 +93,31 @@ async def test_a_view_is_replaced_as_a_whole(context: Context) -> None:
     assert (reader.read(), path.read_text()) == ("one", "two 😀?")
     reader.close()
     assert [each.name for each in path.parent.iterdir()] == ["history-x.md"]
+
+
+async def test_of_two_pages_of_a_playback_the_newer_one_stays(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Any] = []
+    context.services.publish = lambda method, params: told.append((params["state"], params["at"]))
+    page_of_run, begun, slow = timeline_pages.page_of_run, asyncio.Event(), asyncio.Event()
+
+    async def slow_at_first(*asked: Any) -> Any:
+        found = await page_of_run(*asked)
+        if not begun.is_set():
+            begun.set()
+            await slow.wait()
+        return found
+
+    monkeypatch.setattr(timeline_pages, "page_of_run", slow_at_first)
+    player = playback.Player(context, RUN, 5, "events", 1000.0)
+    older = asyncio.create_task(player.show())
+    await begun.wait()
+    player.at, player.state = 6, "ended"
+    newer = asyncio.create_task(player.show())
+    await asyncio.wait({newer}, timeout=0.05)
+    slow.set()
+    await older
+    assert (await newer).at == 6 and (await player.show()).state == "ended"
+    assert told == [("playing", 5), ("ended", 6)], "its end is told once"
+    assert "\n## ▶ 6 " in Path((await newer).path).read_text()

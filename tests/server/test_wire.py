@@ -6,6 +6,8 @@ import asyncio
 import socket
 from typing import Any
 
+import pytest
+
 from descartes_server.hub import messages
 from descartes_server.hub.wire import StreamWire
 
@@ -42,8 +44,9 @@ async def test_who_closed_the_connection_receives_nothing_more() -> None:
     assert received == []
 
 
-async def test_who_finishes_lets_the_other_side_read_everything() -> None:
+async def test_who_finishes_lets_the_other_side_read_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when the other side goes on sending, which nobody reads any more."""
+    monkeypatch.setattr("descartes_server.hub.wire.FINISH_S", 60.0)  # nobody is cut off for being slow
     ours, theirs = socket.socketpair()
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[str] = loop.create_future()

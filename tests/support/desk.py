@@ -20,6 +20,7 @@ from descartes_server.operations.image_work import Places
 from descartes_server.operations.lisp_settings import cache
 from descartes_server.operations.settings import Settings
 from descartes_server.operations.workspace import Workspace
+from support.leaving import patient
 
 PERSON = Principal(kind="human", id="ada", name="Ada")
 
@@ -36,7 +37,7 @@ class Desk:
         """What the client answers to a program that reads; None: at once."""
 
     async def call(self, operation: str, /, **params: Any) -> dict[str, Any]:
-        return await dispatch.perform(self.context, operation, params, in_hub=True)
+        return await dispatch.perform(self.context, operation, patient(operation, params), in_hub=True)
 
     async def values(self, code: str) -> list[str]:
         """Return what CODE evaluates to."""
@@ -44,6 +45,11 @@ class Desk:
         assert result["state"] == "done", result
         found: list[str] = result["values"]
         return found
+
+    def printed(self, word: str) -> int:
+        """Return how often the image has printed WORD, that anybody knows."""
+        output = (params["text"] for method, params in self.published if method == "descartes/lisp/output")
+        return "".join(output).count(word)
 
     async def events(self, name: str) -> list[Any]:
         page = await self.context.services.store.reader.events(EventQuery(type=name, order="asc"))

@@ -131,6 +131,15 @@ def of_run(run: str) -> list[psutil.Process]:
     return found
 
 
+def names_of(run: str) -> list[str]:
+    """Return the programs that RUN has at work."""
+    names = []
+    for process in of_run(run):
+        with contextlib.suppress(psutil.Error):
+            names.append(process.name())
+    return names
+
+
 def keeper_of(process: psutil.Process) -> psutil.Process:
     """Return the keeper that PROCESS, or the one it came from, was started by."""
     return next(each for each in process.parents() if "keeper" in " ".join(each.cmdline()))
@@ -176,12 +185,10 @@ async def events(client: LspClient, **query: Any) -> list[dict[str, Any]]:
 async def run_until(client: LspClient, run: str, *wanted: str) -> dict[str, Any]:
     """Return RUN once its status or its phase is one of WANTED."""
     shown: dict[str, Any] = await client.execute("run.show", {"run": run})
-    seen = len(client.messages)
     while not {shown["status"], shown["phase"]} & set(wanted):
         shown = await client.notification(
             "descartes/run/changed",
             lambda params: params["id"] == run and {params["status"], params.get("phase")} & set(wanted),
-            after=0 if seen else seen,
         )
         shown = await client.execute("run.show", {"run": run})
     return shown

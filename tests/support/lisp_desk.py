@@ -21,6 +21,7 @@ from descartes_server.operations.lisp_settings import cache
 from descartes_server.operations.settings import Settings
 from descartes_server.operations.texts import uri_of
 from descartes_server.operations.workspace import Workspace
+from support.leaving import patient
 
 PERSON = Principal(kind="human", id="ada", name="Ada")
 
@@ -32,7 +33,7 @@ class Desk:
         self.context, self.root = context, root
 
     async def call(self, operation: str, /, **params: Any) -> dict[str, Any]:
-        return await dispatch.perform(self.context, operation, params, in_hub=True)
+        return await dispatch.perform(self.context, operation, patient(operation, params), in_hub=True)
 
     async def drift(self, file: Path, text: str | None = None) -> dict[str, str]:
         """Return the states in FILE by name and, for methods, signature."""

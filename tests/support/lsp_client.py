@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from support.framed import LIMIT, SECONDS, FramedClient, Message
+from support.leaving import patient
 
 
 class LspError(Exception):
@@ -120,8 +121,9 @@ class LspClient(FramedClient):
         return await self.request(f"textDocument/{method}", {"textDocument": {"uri": uri}, **more})
 
     async def execute(self, command: str, *arguments: Any, seconds: float = SECONDS) -> Any:
-        """Return the result of the command `descartes.COMMAND`."""
-        params = {"command": f"descartes.{command}", "arguments": list(arguments)}
+        """Return the result of the command `descartes.COMMAND`; one that leaves a stop is waited for."""
+        given = [patient(command, each) if isinstance(each, dict) else each for each in arguments]
+        params = {"command": f"descartes.{command}", "arguments": given}
         return await self.request("workspace/executeCommand", params, seconds=seconds)
 
     async def refused(self, command: str, *arguments: Any) -> LspError:

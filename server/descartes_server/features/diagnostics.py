@@ -59,6 +59,9 @@ class _Push:
     def __init__(self, state: ServerState) -> None:
         self._state = state
         self._sent: dict[str, list[Any]] = {}
+        self._numbers = itertools.count(1)
+        self._last: dict[str, int] = {}
+        """The number of what was sent last, by URI: what was begun earlier and is ready later is older."""
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._ending: asyncio.TimerHandle | None = None
 
@@ -96,10 +99,10 @@ class _Push:
         self._timers[uri] = loop.call_later(seconds, lambda: self._state.spawn(self._publish(uri)))
 
     async def _publish(self, uri: str) -> None:
-        snapshot = self._state.snapshot()
+        snapshot, number = self._state.snapshot(), next(self._numbers)
         document = snapshot.documents.get(uri)
         if document is None and (not _is_marked(uri, snapshot.workshop) or _is_open(uri, snapshot)):
-            self._send(uri, None, [])
+            self._send(number, uri, None, [])
             return
         document = document or await snapshot.document(uri)
         marks = [*_other_marks(snapshot, document)]
@@ -111,7 +114,8 @@ class _Push:
         now = self._state.documents.get(uri)
         if document.is_open and not document.same_text(now):
             return  # a newer text has its own turn
-        self._send(uri, document.version, [plain(to_proto.diagnostic(m, document.positions)) for m in marks])
+        found = [plain(to_proto.diagnostic(m, document.positions)) for m in marks]
+        self._send(number, uri, document.version, found)
 
     async def _test_marks(self, snapshot: Snapshot, document: Document) -> list[Mark]:
         tested = snapshot.workshop.tested
@@ -127,7 +131,10 @@ class _Push:
             return []
         return list(drift_marks.marks(drift_marks.drifted(await snapshot.syntax(document), loaded)))
 
-    def _send(self, uri: str, version: int | None, diagnostics: list[Any]) -> None:
+    def _send(self, number: int, uri: str, version: int | None, diagnostics: list[Any]) -> None:
+        if number < self._last.get(uri, 0):
+            return
+        self._last[uri] = number
         if self._sent.get(uri, None if uri in self._state.documents else []) == diagnostics:
             return
         if diagnostics or uri in self._state.documents:

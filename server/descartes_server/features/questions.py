@@ -123,12 +123,13 @@ class Questions:
         path = attachment.workspace.state / "input" / f"answer-{os.getpid()}-{next(self._numbers)}.txt"
         answer = self._waiting[uris.real(path)] = asyncio.get_running_loop().create_future()
         await asyncio.to_thread(_write, attachment.workspace, path, f";; {prompt}\n{_MARK}\n")
-        await self._state.client.open_document(uris.uri_of(path), focus=True)
         try:
+            await self._state.client.open_document(uris.uri_of(path), focus=True)
             text: str = await answer
             return text
         except asyncio.CancelledError:
             self._withdrawn.add(uris.real(path))
+            path.unlink(missing_ok=True)  # before that is said
             self._state.client.show(f"{ENDED}; {path.name} can be closed")
             raise
         finally:

@@ -119,6 +119,12 @@ class ImageWork(ABC):
         await self.caught_up(record)
         return record
 
+    async def known(self, record: Record) -> Record:
+        """Answer when what RECORD says is whole: its values if it has ended, the stop if it has stopped."""
+        if not record.running():
+            await self._orderly.done()
+        return record
+
     async def settled(self, record: Record) -> Record:
         """Answer when RECORD has ended and its event is in the log."""
         assert record.live is not None

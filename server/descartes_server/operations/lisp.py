@@ -210,7 +210,7 @@ async def evaluation(context: Context, params: EvaluationParams) -> shapes.Evalu
             await asyncio.wait_for(image.paused_or_settled(record), params.wait_ms / 1000)
         except TimeoutError:
             return record.wire()
-    return record.wire()
+    return (await image.known(record)).wire()
 
 
 @operation("lisp.interrupt", kind="effect", for_agents=True)

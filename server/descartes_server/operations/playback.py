@@ -79,6 +79,11 @@ class Player:
         self.speed = speed
         self.state: State = "playing"
         self._changed = asyncio.Event()
+        self._showing = asyncio.Lock()
+        """Held by who writes the document: of two at once the older page could be the one that stays."""
+        self._page: Page
+        self._told: Playback | None = None
+        """What clients were told last."""
 
     def change(self) -> None:
         """Look again at `state`, `speed`, `level` and `at`, which somebody has changed."""
@@ -88,11 +93,11 @@ class Player:
         """Move on until the end, or until it is stopped."""
         try:
             while self.state != "ended":
-                page = await self._page()
-                await self.show(page)
+                await self.show()
+                page = self._page
                 if self.state == "playing" and page.present + 1 >= len(page.entries):
                     self.state = "ended"
-                    await self.show(page)
+                    await self.show()
                 elif self.state == "playing" and await self._stays(page):
                     self.at = page.entries[page.present + 1].seq
                 elif self.state == "paused":
@@ -103,18 +108,30 @@ class Player:
             log.warning("the playback of %s ended: %s", self.run, problem.message)
             self.state = "ended"
 
-    async def show(self, page: Page | None = None) -> Playback:
-        """Write the document as it is now, tell every client, and return what they are told."""
-        page = page or await self._page()
-        moving = None if self.state == "ended" else {"state": self.state, "speed": self.speed}
+    async def show(self) -> Playback:
+        """Write the document as it is now, tell every client, and return what they are told.
+
+        That it has ended is told once.
+        """
+        async with self._showing:
+            if self._told is None or self._told.state != "ended":
+                state = self.state  # with the place of the same moment
+                self._page = await pages.page_of_run(self._context, self.run, self.at, self.level)
+                self._told = await self._shown(self._page, state)
+                self._context.services.publish(CHANGED, msgspec.to_builtins(self._told))
+            return self._told
+
+    async def _shown(self, page: Page, state: State) -> Playback:
+        """Write the document with PAGE in STATE, and return what clients are to be told of it."""
+        moving = None if state == "ended" else {"state": state, "speed": self.speed}
         name = f"{view_names.of_run(self.run)}.md"
         written = await timeline.write(self._context, replace(page, playback=moving), name)
         entry = page.entries[page.present] if page.entries else None
-        told = Playback(
+        return Playback(
             run=self.run,
             uri=written.uri,
             path=written.path,
-            state=self.state,
+            state=state,
             speed=self.speed,
             at=page.at,
             left=len(page.entries) - page.present - 1 + page.after if page.entries else 0,
@@ -122,11 +139,6 @@ class Player:
             title=f"{entry.sign} {entry.who} {entry.what}" if entry else "",
             range=written.range,
         )
-        self._context.services.publish(CHANGED, msgspec.to_builtins(told))
-        return told
-
-    async def _page(self) -> Page:
-        return await pages.page_of_run(self._context, self.run, self.at, self.level)
 
     async def _stays(self, page: Page) -> bool:
         """Wait as long as the present entry is to stay; return whether nothing was changed meanwhile."""
@@ -135,9 +147,9 @@ class Player:
         seconds = min(max(took, SHORTEST_MS), LONGEST_MS) / 1000 / self.speed
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), seconds)
-            self._changed.clear()
-            return False
-        return True
+        changed = self._changed.is_set()  # also when that was at the last moment
+        self._changed.clear()
+        return not changed
 
 
 _players: WeakKeyDictionary[Services, dict[str, Player]] = WeakKeyDictionary()

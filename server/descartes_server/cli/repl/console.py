@@ -98,20 +98,23 @@ class Console:
             self._print_output(result["output"])
         except TimedOut as slow:
             evaluation = str(slow.data["evaluation"])
-            self._print_output(
-                "".join(each["text"] for each in self._early if each["evaluation"] == evaluation), end=""
-            )
-            result = self._follow(evaluation)
+            early = (each["text"] for each in self._early if each["evaluation"] == evaluation)
+            result = self._follow(evaluation, "".join(early))
         self._show(result)
 
-    def _follow(self, evaluation: str) -> dict[str, Any]:
-        """Return EVALUATION when it has stopped or ended; what it prints and asks is seen meanwhile."""
+    def _follow(self, evaluation: str, printed: str = "") -> dict[str, Any]:
+        """Return EVALUATION when it has stopped or ended; what it PRINTED, prints and asks is shown."""
         params = {"id": evaluation, "waitMs": LONG_MS}
-        while (result := self._wait(self._link.begin("lisp.evaluation", params), evaluation))[
-            "state"
-        ] == "running":
-            continue
-        return result
+        while True:
+            try:
+                self._print_output(printed, end="")
+                printed = ""
+                result = self._wait(self._link.begin("lisp.evaluation", params), evaluation)
+            except KeyboardInterrupt:  # as soon as anything is seen
+                self._interrupt(evaluation)
+                continue
+            if result["state"] != "running":
+                return result
 
     def _wait(self, answer: Future[dict[str, Any]], evaluation: str | None) -> dict[str, Any]:
         """Return what ANSWER gives. Ctrl-C interrupts EVALUATION, or whatever this REPL works on."""
