@@ -81,8 +81,10 @@ A step leaves a stop for the next one.")
 
 (defun descartes-debugger--key (stop frame)
   "Return what names FRAME of STOP among the shown variables.
-Without FRAME, what names the further frames of STOP."
-  (list (plist-get stop :thread) (plist-get stop :level) (plist-get frame :index)))
+Without FRAME, what names the further frames of STOP.  The next stop of
+the same thread has other names."
+  (list (plist-get stop :thread) (plist-get stop :level) (plist-get stop :since)
+        (plist-get (plist-get stop :condition) :message) (plist-get frame :index)))
 
 ;;; Showing
 
@@ -129,11 +131,23 @@ Without FRAME, what names the further frames of STOP."
                                       (descartes-debugger--line 'restart (plist-get restart :index)))))
              restarts labels)))
 
+(defun descartes-debugger--short (value)
+  "Return VALUE as a short line."
+  (truncate-string-to-width (replace-regexp-in-string "[ \n]+" " " value) 40 nil nil "…"))
+
+(defun descartes-debugger--earlier (local)
+  "Return what LOCAL was at earlier visits of its frame, the newest first."
+  (if-let ((values (append (plist-get local :earlier) nil)))
+      (propertize (concat "  was " (mapconcat #'descartes-debugger--short (seq-take values 3) " ← "))
+                  'face 'shadow
+                  'help-echo (string-join values "\n"))
+    ""))
+
 (defun descartes-debugger--insert-local (frame local)
   "Insert LOCAL, a variable of FRAME."
   (apply #'descartes-debugger--insert
          (concat "      " (propertize (downcase (plist-get local :name)) 'face 'font-lock-variable-name-face)
-                 " = " (plist-get local :value))
+                 " = " (plist-get local :value) (descartes-debugger--earlier local))
          nil 'descartes-frame frame 'descartes-local local
          (descartes-debugger--line 'local (list (plist-get frame :index) (plist-get local :name)))))
 

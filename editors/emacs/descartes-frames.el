@@ -100,22 +100,52 @@
   (gethash (descartes-debugger--key (descartes-stops-at-point) (descartes-frames--frame))
            descartes-debugger--locals))
 
-(defun descartes-frames--fetch (stop frame)
-  "Ask for the variables of FRAME of STOP and show them."
+(defun descartes-frames--fetch (stop frame &optional failed)
+  "Ask for the variables of FRAME of STOP and show them.
+FAILED, without which it is told, is called when there are none."
   (descartes-call "debugger.frame"
                   (append (descartes-stops-key stop) (list :frame (plist-get frame :index)))
                   (lambda (detail)
                     (puthash (descartes-debugger--key stop frame) detail descartes-debugger--locals)
-                    (descartes-debugger--render))))
+                    (descartes-debugger--render))
+                  failed))
+
+(defvar descartes-frames--followed nil
+  "Frames looked into at each step of their evaluation, as `descartes-frames--call' names them.")
+
+(defconst descartes-frames--most-followed 50 "How many frames are followed; the oldest is forgotten.")
+
+(defun descartes-frames--call (stop frame)
+  "Return what names FRAME of STOP at every step of its evaluation.
+It is a call of that function at that depth."
+  (list (plist-get stop :evaluation) (plist-get stop :thread) (plist-get stop :level)
+        (- (plist-get stop :frameCount) (plist-get frame :index))
+        (car (split-string (plist-get frame :description) " "))))
+
+(defun descartes-frames--follow ()
+  "Show the variables of those frames again that were shown at an earlier step."
+  (when-let ((buffer (and descartes-frames--followed (get-buffer descartes-debugger-buffer))))
+    (with-current-buffer buffer
+      (dolist (stop descartes-debuggers)
+        (seq-doseq (frame (plist-get stop :frames))
+          (and (member (descartes-frames--call stop frame) descartes-frames--followed)
+               (not (gethash (descartes-debugger--key stop frame) descartes-debugger--locals))
+               (descartes-frames--fetch stop frame #'ignore)))))))
+
+(add-hook 'descartes-stops-functions #'descartes-frames--follow)
 
 (defun descartes-debugger-toggle-locals ()
-  "Show or hide the variables of the frame at point."
+  "Show or hide the variables of the frame at point, at each step from here too."
   (interactive)
-  (let ((stop (descartes-stops-at-point)) (frame (descartes-frames--frame)))
-    (if (not (descartes-frames--shown))
-        (descartes-frames--fetch stop frame)
-      (remhash (descartes-debugger--key stop frame) descartes-debugger--locals)
-      (descartes-debugger--render))))
+  (let* ((stop (descartes-stops-at-point)) (frame (descartes-frames--frame))
+         (call (descartes-frames--call stop frame)))
+    (setq descartes-frames--followed (remove call descartes-frames--followed))
+    (if (descartes-frames--shown)
+        (progn (remhash (descartes-debugger--key stop frame) descartes-debugger--locals)
+               (descartes-debugger--render))
+      (setq descartes-frames--followed
+            (seq-take (cons call descartes-frames--followed) descartes-frames--most-followed))
+      (descartes-frames--fetch stop frame))))
 
 (defun descartes-debugger-more-frames ()
   "Show more frames of the stop at point."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from descartes_server.operations.lisp_shapes import Condition, Debugger, Frame, Local, Origin
+from descartes_server.operations.visits import Visits
 from support.desk import Desk, desk
 from support.until import until
 
@@ -77,6 +79,28 @@ async def test_a_variable_shows_what_it_was_at_earlier_visits_of_its_frame(desk:
     await desk.call("debugger.toplevel", **stop)
     # Another evaluation has frames of its own.
     assert await sum_in(await stop_of(desk, "(counting 3)")) == ("0", [])
+
+
+def test_a_variable_that_is_out_of_sight_for_a_step_keeps_its_earlier_values() -> None:
+    stop = Debugger(
+        thread=1,
+        level=1,
+        condition=Condition(type="step", message="Next"),
+        restarts=[],
+        frames=[Frame(index=0, description="(SUM 3)", restartable=True)],
+        frame_count=1,
+        origin=Origin(kind="human"),
+        evaluation="eval_1",
+    )
+
+    def look(visits: Visits, **values: str) -> dict[str, list[str]]:
+        found = [Local(name=name, value=value, id=id_) for id_, (name, value) in enumerate(values.items())]
+        return {each.name: each.earlier for each in visits.with_earlier(stop, 0, found)}
+
+    visits = Visits()
+    assert look(visits, A="1", N="3") == {"A": [], "N": []}
+    assert look(visits, N="3") == {"N": []}
+    assert look(visits, A="2", N="3") == {"A": ["1"], "N": []}
 
 
 async def test_arguments_of_a_restart_are_evaluated_in_the_frame(desk: Desk) -> None:

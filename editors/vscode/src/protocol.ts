@@ -69,6 +69,7 @@ export interface Local {
   name: string;
   value: string;
   id: number;
+  earlier: string[];
 }
 export interface FrameDetail {
   locals: Local[];

@@ -18,6 +18,10 @@ export type Node =
   | LocalNode
   | { kind: 'catchTag'; of: FrameNode; tag: string };
 
+/** How many earlier values a line shows, and how much of each. */
+const SHOWN = 3;
+const LONGEST = 40;
+
 const { Collapsed, Expanded, None } = vscode.TreeItemCollapsibleState;
 
 /** Return the address of STOP. */
@@ -142,14 +146,23 @@ function frameLine(node: FrameNode): vscode.TreeItem {
 }
 
 function localLine(node: LocalNode): vscode.TreeItem {
-  const { name, value } = node.local;
+  const { name, value, earlier } = node.local;
   const item = new vscode.TreeItem(name.toLowerCase(), None);
-  item.description = value;
+  const before = earlier.slice(0, SHOWN).map(short).join(' ← ');
+  item.description = before === '' ? value : `${short(value)}  (was ${before})`;
   item.tooltip = new vscode.MarkdownString().appendCodeblock(value, 'lisp');
+  if (earlier.length > 0) {
+    item.tooltip.appendMarkdown('\n\nBefore, the newest first:').appendCodeblock(earlier.join('\n'), 'lisp');
+  }
   item.iconPath = new vscode.ThemeIcon('symbol-variable');
   item.contextValue = 'local';
   item.command = { command: 'descartes.ui.inspectLocal', title: 'Inspect', arguments: [node] };
   return item;
+}
+
+function short(value: string): string {
+  const line = value.replace(/\s*\n\s*/g, ' ');
+  return line.length > LONGEST ? `${line.slice(0, LONGEST - 1)}…` : line;
 }
 
 function catchTagLine(tag: string): vscode.TreeItem {

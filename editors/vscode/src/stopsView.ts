@@ -28,7 +28,7 @@ export class StopsView extends TreeView<Node> {
       this.details.clear();
     }
     void vscode.commands.executeCommand('setContext', 'descartes.stopped', stops.length > 0);
-    this.redraw(new Set(stops.map(({ thread }) => thread)).size, 'stopped thread');
+    this.draw();
     const added = this.stops.filter((stop) => !known.has(nameOf(stop)));
     for (const stop of added) {
       if (!isVisible(stop.location)) {
@@ -36,6 +36,13 @@ export class StopsView extends TreeView<Node> {
       }
     }
     void this.show(added[0]);
+  }
+
+  /** Show the variables as they are now: what was evaluated meanwhile may have set them. */
+  lookAgain(): void {
+    if (this.stops.length > 0) {
+      this.draw();
+    }
   }
 
   /** Return the stop that the person means when none is named; with several they are asked. */
@@ -77,6 +84,10 @@ export class StopsView extends TreeView<Node> {
       default:
         return [];
     }
+  }
+
+  private draw(): void {
+    this.redraw(new Set(this.stops.map(({ thread }) => thread)).size, 'stopped thread');
   }
 
   /** Bring the thread of STOP into sight, if the view is looked at; typing goes on where it was. */

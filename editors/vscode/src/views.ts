@@ -130,6 +130,7 @@ export class Views implements vscode.Disposable {
   private ended(evaluation: protocol.Evaluation): void {
     this.outcomes.ended(evaluation);
     this.repls.ended(evaluation);
+    this.stops.lookAgain();
     void this.trace.refresh();
     void this.threads.refresh();
   }

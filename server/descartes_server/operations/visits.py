@@ -31,7 +31,9 @@ class Visits:
         if key is None:
             return variables
         seen = self._seen.pop(key, {})
-        self._seen[key] = {each.name: _added(seen.get(each.name, []), each.value) for each in variables}
+        now = {each.name: _added(seen.get(each.name, []), each.value) for each in variables}
+        # At some steps the compiler keeps a variable nowhere; it is seen again at a later one.
+        self._seen[key] = seen | now
         while len(self._seen) > FRAMES:
             del self._seen[next(iter(self._seen))]
         return [msgspec.structs.replace(each, earlier=self._seen[key][each.name][1:]) for each in variables]

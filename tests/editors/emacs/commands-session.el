@@ -14,8 +14,8 @@
   (* n 2))
 
 (defun outer (n)
-  (let ((a (inner n))
-        (b (inner (1+ n))))
+  (let* ((a (inner n))
+         (b (inner (1+ n))))
     (+ a b)))
 
 (defun deep (n)
@@ -69,6 +69,10 @@
   (test-shown "STEPS::OUTER 5")
   (test-in-debugger
     (let ((panel (selected-window)))
+      (test-go-to "STEPS::OUTER 5" -2)
+      (test-press "t")
+      (test-shown "^      n = 5$")
+      (goto-char (point-min))
       (test-press "s")
       (test-shown "Next: (INNER N)")
       ;; The panel stays where it is, so that the next key steps on.
@@ -76,6 +80,10 @@
       (should (eq (window-buffer) (get-buffer descartes-debugger-buffer)))
       (test-press "x")
       (test-shown "Done: (INNER N) => 10")
+      ;; A frame that is looked into is shown at each step as it is then.
+      (test-press "x")
+      (test-shown "Next: (INNER (1\\+ N))")
+      (test-shown "^      a = 10$")
       (setq test-messages nil)
       (test-press "o")
       (test-see-message "⇒ 22")))

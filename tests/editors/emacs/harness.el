@@ -167,6 +167,9 @@ Where something is chosen, an answer is the beginning of a choice."
       (descartes-debugger-eval-in-frame "(list numbers 7)")
       (test-see-message "⇒ (NIL 7)")
       (test-go-to "AVERAGE NIL")
+      (descartes-debugger-eval-in-frame "(setf numbers '(4))")
+      (test-see "what it was" (string-match-p "numbers = (4)  was NIL$" (test-debugger-text)))
+      (test-go-to "AVERAGE NIL")
       (descartes-debugger-show-source)
       (with-current-buffer code
         (let ((shown (line-number-at-pos (window-point (get-buffer-window code)))))

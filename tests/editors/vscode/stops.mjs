@@ -9,6 +9,11 @@ async function consoleInFrame(page) {
   await typesInto(page, '[0]>', '#v');
   await send(page, '(+ part 1)');
   await shows(page, '85');
+  await send(page, '(setf whole 3)');
+  await row(page, '3  (was 0)').waitFor();
+  await send(page, '(setf whole 0)');
+  await row(page, '0  (was 3 ← 0)').waitFor();
+  say('a variable shows what it was before');
   await send(page, '(error "deeper ~a" part)');
   await row(page, '2 levels').waitFor();
   await row(page, /^deeper 84/).waitFor();

@@ -3,6 +3,7 @@
 local M = {}
 
 local config = require('descartes.config')
+local details = require('descartes.frame_details')
 local stops = require('descartes.stops')
 local view = require('descartes.debugger_view')
 
@@ -12,7 +13,6 @@ M.buffer = nil ---@type integer?
 local KEYS = '<CR> choose  a abort  c continue  E console  sxo step  g? help'
 local namespace = vim.api.nvim_create_namespace('descartes-debugger')
 local lines = {} ---@type descartes.Line[]
-local locals = {} ---@type table<string, table[]>
 local visited ---@type table? the newest stop when the person last asked for the debugger
 local sent ---@type table? the stop that was left from here, while it is not known whether its thread stops again
 
@@ -94,7 +94,7 @@ function M.render()
     return
   end
   local before = vim.tbl_map(place_in, windows())
-  lines = view.lines(M.debuggers, locals)
+  lines = view.lines(M.debuggers)
   write()
   vim.iter(before):each(follow)
 end
@@ -106,15 +106,14 @@ function M.entry()
   return line and line.entry
 end
 
---- Show DETAIL, or nothing, below FRAME of DEBUGGER.
+--- Show DETAIL, or nothing, below FRAME of DEBUGGER, unless that stop was left meanwhile.
 function M.set_detail(debugger, frame, detail)
-  locals[view.key(debugger, frame)] = detail
-  M.render()
-end
-
---- Return whether the details of FRAME of DEBUGGER are shown.
-function M.has_detail(debugger, frame)
-  return locals[view.key(debugger, frame)] ~= nil
+  for _, now in ipairs(M.debuggers) do
+    if stops.same(now, debugger) then
+      details.set(debugger, frame, detail)
+      M.render()
+    end
+  end
 end
 
 --- Put the cursor on the next stop, STEP 1, or the one before, STEP -1.
@@ -180,22 +179,6 @@ local function close(window)
   end
 end
 
---- Take what is shown of stops that are still there over from BEFORE: further frames, and variables.
-local function keep_shown(before)
-  local kept = {}
-  for _, old in ipairs(before) do
-    for _, now in ipairs(M.debuggers) do
-      if stops.same(old, now) then
-        now.frames = #old.frames > #now.frames and old.frames or now.frames
-        for _, frame in ipairs(now.frames) do
-          kept[view.key(now, frame)] = locals[view.key(now, frame)]
-        end
-      end
-    end
-  end
-  locals = kept
-end
-
 --- Keep the window while the thread of STOP, which was sent on from here, runs: it may stop again.
 function M.hold(stop)
   sent = stop
@@ -205,6 +188,7 @@ end
 --- another one than that of the thread settles nothing.
 ---@param evaluation? string
 function M.settle(evaluation)
+  details.forget(evaluation)
   if evaluation and not (sent and sent.evaluation == evaluation) then
     return
   end
@@ -219,7 +203,7 @@ end
 function M.changed(params)
   local before = M.debuggers
   M.debuggers = params.debuggers
-  keep_shown(before)
+  details.keep(before, M.debuggers)
   local window = windows()[1]
   local stays = sent and window == vim.api.nvim_get_current_win()
   if #M.debuggers == 0 and window and not stays then
@@ -229,6 +213,7 @@ function M.changed(params)
   elseif #before == 0 and #M.debuggers > 0 and config.get().panel then
     open(false)
   end
+  vim.iter(details.to_fetch(M.debuggers)):each(require('descartes.stop_actions').look_again)
   sent = not arrived() and sent or nil
   require('descartes.console').stops_changed(M.debuggers)
   vim.cmd.redrawstatus()

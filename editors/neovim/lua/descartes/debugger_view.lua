@@ -2,7 +2,11 @@
 local M = {}
 
 local asking = require('descartes.asking')
+local details = require('descartes.frame_details')
 local stops = require('descartes.stops')
+
+-- How many earlier values of a variable are shown, and how much of each.
+local MAX_EARLIER, MAX_VALUE = 3, 40
 
 ---@class descartes.Entry what a line is about
 ---@field debugger table
@@ -17,11 +21,6 @@ local stops = require('descartes.stops')
 ---@field text string
 ---@field groups {[1]: integer, [2]: integer, [3]: string}[] highlights: first byte, end, group
 ---@field entry? descartes.Entry
-
---- Return what names FRAME of DEBUGGER among the variables that are shown.
-function M.key(debugger, frame)
-  return ('%d/%d/%d'):format(debugger.thread, debugger.level, frame.index)
-end
 
 --- Return how the arguments that RESTART asks for are shown, such as " (value)".
 local function parameters(restart)
@@ -84,6 +83,16 @@ local function put_restarts(lines, debugger)
   end
 end
 
+--- Return what VARIABLE was at earlier visits of its frame, the newest first, such as "  was 4 ← 3".
+local function before(variable)
+  local values = vim.list_slice(variable.earlier or {}, 1, MAX_EARLIER)
+  local short = vim.tbl_map(function(value)
+    local line = value:gsub('%s+', ' ')
+    return vim.fn.strcharlen(line) > MAX_VALUE and vim.fn.strcharpart(line, 0, MAX_VALUE - 1) .. '…' or line
+  end, values)
+  return #short > 0 and '  was ' .. table.concat(short, ' ← ') or ''
+end
+
 --- Put what is SHOWN of FRAME below it: its variables and catch tags.
 local function put_details(lines, debugger, frame, shown)
   local function about(line, more)
@@ -91,7 +100,8 @@ local function put_details(lines, debugger, frame, shown)
     return vim.tbl_extend('force', entry, more or {})
   end
   for _, variable in ipairs(shown.locals) do
-    local parts = { { '      ' }, { variable.name:lower(), 'Identifier' }, { ' = ' .. variable.value } }
+    local name, was = { variable.name:lower(), 'Identifier' }, { before(variable), 'Comment' }
+    local parts = { { '      ' }, name, { ' = ' .. variable.value }, was }
     put(lines, parts, about('variable ' .. variable.id, { variable = variable }))
   end
   if #shown.locals == 0 then
@@ -102,7 +112,7 @@ local function put_details(lines, debugger, frame, shown)
   end
 end
 
-local function put_frames(lines, debugger, locals)
+local function put_frames(lines, debugger)
   local count = { (' %d'):format(debugger.frameCount), 'Comment' }
   put(lines, { { 'Frames', 'Title' }, count }, { debugger = debugger, line = 'frames' })
   for _, frame in ipairs(debugger.frames) do
@@ -111,7 +121,7 @@ local function put_frames(lines, debugger, locals)
       { ('%3d '):format(frame.index), 'Number' },
       { frame.description, not known and 'Comment' or nil },
     }, { debugger = debugger, frame = frame, line = 'frame ' .. frame.index })
-    local shown = locals[M.key(debugger, frame)]
+    local shown = details.get(debugger, frame)
     if shown then
       put_details(lines, debugger, frame, shown)
     end
@@ -133,11 +143,10 @@ local function put_head(lines, debuggers)
   put(lines, { { text, 'Comment' } })
 end
 
---- Return the lines for DEBUGGERS, the newest first; LOCALS are the details shown, by `key`.
+--- Return the lines for DEBUGGERS, the newest first.
 ---@param debuggers table[]
----@param locals table<string, table[]>
 ---@return descartes.Line[]
-function M.lines(debuggers, locals)
+function M.lines(debuggers)
   local lines = {}
   put_head(lines, debuggers)
   for _, debugger in ipairs(stops.newest_first(debuggers)) do
@@ -146,7 +155,7 @@ function M.lines(debuggers, locals)
     put(lines, { { '' } }, { debugger = debugger, line = 'before restarts' })
     put_restarts(lines, debugger)
     put(lines, { { '' } }, { debugger = debugger, line = 'before frames' })
-    put_frames(lines, debugger, locals)
+    put_frames(lines, debugger)
   end
   return lines
 end

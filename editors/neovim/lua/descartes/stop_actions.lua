@@ -2,6 +2,7 @@
 local M = {}
 
 local asking = require('descartes.asking')
+local details = require('descartes.frame_details')
 local panel = require('descartes.debugger')
 
 local MORE_FRAMES = 50
@@ -68,17 +69,22 @@ function M.invoke_with(params)
   call('debugger.restart', params, show_value)
 end
 
-local function fetch_locals(about)
-  call('debugger.frame', of(about, { frame = about.frame.index }), function(detail)
+local function look_into(about, failed)
+  require('descartes').call('debugger.frame', of(about, { frame = about.frame.index }), function(detail)
     panel.set_detail(about.debugger, about.frame, detail)
-  end)
+  end, failed)
+end
+
+--- Show the variables of the frame of ABOUT as they are now; of a stop that is left meanwhile nothing is shown.
+function M.look_again(about)
+  look_into(about, function() end)
 end
 
 local function toggle_locals(about)
-  if panel.has_detail(about.debugger, about.frame) then
+  if details.get(about.debugger, about.frame) then
     panel.set_detail(about.debugger, about.frame, nil)
   else
-    fetch_locals(about)
+    look_into(about)
   end
 end
 
@@ -156,8 +162,8 @@ end
 local eval_in_frame = with_frame('evaluate in frame', function(about, params)
   call('debugger.evalInFrame', params, function(evaluation)
     require('descartes.image').show(evaluation)
-    if evaluation.state == 'done' and panel.has_detail(about.debugger, about.frame) then
-      fetch_locals(about)
+    if evaluation.state == 'done' and details.get(about.debugger, about.frame) then
+      look_into(about)
     end
   end)
 end)
