@@ -111,7 +111,7 @@ FAILED, without which it is told, is called when there are none."
                   failed))
 
 (defvar descartes-frames--followed nil
-  "Frames looked into at each step of their evaluation, as `descartes-frames--call' names them.")
+  "Frames looked into at each step, as `descartes-frames--call' names them.")
 
 (defconst descartes-frames--most-followed 50 "How many frames are followed; the oldest is forgotten.")
 
