@@ -16,7 +16,7 @@ from descartes_core.store import Store
 from descartes_server.hub import messages
 from descartes_server.hub.client import HubClient
 from descartes_server.hub.embedded import EmbeddedOpener
-from descartes_server.hub.main import running_hub
+from descartes_server.hub.main import running_hub, serve
 from descartes_server.hub.server import SocketServer
 from descartes_server.hub.service import Hub
 from descartes_server.operations.workspace import Workspace
@@ -268,6 +268,20 @@ async def test_a_client_reads_events_over_the_death_of_a_hub(client: Attach, her
         await more.wait()
     assert seen == ["a.lisp", "b.lisp"]
     reading.cancel()
+
+
+async def test_who_stops_the_hub_is_answered_whenever_that_is(
+    here: Workspace, client: Attach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also in the moment in which the hub looks by itself whether it is time to end."""
+    monkeypatch.setattr("descartes_server.hub.main.LOOK_S", 0.0)
+    monkeypatch.setattr("descartes_server.garbage.leave_out", lambda: None)  # this process goes on
+    listening = asyncio.Event()
+    hub = asyncio.create_task(serve(here, lambda answer: listening.set()))
+    await listening.wait()
+    async with asyncio.timeout(60):
+        assert await client().call("hub.stop") == {}
+        await hub
 
 
 async def test_the_hub_asks_a_client_and_hears_its_answer(here: Workspace) -> None:

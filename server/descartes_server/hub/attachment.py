@@ -155,6 +155,11 @@ class Attachment:
         if self._subscription is not None:
             self._subscription.wake()
 
+    async def answered(self) -> None:
+        """Wait until everything that is done has been answered."""
+        while any(task.done() for task in self._work.values()):  # noqa: ASYNC110
+            await asyncio.sleep(0)  # the answer is a callback of the task, behind its end
+
     def dismiss(self, error: DescartesError) -> None:
         """Tell the client why it is let go, and let it go."""
         self.wire.send(messages.Refused(error=error.as_json()))

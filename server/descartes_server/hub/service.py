@@ -76,6 +76,7 @@ class Hub:
         log.info("the hub ends: %s", reason)
         attachments = tuple(self._attachments)
         for attachment in attachments:
+            await attachment.answered()  # who told the hub to end, above all
             attachment.dismiss(HubLost(f"the hub ended: {reason}"))
         # Each has its last answers before this process, and with it the connections, end.
         await asyncio.gather(*(attachment.gone.wait() for attachment in attachments))

@@ -73,7 +73,7 @@ class StreamWire(asyncio.Protocol):
         return self._transport
 
     def send(self, message: messages.Message) -> None:
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is not None and not self._closed and not self._transport.is_closing():
             self._transport.write(messages.encode(message))
 
     def backlog(self) -> int:
