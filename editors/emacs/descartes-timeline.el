@@ -171,12 +171,25 @@ What goes back is chosen then: files, the conversation, the image."
   (descartes-call "history.picture" nil
                   (lambda (picture) (browse-url-of-file (plist-get picture :path)))))
 
-(defun descartes-timeline--turn (operation said)
-  "Call OPERATION and say SAID with the number of files."
-  (descartes-call operation nil
+(defun descartes-timeline--turn (operation said &optional arguments)
+  "Call OPERATION with ARGUMENTS and say SAID with the number of files.
+What was changed since is only taken away when one chooses so."
+  (descartes-call operation arguments
                   (lambda (done)
                     (let ((count (length (plist-get done :files))))
-                      (message "Descartes: %s: %d file%s" said count (if (= count 1) "" "s"))))))
+                      (message "Descartes: %s: %d file%s" said count (if (= count 1) "" "s"))))
+                  (lambda (text data)
+                    (message "Descartes: %s" text)
+                    (when-let ((way (descartes-timeline--way text (plist-get data :choices))))
+                      (descartes-timeline--turn operation said (plist-get way :arguments))))))
+
+(defun descartes-timeline--way (text ways)
+  "Return which of WAYS one chooses to go on after the refusal TEXT, nil for none."
+  (let ((titles (mapcar (lambda (way) (plist-get way :title)) ways))
+        (leave "Leave everything as it is"))
+    (when titles
+      (let ((chosen (completing-read (format "Descartes: %s. " text) (cons leave titles) nil t nil nil leave)))
+        (seq-find (lambda (way) (equal chosen (plist-get way :title))) ways)))))
 
 (defun descartes-undo-restore ()
   "Take the last restore back."

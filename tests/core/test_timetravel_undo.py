@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from descartes_core.errors import NotFound, RestoreConflict
+from descartes_core.errors import InvalidParams, NotFound, RestoreConflict
+from descartes_core.timetravel import journal
 from descartes_core.timetravel.journal import KEPT
 from support.running import ANN
 from support.time_machine import TimeMachine
@@ -72,6 +73,7 @@ async def test_what_a_person_did_since_is_not_undone_unless_forced(
     with pytest.raises(RestoreConflict, match=r"a\.lisp was changed since the restore") as refused:
         await machine.restores.undo(ANN)
     assert refused.value.data["paths"] == ["a.lisp"] and tree(workspace) == mine
+    assert [each["arguments"] for each in refused.value.data["choices"]] == [{"force": True}]
     await machine.restores.undo(ANN, force=True)
     assert (workspace / "a.lisp").read_text() == "changed\n" and (workspace / "other").read_text() == "mine"
     await machine.restores.redo(ANN, force=True)
@@ -97,6 +99,34 @@ async def test_the_conversation_alone_goes_back_in_the_middle_of_a_merge_and_is_
     await machine.undo()
     (workspace / ".git" / "MERGE_HEAD").unlink()
     assert (await machine.undo()).bodies == ["body"] and tree(workspace) != files
+
+
+async def test_some_bodies_of_a_restore_are_undone_and_the_others_later(
+    machine: TimeMachine, workspace: Path
+) -> None:
+    async def stacks() -> list[list[tuple[str, ...]]]:
+        found = await journal.history(machine.bench.store.reader)
+        return [[each.bodies for each in found.undo], [each.bodies for each in found.redo]]
+
+    run = await machine.shell(DOES)
+    after, ends = tree(workspace), (await machine.bench.events(run.id))[-1]
+    await machine.restore(run.id, ends.id, bodies=["brain"])
+    done = await machine.restore(run.id, bodies=["body", "brain"])
+    before = tree(workspace)
+    for bodies in ([], ["image"], ["body", "image"]):
+        with pytest.raises(InvalidParams, match="one or more of body, brain"):
+            await machine.undo(bodies=bodies)
+    undone = await machine.undo(bodies=["body"])
+    assert undone.bodies == ["body"] and undone.session is None and tree(workspace) == after
+    assert await stacks() == [[("brain",), ("brain",)], [("body",)]]
+    # What is left of it is the next to be undone, and each part is done again by itself.
+    assert (await machine.undo()).id != done.id and tree(workspace) == after
+    assert await stacks() == [[("brain",)], [("body",), ("brain",)]]
+    await machine.redo()
+    await machine.redo()
+    assert tree(workspace) == before
+    await machine.undo(bodies=["body"])
+    assert tree(workspace) == after and await stacks() == [[("brain",), ("brain",)], [("body",)]]
 
 
 async def test_what_was_forced_away_comes_back_with_the_next_turn(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from descartes_core.errors import LispLost, StoreUnavailable
+from descartes_core.errors import LispLost, RestoreConflict, StoreUnavailable
 from descartes_core.store import EventQuery
 from server.conftest import Descartes
 from support.lisp_desk import images_of
@@ -59,18 +59,72 @@ async def test_three_bodies_go_back_and_forth_or_none_does(
         assert await three.seen() == (moment.then, "1") and len(images_of(workspace)) == 1
         (forked,) = (await machine.bench.store.reader.events(forks)).events
         assert done.session == forked.session and done.bodies == BODIES
-        undone = await machine.undo()
-        assert await three.seen() == (moment.now, "2")
+        undone = await machine.undo(force=True)
         assert undone.session == forked.data["parent"] and "is kept" in undone.steps[2].text
+        # Nothing was done in the image since, so nothing has to be forced.
         assert (await machine.redo()).session == forked.session
-        assert await three.seen() == (moment.then, "1")
-        # What was done in the image since is told and comes back.
-        await three.value("(setf *x* 50)")
-        told = (await machine.undo()).steps[3].text
-        assert "the 2 that came since are not in it, redo brings them back" in told
+        assert (await machine.undo()).complete
         assert await three.seen() == (moment.now, "2")
+
+
+@pytest.mark.slow
+async def test_what_was_done_in_the_image_since_is_taken_away_by_force_only_and_comes_back(
+    workspace: Path, isolated_environment: Path
+) -> None:
+    at_move: list[str] = []
+
+    def at(name: str) -> None:
+        if name == "check" and at_move:
+            # It was not there when the undo looked first.
+            late.append(asyncio.ensure_future(three.value(at_move.pop())))
+
+    late: list[asyncio.Future[str]] = []
+    async with three_bodies(workspace, at=at) as three:
+        machine, moment = three.machine, await three.moment()
+        await machine.restore(moment.run, moment.to, bodies=BODIES)
+        at_move.append("(setf *x* 49)")
+        with pytest.raises(RestoreConflict, match=r"1 evaluation since .* `\(setf \*x\* 49\)` by Ada"):
+            await machine.undo()
+        assert await late.pop() == "49" and tree(workspace) == moment.then
+        await three.value("(setf *x* 50)")
+        with pytest.raises(
+            RestoreConflict, match="2 evaluations since the restore, the newest is"
+        ) as refused:
+            await machine.undo()
+        told = refused.value.data
+        assert told["since"]["image"]["count"] == 2
+        assert told["since"]["image"]["newest"]["code"] == "(setf *x* 50)"
+        assert [each["arguments"] for each in told["choices"]] == [
+            {"force": True},
+            {"bodies": ["body", "brain"]},
+        ]
+        (workspace / "a.txt").write_text("three\n")
+        with pytest.raises(RestoreConflict, match=r"a\.txt was changed .*; the image has had 2 evaluations"):
+            await machine.undo()
+        (workspace / "a.txt").write_text("one\n")
+        # The image is left as it is, and can be undone later.
+        assert (await machine.undo(bodies=["body", "brain"])).bodies == ["body", "brain"]
+        assert await three.seen() == (moment.now, "50")
+        with pytest.raises(RestoreConflict, match="3 evaluations") as refused:
+            await machine.undo()
+        assert [each["arguments"] for each in refused.value.data["choices"]] == [{"force": True}]
+        told = (await machine.undo(force=True)).steps[3].text
+        assert "the 3 that came since are not in it, redo brings them back" in told
+        assert await three.value("*x*") == "2"
+        with pytest.raises(RestoreConflict, match=r"1 evaluation since the undo, it is `\*x\*` by Ada"):
+            await machine.redo()
+        await machine.redo(force=True)
+        assert await three.seen() == (moment.now, "50")
+        # What is under way would be lost too.
+        begun = asyncio.ensure_future(three.desk.call("lisp.eval", code="(sleep 600)"))
+        image = three.desk.context.services.image
+        await until(lambda: bool(image.evaluations.under_way()), "an evaluation under way")
+        with pytest.raises(RestoreConflict, match=r"the newest is `\(sleep 600\)`"):
+            await machine.undo()
+        await machine.undo(force=True)
+        assert (await asyncio.wait_for(begun, 60))["state"] == "lost"
+        assert not image.evaluations.under_way()
         await machine.redo()
-        assert await three.seen() == (moment.then, "50")
 
 
 @pytest.mark.slow
@@ -115,7 +169,7 @@ async def test_killed_around_the_image_step_all_of_it_is_finished_or_rolled_back
         names = [event.name for event in await three.machine.bench.events(type="restore")]
         assert names[-1] == ("restore.applied" if done else "restore.failed")
         if done:
-            await three.machine.undo()
+            await three.machine.undo(force=True)
         assert await three.value("*x*") == "2" and (workspace / "a.txt").read_text() == "two\n"
 
 
@@ -157,18 +211,26 @@ async def test_three_bodies_from_the_command_line(descartes: Descartes, workspac
     assert "4/4 resume    the image is a fresh one with 1 entry of the journal" in told
     assert await seen() == ("one\n", "1")
     assert "files, conversation, image" in await said("restore", "list")
-    told = await said("restore", "undo")
+    refused = await descartes("restore", "undo")
+    assert refused.status == 1 and "it is `*x*` by" in refused.err and "Traceback" not in refused.err
+    assert "--force or --bodies body --bodies brain" in refused.err and await seen() == ("one\n", "1")
+    told = await said("restore", "undo", "--force")
     assert "goes on as before" in told and await seen() == ("two\n", "2")
-    assert "goes on" in await said("restore", "redo") and await seen() == ("one\n", "1")
+    assert "goes on" in await said("restore", "redo", "--force") and await seen() == ("one\n", "1")
     # One of the conversation alone is undone for itself, and leaves the files alone.
     await said("restore", run, "--to", events[0]["id"], "--yes")
     assert "no file was to be put back" in await said("restore", "undo")
     assert await seen() == ("one\n", "1")
-    await said("restore", "undo")
+    await said("restore", "undo", "--bodies", "body", "--bodies", "brain")
+    assert await seen() == ("two\n", "1")
+    await said("restore", "undo", "--force")
     assert await seen() == ("two\n", "2")
+    await said("restore", "redo", "--force")
     write(workspace, {"a.txt": "three\n"})
     refused = await descartes("restore", "redo")
-    assert refused.status == 1 and "force the redo" in refused.err and await seen() == ("three\n", "2")
+    assert refused.status == 1 and "force the redo" in refused.err and await seen() == ("three\n", "1")
+    refused = await descartes("restore", "redo", "--bodies", "image")
+    assert refused.status == 1 and "Expected one or more of body, brain" in refused.err
     refused = await descartes("restore", "apply", run, "--to", events[0]["id"], "--confirm", "evt_beef")
     assert refused.status == 2 and "Traceback" not in refused.err
 
@@ -193,12 +255,16 @@ async def test_three_bodies_from_an_editor(workspace: Path) -> None:
         answer = {"id": preview["intervention"], "choice": "apply", "bodies": ["image", "body"]}
         await client.execute("intervention.answer", answer)
         assert await _x(client) == "1" and (workspace / "a.txt").read_text() == "one\n"
-        undone = await client.execute("restore.undo", {})
+        refused = await client.refused("restore.undo", {})
+        assert refused.data["code"] == "restore_conflict"
+        choices = {each["title"]: each["arguments"] for each in refused.data["choices"]}
+        assert choices["Undo only the files"] == {"bodies": ["body"]}
+        undone = await client.execute("restore.undo", choices["Undo all the same"])
         assert undone["bodies"] == ["body", "image"] and undone["session"] is None
         assert await _x(client) == "2" and tree(workspace) == now
-        redone = await client.execute("restore.redo", {})
+        redone = await client.execute("restore.redo", {"force": True})
         assert redone["complete"] and await _x(client) == "1"
-        for params in ({"force": "yes"}, {"forced": True}):
+        for params in ({"force": "yes"}, {"forced": True}, {"bodies": ["soul"]}, {"bodies": []}):
             refused = await client.refused("restore.undo", params)
             assert refused.data["code"] == "invalid_params", params
 

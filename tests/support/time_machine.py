@@ -72,13 +72,13 @@ class TimeMachine:
         preview = await self.restores.preview(request, ANN, self.parts)
         return await self.restores.apply(request, preview.id, ANN, self.parts)
 
-    async def undo(self, *, force: bool = False) -> Restored:
+    async def undo(self, *, force: bool = False, bodies: list[Any] | None = None) -> Restored:
         """Take the last restore back, of the conversation too."""
-        return await self.restores.undo(ANN, force=force, parts=self.parts)
+        return await self.restores.undo(ANN, force=force, bodies=bodies, parts=self.parts)
 
-    async def redo(self, *, force: bool = False) -> Restored:
+    async def redo(self, *, force: bool = False, bodies: list[Any] | None = None) -> Restored:
         """Do the restore again that was undone last, of the conversation too."""
-        return await self.restores.redo(ANN, force=force, parts=self.parts)
+        return await self.restores.redo(ANN, force=force, bodies=bodies, parts=self.parts)
 
     async def close(self) -> None:
         await self.bench.close()

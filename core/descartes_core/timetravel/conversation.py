@@ -9,7 +9,7 @@ from typing import Any
 from descartes_core.model import Event
 from descartes_core.store import Reader
 from descartes_core.timetravel import brain, forks
-from descartes_core.timetravel.parts import Goal, Prepared, Turn
+from descartes_core.timetravel.parts import Goal, Prepared, Since, Turn
 
 
 class BrainPart:
@@ -39,6 +39,10 @@ class BrainPart:
                 session_before=begun.session,
                 events=[forked],
             )
+
+    async def since(self, turn: Turn) -> Since | None:
+        """See `Part`; nothing of a conversation is ever taken away."""
+        return None
 
     @asynccontextmanager
     async def turned(self, turn: Turn) -> AsyncIterator[Prepared]:

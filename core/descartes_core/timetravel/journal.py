@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from descartes_core.errors import NotFound
@@ -25,7 +26,9 @@ class Turned:
 
 @dataclass(frozen=True)
 class Done:
-    """One restore: its ID, RUN and BODIES, and the commits BEFORE and AFTER it where files were put back.
+    """One restore, or what of it was turned together: its ID, RUN and BODIES.
+
+    BEFORE and AFTER it are the commits where files were put back.
 
     SESSION is the one it began, from SESSION_BEFORE. LAST: the restore itself, its undo or its redo.
     """
@@ -39,6 +42,10 @@ class Done:
     session: str | None
     session_before: str | None
     last: Turned
+
+    def only(self, bodies: Sequence[BodyName]) -> Done:
+        """Return the part of it that is about BODIES."""
+        return replace(self, bodies=tuple(bodies))
 
 
 @dataclass
@@ -60,9 +67,15 @@ class History:
         del self.undo[:-KEPT]
 
     def _move(self, source: list[Done], target: list[Done], event: Event) -> None:
-        of = event.data["of"]
-        target += [replace(each, last=_turned(event)) for each in source if each.id == of]
-        source[:] = [each for each in source if each.id != of]
+        """Move what EVENT turned; bodies of the restore that it left as they were stay where they are."""
+        turned = set(event.data.get("bodies", ()))
+        for number, each in reversed(list(enumerate(source))):
+            if each.id == event.data["of"] and turned <= set(each.bodies):
+                rest = each.only([name for name in each.bodies if name not in turned])
+                source[number : number + 1] = [rest] if rest.bodies else []
+                moved = each.only([name for name in each.bodies if name in turned])
+                target.append(replace(moved, last=_turned(event)))
+                return
 
 
 async def history(reader: Reader) -> History:

@@ -36,6 +36,14 @@ class Turn:
     force: bool = False
 
 
+@dataclass(frozen=True)
+class Since:
+    """What was done in a body since its last turn: TEXT is a clause for a person, DATA for programs."""
+
+    text: str
+    data: Mapping[str, Any]
+
+
 @dataclass
 class Prepared:
     """A body that is ready beside the one there is. TEXT is what a person is told once it has moved in."""
@@ -69,8 +77,15 @@ class Part(Protocol):
         """Give the body as it was at GOAL, beside; what has not moved in by the end is dropped."""
         ...
 
+    async def since(self, turn: Turn) -> Since | None:
+        """Return what TURN would take away because it was done after the last one; None for nothing."""
+        ...
+
     def turned(self, turn: Turn) -> AbstractAsyncContextManager[Prepared]:
-        """Give the body as it was before TURN's restore, or after it, beside; as for `back`."""
+        """Give the body as it was before TURN's restore, or after it, beside; as for `back`.
+
+        Errors: `RestoreConflict` when something that `since` did not tell of was done in it meanwhile.
+        """
         ...
 
     async def is_in(self, note: Mapping[str, Any]) -> bool:

@@ -20,13 +20,13 @@ from descartes_core.leases import Leases
 from descartes_core.model import Event, Principal
 from descartes_core.ports import new_id
 from descartes_core.store import Store
-from descartes_core.timetravel import journal, plan, points
+from descartes_core.timetravel import conflicts, journal, plan, points
 from descartes_core.timetravel.applying import Applying
 from descartes_core.timetravel.body import Body
 from descartes_core.timetravel.journal import Done
-from descartes_core.timetravel.manifest import Manifest, shown
+from descartes_core.timetravel.manifest import Manifest
 from descartes_core.timetravel.moving import Moving
-from descartes_core.timetravel.parts import NOTHING, Goal, Part, Turn, part_of
+from descartes_core.timetravel.parts import NOTHING, Goal, Part, Since, Turn, part_of
 from descartes_core.timetravel.plan import Plan
 from descartes_core.timetravel.previewing import Previewing
 from descartes_core.timetravel.shapes import (
@@ -137,36 +137,58 @@ class Restores:
         return restored
 
     async def undo(
-        self, by: Principal, *, force: bool = False, parts: Mapping[str, Part] = NOTHING
+        self,
+        by: Principal,
+        *,
+        force: bool = False,
+        bodies: Sequence[BodyName] | None = None,
+        parts: Mapping[str, Part] = NOTHING,
     ) -> Restored:
         """Take the last restore back, also one that is under way now; return what was done.
 
+        BODIES are some of those it put back; the others can be undone, or kept, later.
         Errors: `NotFound` when there is none; `RestoreConflict` when something of it was changed since,
-        unless FORCE.
+        unless FORCE; `InvalidParams` for bodies that it did not put back.
         """
-        return await self._turn("undo", by, force, parts)
+        return await self._turn("undo", by, force, bodies, parts)
 
     async def redo(
-        self, by: Principal, *, force: bool = False, parts: Mapping[str, Part] = NOTHING
+        self,
+        by: Principal,
+        *,
+        force: bool = False,
+        bodies: Sequence[BodyName] | None = None,
+        parts: Mapping[str, Part] = NOTHING,
     ) -> Restored:
         """Do the restore again that was undone last; see `undo`. What that was forced over comes back."""
-        return await self._turn("redo", by, force, parts)
+        return await self._turn("redo", by, force, bodies, parts)
 
     async def _turn(
-        self, kind: Literal["undo", "redo"], by: Principal, force: bool, parts: Mapping[str, Part]
+        self,
+        kind: Literal["undo", "redo"],
+        by: Principal,
+        force: bool,
+        bodies: Sequence[BodyName] | None,
+        parts: Mapping[str, Part],
     ) -> Restored:
         async with self._body.alone():
             found = await journal.history(self._store.reader)
-            done = journal.last(found.undo if kind == "undo" else found.redo, kind)
-            goal = await asyncio.to_thread(self._turning, kind, done) if done.before else None
+            done = _chosen(journal.last(found.undo if kind == "undo" else found.redo, kind), bodies)
+            goal = await asyncio.to_thread(self._turning, kind, done) if "body" in done.bodies else None
+            turn = Turn(new_id("evt"), kind, done, by, force)
+            since = {} if force else await _since(turn, parts)
+
+            def refuse(paths: list[str]) -> None:
+                if not force and (paths or since):
+                    raise conflicts.changed_since_restore(kind, paths, since, done.bodies)
 
             def planned(now: Manifest) -> Plan:
                 assert goal is not None
-                if not force and (others := goal.changed_since(now)):
-                    raise _conflict(others, f"changed since the restore; force the {kind} to put them back")
+                refuse(goal.changed_since(now))
                 return plan.exactly(self._previewing.plan(now, goal.then, None), goal.about)
 
-            turn = Turn(new_id("evt"), kind, done, by, force)
+            if goal is None:
+                refuse([])
             others: dict[str, Preparing] = {
                 name: partial(part_of(name, parts).turned, turn) for name in _others(done.bodies)
             }
@@ -203,13 +225,15 @@ class Restores:
         """Let go of what only restores need that can be undone no longer. No failure undoes what was done."""
         try:
             found = await journal.history(self._store.reader)
-            last = {each.id: each.last.id for each in [*found.undo, *found.redo]}
+            last: dict[str, tuple[str, ...]] = {}
+            for each in [*found.undo, *found.redo]:
+                last[each.id] = (*last.get(each.id, ()), each.last.id)
             await asyncio.to_thread(self._drop_refs, last)
         except (DescartesError, OSError):
             log.warning("what older restores kept could not be let go of", exc_info=True)
 
-    def _drop_refs(self, last: Mapping[str, str]) -> None:
-        """Drop the refs of every restore but those that LAST names, with what was done last about each."""
+    def _drop_refs(self, last: Mapping[str, tuple[str, ...]]) -> None:
+        """Drop the refs of every restore but those that LAST names, with its last turns."""
         if not (self._body.state / "body").exists():
             return
         repository = self._body.snapshots.repository
@@ -228,11 +252,25 @@ def _others(bodies: Sequence[BodyName]) -> list[BodyName]:
 
 def _same_as_seen(paths: list[str]) -> None:
     if paths:
-        raise _conflict(paths, "changed since the preview; look at it again")
+        raise conflicts.changed_since_preview(paths)
 
 
-def _conflict(paths: list[str], what: str) -> RestoreConflict:
-    names = [shown(path) for path in sorted(paths)]
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    verb = "were" if len(names) > 1 else "was"
-    return RestoreConflict(f"{', '.join(names[:3])}{more} {verb} {what}", paths=names[:100])
+def _chosen(done: Done, bodies: Sequence[BodyName] | None) -> Done:
+    """Return DONE as far as BODIES say, all of it for None. Errors: `InvalidParams`."""
+    if bodies is None:
+        return done
+    if not bodies or not set(bodies) <= set(done.bodies):
+        expected, got = ", ".join(done.bodies), ", ".join(bodies) or "none"
+        raise InvalidParams(
+            f"Expected one or more of {expected} in `bodies`, which is what there is to take back, got {got}"
+        )
+    return done.only([name for name in done.bodies if name in bodies])
+
+
+async def _since(turn: Turn, parts: Mapping[str, Part]) -> dict[BodyName, Since]:
+    """Return what TURN would take away in the bodies that are not files."""
+    found: dict[BodyName, Since] = {}
+    for name in _others(turn.done.bodies):
+        if (since := await part_of(name, parts).since(turn)) is not None:
+            found[name] = since
+    return found

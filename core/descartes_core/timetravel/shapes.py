@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -11,6 +12,8 @@ from descartes_core.timetravel.plan import ChangeKind
 
 BodyName = Literal["brain", "body", "image"]
 BODIES: tuple[BodyName, ...] = ("brain", "body", "image")
+NOUNS: Mapping[str, str] = {"body": "the files", "brain": "the conversation", "image": "the image"}
+"""What a person calls them."""
 
 
 class RestoreRequest(Shape, frozen=True, kw_only=True):

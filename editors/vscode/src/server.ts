@@ -12,6 +12,8 @@ const MANAGE_TRUST = 'Manage Workspace Trust';
 
 type Execute = (operation: string, params: object) => Promise<unknown>;
 type Shown = (operation: string, result: unknown) => void;
+/** A way to go on after a refusal: the same operation with ARGUMENTS. */
+type Way = { title: string; arguments: object };
 
 /** Tells the server that its own notifications are wanted. */
 class Notifications implements StaticFeature {
@@ -69,15 +71,20 @@ export class Server {
     private readonly shown: Shown,
   ) {}
 
-  /** Return the result of OPERATION, or undefined after its error was shown. */
+  /**
+   * Return the result of OPERATION, or undefined after its error was shown.
+   *
+   * Where the refusal names other ways to go on (`data.choices`), they are buttons below it.
+   */
   async call<Result>(operation: string, params: object = {}): Promise<Result | undefined> {
     try {
       const result = await this.request<Result>(operation, params);
       this.shown(operation, result);
       return result;
     } catch (error) {
-      void showError(error);
-      return undefined;
+      const ways = dataOf(error)?.choices ?? [];
+      const chosen = await (ways.length > 0 ? chooseWay(error, ways) : void showError(error));
+      return chosen && this.call(operation, { ...params, ...chosen.arguments });
     }
   }
 
@@ -105,15 +112,29 @@ export class Server {
   }
 }
 
+function dataOf(error: unknown): { code?: string; choices?: Way[] } | undefined {
+  return error instanceof ResponseError ? (error.data as ReturnType<typeof dataOf>) : undefined;
+}
+
 function codeOf(error: unknown): string | undefined {
-  return error instanceof ResponseError ? (error.data as { code?: string } | undefined)?.code : undefined;
+  return dataOf(error)?.code;
+}
+
+/** Return which of WAYS the person chose below ERROR, or undefined. */
+async function chooseWay(error: unknown, ways: Way[]): Promise<Way | undefined> {
+  const title = await vscode.window.showWarningMessage(told(error), ...ways.map((way) => way.title));
+  return ways.find((way) => way.title === title);
 }
 
 async function showError(error: unknown): Promise<void> {
-  const message = `Descartes: ${error instanceof Error ? error.message : String(error)}`;
+  const message = told(error);
   if (codeOf(error) !== NOT_TRUSTED) {
     void vscode.window.showWarningMessage(message);
   } else if ((await vscode.window.showWarningMessage(message, MANAGE_TRUST)) === MANAGE_TRUST) {
     await vscode.commands.executeCommand('workbench.trust.manage');
   }
+}
+
+function told(error: unknown): string {
+  return `Descartes: ${error instanceof Error ? error.message : String(error)}`;
 }

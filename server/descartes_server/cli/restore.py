@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from descartes_core.errors import RestoreConflict
+from descartes_core.timetravel.shapes import NOUNS
 from descartes_server.cli import output, restore_views
 from descartes_server.cli.generated import add, common
 from descartes_server.cli.session import Session
@@ -92,29 +93,70 @@ def to(
     return _done(session.run(lambda door: _call(door, "restore.apply", params)), as_json=as_json)
 
 
-@restore.command("undo", epilog="Example: descartes restore undo")
-@click.option("--force", is_flag=True, help="Also files that were changed since; redo brings them back.")
-@click.option("--trust", is_flag=True, help="Trust the workspace from now on, without a question.")
-@common
-def undo(as_json: bool, workspace: str | None, force: bool, trust: bool) -> int:
+def _turning(verb: str, back: str) -> Callable[[Callable[..., int]], click.Command]:
+    """Return what makes the command VERB of a function; BACK is the one that takes it back."""
+
+    def command(function: Callable[..., int]) -> click.Command:
+        force = f"Also what was changed since, in files and in the image; {back} brings it back."
+        named = click.Choice(list(NOUNS))
+        options = (
+            restore.command(verb, epilog=f"Example: descartes restore {verb}"),
+            click.option("--force", is_flag=True, help=force),
+            click.option(
+                "--bodies", multiple=True, type=named, help="Only these of what it put back; repeatable."
+            ),
+            click.option(
+                "--trust", is_flag=True, help="Trust the workspace from now on, without a question."
+            ),
+        )
+        made: Any = common(function)
+        for option in reversed(options):
+            made = option(made)
+        return cast("click.Command", made)
+
+    return command
+
+
+@_turning("undo", "redo")
+def undo(as_json: bool, workspace: str | None, force: bool, bodies: tuple[str, ...], trust: bool) -> int:
     """Take the last restore back."""
-    return _turn("undo", workspace, as_json=as_json, force=force, trust=trust)
+    return _turn("undo", Session(workspace), _chosen(force, bodies), as_json=as_json, trust=trust)
 
 
-@restore.command("redo", epilog="Example: descartes restore redo")
-@click.option("--force", is_flag=True, help="Also files that were changed since; undo brings them back.")
-@click.option("--trust", is_flag=True, help="Trust the workspace from now on, without a question.")
-@common
-def redo(as_json: bool, workspace: str | None, force: bool, trust: bool) -> int:
+@_turning("redo", "undo")
+def redo(as_json: bool, workspace: str | None, force: bool, bodies: tuple[str, ...], trust: bool) -> int:
     """Do the restore again that was undone last."""
-    return _turn("redo", workspace, as_json=as_json, force=force, trust=trust)
+    return _turn("redo", Session(workspace), _chosen(force, bodies), as_json=as_json, trust=trust)
 
 
-def _turn(verb: str, workspace: str | None, *, as_json: bool, force: bool, trust: bool) -> int:
-    session = Session(workspace)
+def _chosen(force: bool, bodies: tuple[str, ...]) -> dict[str, Any]:
+    return {"force": force, **({"bodies": list(bodies)} if bodies else {})}
+
+
+def _turn(verb: str, session: Session, params: dict[str, Any], *, as_json: bool, trust: bool) -> int:
     name = f"restore.{verb}"
     session.ask_for_trust(registry.lookup(name), given=trust)
-    return _done(session.run(lambda door: _call(door, name, {"force": force})), as_json=as_json)
+    try:
+        done = session.run(lambda door: _call(door, name, params))
+    except RestoreConflict as refused:
+        # A turn that was refused for what came since says so in its choices.
+        if not refused.data.get("choices"):
+            raise
+        if as_json or not _on_terminal():
+            ways = " or ".join(_flags(each["arguments"]) for each in refused.data["choices"])
+            raise RestoreConflict(f"{refused.message}: {ways}", **refused.data) from refused
+        output.say(f"{refused.message}.")
+        if not click.confirm(f"{verb.capitalize()} all the same?", default=False, err=True):
+            output.say("Nothing was changed.")
+            return 1
+        forced = {**params, "force": True}
+        done = session.run(lambda door: _call(door, name, forced))
+    return _done(done, as_json=as_json)
+
+
+def _flags(arguments: Mapping[str, Any]) -> str:
+    bodies = [f"--bodies {each}" for each in arguments.get("bodies", ())]
+    return " ".join([*(["--force"] if arguments.get("force") else []), *bodies])
 
 
 async def _call(door: Door, name: str, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from descartes_core.timetravel.shapes import NOUNS
 from descartes_server.cli.views import Column, ago, escape, short_id
 
 SIGNS = {"create": "+", "modify": "~", "delete": "-", "mode": "m", "type": "t"}
 COLOURS = {"create": "green", "modify": "yellow", "delete": "red", "mode": "cyan", "type": "magenta"}
-NOUNS = {"body": "the files", "brain": "the conversation", "image": "the image"}
 
 
 def _notes(row: Mapping[str, Any]) -> list[str]:

@@ -143,6 +143,10 @@ class Evaluations:
         )
         return next((record for record in own if record.running()), None)
 
+    def under_way(self) -> list[Record]:
+        """Return those that have begun and whose end is not in the log yet, the oldest first."""
+        return [each for each in self._records.values() if each.live and not each.logged.is_set()]
+
     def close(self) -> None:
         """Finish writing output files."""
         for record in self._records.values():

@@ -43,9 +43,14 @@ class ApplyParams(Params, frozen=True, kw_only=True):
 
 
 class TurnParams(Params, frozen=True, kw_only=True):
-    """FORCE: also files that were changed since; what they are now comes back when it is turned back."""
+    """BODIES: some of those that the restore put back; all of them when left out.
+
+    FORCE: also what was changed since, of files and in the image; turning it back brings that back.
+    A refusal for that has the ways to go on in `data.choices`, `{title, arguments}` each.
+    """
 
     force: bool = False
+    bodies: list[BodyName] | None = None
 
 
 class Kept(Shape, frozen=True, kw_only=True):
@@ -88,15 +93,15 @@ async def apply(context: Context, params: ApplyParams) -> Restored:
 @operation("restore.undo", kind="effect", needs_trust=True, people_only=True)
 async def undo(context: Context, params: TurnParams) -> Restored:
     """Take the last restore back."""
-    by = context.caller.principal
-    return await context.services.restores.undo(by, force=params.force, parts=parts(context))
+    by, bodies = context.caller.principal, None if params.bodies is None else _bodies(params.bodies)
+    return await context.services.restores.undo(by, force=params.force, bodies=bodies, parts=parts(context))
 
 
 @operation("restore.redo", kind="effect", needs_trust=True, people_only=True)
 async def redo(context: Context, params: TurnParams) -> Restored:
     """Do the restore again that was undone last."""
-    by = context.caller.principal
-    return await context.services.restores.redo(by, force=params.force, parts=parts(context))
+    by, bodies = context.caller.principal, None if params.bodies is None else _bodies(params.bodies)
+    return await context.services.restores.redo(by, force=params.force, bodies=bodies, parts=parts(context))
 
 
 @operation("restore.list", kind="read", for_agents=True)

@@ -3,31 +3,48 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Literal
 
 import descartes_swank as swank
 from descartes_core.errors import LispNotRunning
 from descartes_core.model import Event
-from descartes_core.store import EventQuery, Reader
+from descartes_core.timetravel import conflicts
 from descartes_core.timetravel.conversation import BrainPart
-from descartes_core.timetravel.parts import Goal, Part, Prepared, Turn
+from descartes_core.timetravel.parts import Goal, Part, Prepared, Since, Turn
+from descartes_server.operations import image_since
 from descartes_server.operations.context import Context
 from descartes_server.operations.image import Image
-from descartes_server.operations.journal import origin, work_events
+from descartes_server.operations.journal import origin
 from descartes_server.operations.replay import fresh, moved_in, work_of
 from descartes_server.operations.replaying import Outcome, Replaying
 
+Look = Callable[[], Awaitable[None]]
+
+
+async def _nothing() -> None:
+    """Look at nothing: whatever there is may go."""
+
 
 class FreshImage(Prepared):
-    """An image beside the workspace's in which the journal was repeated. GATE is closed when it moves in."""
+    """An image beside the workspace's in which the journal was repeated. GATE is closed when it moves in.
+
+    LOOK is called behind the gate: it raises when the image there is must not go after all.
+    """
 
     def __init__(
-        self, text: str, image: Image, record: swank.ImageRecord, replaying: Replaying, gate: AsyncExitStack
+        self,
+        text: str,
+        image: Image,
+        record: swank.ImageRecord,
+        replaying: Replaying,
+        gate: AsyncExitStack,
+        look: Look,
     ) -> None:
         super().__init__(text, note={"pid": record.pid, "startTime": record.start_time})
         self._image, self._record, self._replaying, self._gate = image, record, replaying, gate
+        self._look = look
         self._before = image.place_now()
 
     @property
@@ -38,6 +55,7 @@ class FreshImage(Prepared):
     async def move_in(self) -> None:
         """See `Prepared`. Nothing begins in an image before the log has that this one is there."""
         await self._gate.enter_async_context(self._image.gate.closed())
+        await self._look()
         await moved_in(self._image, self._record, self._replaying, self._before)
 
 
@@ -62,21 +80,29 @@ class ImagePart:
         async with self._fresh(goal.to.seq, goal.id) as made:
             yield made
 
+    async def since(self, turn: Turn) -> Since | None:
+        """See `Part`."""
+        work = await self._work_since(turn)
+        return image_since.since(work, turn) if work is not None else None
+
     @asynccontextmanager
     async def turned(self, turn: Turn) -> AsyncIterator[Prepared]:
         """See `Part`: with all that the image had when the last turn took it away.
 
         What was done in it since is not lost: the turn after this one repeats that too.
         """
-        reader = self._context.services.reader
-        last = await _replayed_by(reader, turn.done.last.id)
-        if last is None:
+        work = await self._work_since(turn)
+        if work is None:
             yield Prepared("the image stays as it is, the log does not tell what it was")
             return
-        since = len([event async for event in work_events(reader, last.seq + 1)])
-        async with self._fresh(last.seq - 1, turn.id) as made:
-            if since:
-                made.text += _since(since, turn.kind)
+
+        async def look() -> None:
+            if not turn.force and (more := await self.since(turn)):
+                raise conflicts.changed_since_restore(turn.kind, [], {"image": more}, turn.done.bodies)
+
+        async with self._fresh(work.seq - 1, turn.id, look) as made:
+            if work.ended:
+                made.text += _since(len(work.ended), turn.kind)
             yield made
 
     async def is_in(self, note: Mapping[str, Any]) -> bool:
@@ -84,13 +110,17 @@ class ImagePart:
         record = await asyncio.to_thread(swank.read_record, self._context.services.workspace.runtime)
         return record is not None and (record.pid, record.start_time) == (note["pid"], note["startTime"])
 
+    async def _work_since(self, turn: Turn) -> image_since.Work | None:
+        services = self._context.services
+        return await image_since.work_since(services.reader, turn, services.image.evaluations.under_way())
+
     @asynccontextmanager
-    async def _fresh(self, until: int, restore: str) -> AsyncIterator[Prepared]:
+    async def _fresh(self, until: int, restore: str, look: Look = _nothing) -> AsyncIterator[Prepared]:
         """Give an image beside with what the journal has up to event UNTIL, for RESTORE."""
         image = self._context.services.image
         async with fresh(self._context, until) as (record, replaying), AsyncExitStack() as gate:
             outcome = replaying.outcome
-            made = FreshImage(_told(outcome), image, record, replaying, gate)
+            made = FreshImage(_told(outcome), image, record, replaying, gate, look)
             made.events = [image.replayed(record, outcome, until=until, restore=restore)]
             yield made
 
@@ -98,13 +128,6 @@ class ImagePart:
 def parts(context: Context) -> Mapping[str, Part]:
     """Return the other bodies as CONTEXT can restore them."""
     return {"brain": BrainPart(context.services.reader), "image": ImagePart(context)}
-
-
-async def _replayed_by(reader: Reader, restore: str) -> Event | None:
-    """Return the event that an image took its place because of RESTORE; None when none did."""
-    query = EventQuery(type="lisp.replayed", limit=1000)
-    found = (await reader.events(query)).events
-    return next((event for event in found if event.data.get("restore") == restore), None)
 
 
 def _told(outcome: Outcome) -> str:

@@ -263,10 +263,21 @@ buffer; TAKE-OVER takes the file over."
     (should (member "image" (mapcar #'car (nth 1 test-offered))))
     (should (string-match-p "notes.lisp  delete" (string-join (mapcar #'cdr (nth 0 test-offered)))))
     (test-see "the file to go" (not (file-exists-p (concat test-workspace "notes.lisp"))))
+    (with-temp-file (concat test-workspace "notes.lisp") (insert ";; Mine.\n"))
     (setq test-messages nil)
-    (descartes-undo-restore)
-    (test-see-message "the restore is undone")
-    (should (file-exists-p (concat test-workspace "notes.lisp")))))
+    (test-answering ("Leave" "Undo all")
+      (descartes-undo-restore)
+      (test-see-message "notes.lisp was changed since the restore; force the undo")
+      (test-see "the first answer" (equal answers '("Undo all")))
+      (with-temp-buffer
+        (insert-file-contents (concat test-workspace "notes.lisp"))
+        (should (looking-at-p ";; Mine")))
+      (setq test-messages nil)
+      (descartes-undo-restore)
+      (test-see-message "the restore is undone"))
+    (with-temp-buffer
+      (insert-file-contents (concat test-workspace "notes.lisp"))
+      (should-not (looking-at-p ";; Mine")))))
 
 ;;; The image looked at
 

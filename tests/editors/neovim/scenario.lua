@@ -339,7 +339,10 @@ local function history()
   see('the file to go', function()
     return vim.fn.filereadable(workspace .. '/notes.lisp') == 0
   end)
+  vim.fn.writefile({ ';; Mine.' }, workspace .. '/notes.lisp')
+  test.choose('Undo all the same')
   vim.cmd('Descartes undo-restore')
+  test.see_message('notes.lisp was changed since the restore; force the undo')
   test.see_message('the restore is undone')
   assert(vim.fn.readfile(workspace .. '/notes.lisp')[1] == ';; Halves.', 'what was there is there again')
 end

@@ -115,8 +115,17 @@ async function goBack({ page, shot }) {
   await chooseWhatGoesBack({ page, shot });
   await page.locator('.tab', { hasText: 'ratio.lisp' }).click();
   await page.locator('.view-line', { hasText: 'another value' }).waitFor();
+  await page.keyboard.press('Control+End');
+  await page.keyboard.type(';mine');
+  await page.keyboard.press('Control+s');
+  await page.locator('.tab.dirty', { hasText: 'ratio.lisp' }).waitFor({ state: 'detached' });
   await choose(page, 'Descartes: Undo Last Restore');
+  const refusal = page.locator('.notification-toast', { hasText: 'ratio.lisp was changed since the restore' });
+  await refusal.waitFor();
+  await shot('undo');
+  await refusal.locator('.monaco-button', { hasText: 'Undo all the same' }).click();
   await page.locator('.view-line', { hasText: 'a better value' }).waitFor();
+  say('what was typed since is only taken away when one chooses so');
   say('the files were put back as they were before the run, and that was undone');
 }
 

@@ -4,8 +4,8 @@ local M = {}
 local LEVELS = { 'turns', 'steps', 'events' }
 local KEYS = 'n next  p previous  + - more or less  P play  R restore here  f fork here  q close'
 
-local function call(operation, arguments, done)
-  require('descartes').call(operation, arguments, done)
+local function call(operation, arguments, done, failed)
+  require('descartes').call(operation, arguments, done, failed)
 end
 
 local show
@@ -147,12 +147,34 @@ function M.picture(run)
   end)
 end
 
+--- Say the message of the refusal ERR, and choose one of the ways to go on that it names; GO gets its arguments.
+local function choose_way(err, go)
+  local ways = type(err.data) == 'table' and err.data.choices or {}
+  vim.notify('Descartes: ' .. err.message, vim.log.levels.WARN)
+  if #ways == 0 then
+    return
+  end
+  local function title(way)
+    return way.title
+  end
+  vim.ui.select(ways, { prompt = 'Descartes: ' .. err.message, format_item = title }, function(way)
+    if way then
+      go(way.arguments)
+    end
+  end)
+end
+
 --- Take the last restore back, or do it again: DIRECTION is `undo` or `redo`.
-function M.turn(direction)
-  call('restore.' .. direction, vim.empty_dict(), function(done)
+--- What was changed since is only taken away when one chooses so.
+function M.turn(direction, arguments)
+  call('restore.' .. direction, arguments or vim.empty_dict(), function(done)
     vim.cmd.checktime()
     local what = direction == 'undo' and 'the restore is undone' or 'restored again'
     vim.notify(('Descartes: %s: %d file%s'):format(what, #done.files, #done.files == 1 and '' or 's'))
+  end, function(err)
+    choose_way(err, function(chosen)
+      M.turn(direction, chosen)
+    end)
   end)
 end
 
