@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -57,8 +58,10 @@ def test_the_extension_is_built_when_it_is_missing_or_old(
     source = extension / "src" / "extension.ts"
     source.write_text("")
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
-    with pytest.raises(NotFound, match=r"install Node\.js"):
-        editors.build(extension)
+    with pytest.MonkeyPatch.context() as nowhere:
+        nowhere.setattr(editors, "WHEEL", "no_such_package")
+        with pytest.raises(NotFound, match=r"install Node\.js"):
+            editors.build(extension)
     npm = program(tmp_path / "bin", "npm", NPM)
     monkeypatch.setenv("PATH", f"{npm.parent}:/usr/bin:/bin")
     monkeypatch.setenv("TOLD", str(told))
@@ -72,6 +75,17 @@ def test_the_extension_is_built_when_it_is_missing_or_old(
     with pytest.raises(DescartesError, match="run bundle: no esbuild here"):
         editors.build(extension)
     assert told.read_text().splitlines()[2:] == ["run bundle"]
+
+
+def test_vs_code_asks_nothing_and_knows_its_server(tmp_path: Path) -> None:
+    scratch = Scratch(tmp_path)
+    for editor in editors.EDITORS:
+        editors.configure(editor, scratch)
+    (given,) = [each for each in editors.words("code", "code", scratch, tmp_path) if "user-data-dir" in each]
+    settings = json.loads((Path(given.partition("=")[2]) / "User" / "settings.json").read_text())
+    program, *arguments = settings["descartes.server"]
+    assert Path(program).is_file() and arguments == ["lsp"]
+    assert settings["security.workspace.trust.enabled"] is False
 
 
 @pytest.mark.slow

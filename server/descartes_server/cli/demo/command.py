@@ -90,6 +90,9 @@ def _open(editor: str) -> int:
     trust = [sys.executable, "-m", "descartes_server", "trust", str(scratch.workspace)]
     subprocess.run(trust, env=environment, check=True, stdout=subprocess.DEVNULL)
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+    editors.configure(editor, scratch)
+    until = f"{scratch.story.name} or the window" if editor == "code" else "the editor"
+    Screen(quiet=False).line("workspace", f"{scratch.workspace}, which goes when {until} is closed")
     words = editors.words(program, editor, scratch, extensions)
     status = subprocess.run(words, env=environment, cwd=scratch.workspace, check=False).returncode
     asyncio.run(_clean_up(scratch))
