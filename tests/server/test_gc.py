@@ -18,7 +18,7 @@ from descartes_core.projections import standard
 from descartes_core.store import Store, retention, verify
 from descartes_core.store.query import LAST
 from descartes_core.store.retention import Keep
-from descartes_server.operations import gc
+from descartes_server.operations import collecting, gc
 from descartes_server.operations.workspace import Workspace
 
 Descartes = Callable[..., Awaitable[Any]]
@@ -35,6 +35,15 @@ async def test_gc_says_what_would_go_and_then_does_it(
     for path, read in zip(compiled, (LONG_AGO, time.time()), strict=True):
         path.write_bytes(b"compiled")
         os.utime(path, (read, LONG_AGO))
+    # Unused for ten days: what this workspace compiled, and what another one did, which may need it.
+    own, theirs = (
+        cache / "fasl" / "sbcl" / root.relative_to("/") / "a.fasl"
+        for root in (here.root, here.root.with_name(f"{here.root.name}-2"))
+    )
+    for path in (own, theirs):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"compiled")
+        os.utime(path, (time.time() - 10 * 86400,) * 2)
     script = here.root / "script.jsonl"
     script.write_text(json.dumps({"text": "x" * 5000}) + "\n")
     spawned = await descartes(
@@ -64,7 +73,7 @@ async def test_gc_says_what_would_go_and_then_does_it(
     assert done["applied"] and done["events"] == planned["events"]
     assert done["snapshots"] == planned["snapshots"]
     assert not any(path.exists() for path in [*old, fresh])
-    assert [path.exists() for path in compiled] == [False, True]
+    assert [path.exists() for path in (*compiled, own, theirs)] == [False, True, False, True]
     assert (await descartes("history", "verify")).status == 0
     listed = json.loads((await descartes("history", run, "--json")).out)["events"]
     assert {event["name"] for event in listed if event["metadata"].get("collected")} == {"message"}
@@ -75,6 +84,25 @@ async def test_gc_says_what_would_go_and_then_does_it(
         == done["events"]["events"]
     )
     assert "Nothing" in (await descartes("gc")).out
+
+
+def test_what_others_may_use_stays_where_nobody_can_tell_that_it_is_used(tmp_path: Path) -> None:
+    own, theirs, recent = (tmp_path / "fasl" / "sbcl" / name for name in ("w/a.fasl", "v/a.fasl", "w/b.fasl"))
+    now_s = time.time()
+    for path, days in ((own, 400), (theirs, 400), (recent, 1)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        os.utime(path, (now_s - days * 86400,) * 2)
+
+    def going(*, noted: bool) -> list[Path]:
+        found = collecting.old_compiled(
+            tmp_path / "fasl", now_s, own=Path("/w"), now_s=now_s, reads_noted=noted
+        )
+        return [each.path for each in found]
+
+    # A read is noted once a day: what seems unread for less may have been read a minute ago.
+    assert going(noted=True) == [theirs, own] and going(noted=False) == [own]
+    assert not collecting.notes_reads(tmp_path / "none")
 
 
 async def test_the_text_of_a_kept_event_stays(descartes: Descartes, here: Workspace) -> None:

@@ -15,11 +15,13 @@ import pytest
 from descartes_core.config.table import PerformanceSettings, Settings
 from descartes_core.errors import DescartesError, LispLost
 from descartes_core.store import Reader
+from descartes_server.hub.main import running_hub
 from descartes_server.operations.answers import Answers
 from descartes_server.operations.workspace import Workspace
 from support.until import until
 
 Descartes = Any
+ENDLESS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) AS i FROM n"
 
 
 def write(here: Workspace, **performance: Any) -> None:
@@ -72,14 +74,31 @@ async def test_reads_of_the_log_have_as_many_connections_as_the_pool(tmp_path: P
     file = tmp_path / "log.db"
     with closing(sqlite3.connect(file)) as made:
         made.execute("PRAGMA user_version = 1")
-    endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) AS i FROM n"
     for connections, answers in ((1, False), (2, True)):
         reader = await Reader.open(file, connections)
-        busy = asyncio.ensure_future(reader.rows(endless))
+        busy = asyncio.ensure_future(reader.rows(ENDLESS))
         other = asyncio.ensure_future(reader.rows("SELECT 1 AS one"))
         done, _ = await asyncio.wait([other], timeout=15 if answers else 0.3)
         assert (other in done) is answers
         other.cancel()
+        await reader.close()
+        with pytest.raises(DescartesError):
+            await busy
+
+
+@pytest.mark.ledger("D-89")
+async def test_the_file_of_settings_says_how_many_read_the_log_at_once(here: Workspace) -> None:
+    write(here, connectionPoolSize=1)
+    async with running_hub(here, embedded=True) as hub:
+        reader = hub.services.reader
+        busy = asyncio.ensure_future(reader.rows(ENDLESS))
+        waiting = asyncio.ensure_future(reader.rows("SELECT 1 AS one"))
+        assert not (await asyncio.wait([waiting], timeout=0.3))[0]
+        write(here, connectionPoolSize=20)
+        hub.settings()
+        assert await asyncio.wait_for(reader.rows("SELECT 1 AS one"), 60)
+        assert not busy.done() and not waiting.done()
+        waiting.cancel()
         await reader.close()
         with pytest.raises(DescartesError):
             await busy

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,11 @@ BY_AGE = ("output", "views", "profiles", "input")
 BLOBS = "blobs"
 COMPILED = "fasl"
 YOUNG_S = 3600.0
-"""A text just kept may belong to an event that is not written yet, a compiled file may be loaded next."""
+"""A text just kept may belong to an event that is not written yet."""
+READ_S = 25 * 3600.0
+"""Most disks note that a file was read once a day: one that seems unread for less may be in use."""
+OTHERS_S = 90 * 86400.0
+"""How long nobody has read what other workspaces may use, whatever this one's settings say."""
 
 
 class Part(Shape, frozen=True, kw_only=True):
@@ -51,14 +56,36 @@ def old_files(
     return kept + [each for each in blobs if each.path.parent.name + each.path.name not in needed]
 
 
-def old_compiled(folder: Path, before_s: float, *, now_s: float) -> list[OldFile]:
+def old_compiled(
+    folder: Path, before_s: float, *, own: Path, now_s: float, reads_noted: bool = True
+) -> list[OldFile]:
     """Return the files under FOLDER, compiled Lisp, that were neither written nor read since BEFORE_S.
 
-    Every workspace compiles to there: what still is of use is read, or compiled again.
+    Every workspace compiles to there, a source below the folder that says where it is. What was compiled of
+    sources in OWN, the workspace, goes by its setting; the rest is of use to others, and goes when nobody has
+    read it for `OTHERS_S`, and never with READS_NOTED false: then the disk does not say who uses it.
     """
-    before_s = min(before_s, now_s - YOUNG_S)
-    found = _files(folder.parent, folder.name, before_s, COMPILED)
-    return [each for each in found if each.path.lstat().st_atime < before_s]
+    own_before = min(before_s, now_s - READ_S)
+    others_before = min(before_s, now_s - OTHERS_S) if reads_noted else 0.0
+    return [
+        each
+        for each in _files(folder.parent, folder.name, own_before, COMPILED)
+        if each.path.lstat().st_atime
+        < (own_before if _source(folder, each).is_relative_to(own) else others_before)
+    ]
+
+
+def notes_reads(folder: Path) -> bool:
+    """Return whether the disk of FOLDER notes when a file was read."""
+    with contextlib.suppress(OSError):
+        return not os.statvfs(folder).f_flag & getattr(os, "ST_NOATIME", 0)
+    return False
+
+
+def _source(folder: Path, compiled: OldFile) -> Path:
+    """Return where the source of COMPILED is: below FOLDER comes the Lisp, then the source's own path."""
+    _lisp, *path = compiled.path.relative_to(folder).parts
+    return Path("/", *path)
 
 
 def remove(state: Path, files: Sequence[OldFile]) -> None:

@@ -113,7 +113,11 @@ async def _files(context: Context, keep: Keep, going: set[int]) -> list[OldFile]
 async def _compiled(context: Context, keep: Keep) -> list[OldFile]:
     now_s = context.services.clock.now_ms() / 1000
     before_s = now_s - keep.days * retention.DAY_MS / 1000
-    return await asyncio.to_thread(collecting.old_compiled, fasls(), before_s, now_s=now_s)
+    root, folder = context.services.workspace.root, fasls()
+    noted = await asyncio.to_thread(collecting.notes_reads, folder)
+    return await asyncio.to_thread(
+        collecting.old_compiled, folder, before_s, own=root, now_s=now_s, reads_noted=noted
+    )
 
 
 def _snapshots(context: Context) -> Snapshots:
