@@ -78,6 +78,7 @@ from descartes_swank.systems import (
     SystemOperation,
     SystemReport,
     TestOutcome,
+    printed_by,
     system_report,
     test_outcome,
 )
@@ -161,6 +162,7 @@ __all__ = [
     "inspector",
     "is_plain",
     "is_running",
+    "printed_by",
     "read_record",
     "search_report",
     "start_image",

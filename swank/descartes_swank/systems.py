@@ -147,14 +147,24 @@ class Systems(StoppedThreads, ABC):
         return self._begin(id, client, ["descartes-boot:run-test-op", id, client, system, debug])
 
 
-def test_outcome(report: Value) -> TestOutcome:
-    """Return the REPORT of a run of tests."""
+def test_outcome(report: Value) -> TestOutcome | None:
+    """Return the outcome in the REPORT of a run of tests; None when it only says who printed what."""
     fields = plist(report)
-    test = RegisteredTest(
-        str(fields.get(":framework")), str(fields.get(":package") or ""), str(fields.get(":name"))
-    )
+    if fields.get(":printed"):
+        return None
     return TestOutcome(
-        test, str(fields.get(":status")), fields.get(":message"), int(fields.get(":milliseconds") or 0)
+        printed_by(report),
+        str(fields.get(":status")),
+        fields.get(":message"),
+        int(fields.get(":milliseconds") or 0),
+    )
+
+
+def printed_by(report: Value) -> RegisteredTest:
+    """Return the test that printed what came between the REPORT of a run of tests and the one before it."""
+    fields = plist(report)
+    return RegisteredTest(
+        str(fields.get(":framework")), str(fields.get(":package") or ""), str(fields.get(":name"))
     )
 
 

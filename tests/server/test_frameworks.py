@@ -1,7 +1,7 @@
 """Parachute and rove, which Debian has not got: run against stand-ins of what is used of them.
 
 With `DESCARTES_TEST_FRAMEWORKS=/folder` the same tests run against the real ones and all they need, below
-that folder; so they were, with parachute 1.5.0 and rove 0.10.0.
+that folder; so they were, with parachute 1.5.0 (9a6679e) and rove 0.10.0 (9868028).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from descartes_server.operations.texts import uri_of
 from support.desk import Desk, desk
 
 __all__ = ["desk"]
@@ -20,16 +21,19 @@ FRAMEWORKS = os.environ.get(
     "DESCARTES_TEST_FRAMEWORKS", str(Path(__file__).resolve().parent.parent / "support" / "frameworks")
 )
 PARACHUTE = """(defpackage #:pt (:use #:cl #:parachute))
-(in-package #:pt)
-(defvar *one* 1)
+(in-package #:pt) (defvar *one* 1) (defvar cl-user::*exit-on-test-failures* t)
 (define-test area (princ "hello") (is = 6 (* 2 3)) (true t))
-(define-test wrong (is = 7 (* 2 3)) (is = 6 (* 2 3)))
+(define-test wrong (is = 7 (* 2 3)) (is = 6 (* 2 3)) (false 5))
 (define-test errs (is = 1 (car *one*)))
 (define-test ends (car *one*))
-(define-test parent)
+(define-test part-ends (group (part) (true t) (car *one*)))
+(define-test parent (princ "above"))
 (define-test child :parent parent (is = 1 1))
-(define-test (parent bad-child) (false t))
+(define-test (parent bad-child) (princ "below") (false t))
 (define-test depends :depends-on (wrong) (true t))
+(define-test not-now (skip "later" (true nil)))
+(define-test partly (skip "later" (true nil)) (true t))
+(define-test slow :description "Not at once." :time-limit -1 (true t))
 (define-test "by string" (true t))
 """
 ROVE = """(defpackage #:rt1 (:use #:cl #:rove))
@@ -39,12 +43,29 @@ ROVE = """(defpackage #:rt1 (:use #:cl #:rove))
 (setup (push :setup *log*))
 (teardown (push :teardown *log*))
 (defhook :before (push :before *log*))
-(deftest area (princ "hello") (ok (= 6 (* 2 3))))
+(deftest area (princ "hello") (diag ", noted") (ok (= 6 (* 2 3))))
 (deftest wrong (testing "some" (ok (= 7 (* 2 3)) "seven") (ok t)) (ok (null 5)))
 (deftest errs (ok (= 1 (car *one*))))
 (deftest ends (car *one*))
 (deftest skipped (skip "later"))
+(deftest inside (testing "here" (skip "later")))
+(deftest counted (plan 2) (ok t))
 (deftest empty)
+(defpackage #:rt2 (:use #:cl #:rove))
+(in-package #:rt2)
+(setup (error "no database"))
+(deftest needs-it (ok t))
+(deftest needs-it-too (ok t))
+(defpackage #:rt3 (:use #:cl #:rove))
+(in-package #:rt3)
+(setf *default-env* '(("DESCARTES_RT3" . "for tests")))
+(defvar *n* 0)
+(defhook :before (incf *n*) (when (= 1 *n*) (error "too early")))
+(defhook :after (incf *n* 10))
+(teardown (error "still open"))
+(deftest first-one (ok t))
+(deftest env (ok (equal "for tests" (uiop:getenv "DESCARTES_RT3"))))
+(deftest last-one (ok (= 23 *n*)))
 """
 
 
@@ -69,7 +90,11 @@ def message(run: dict[str, Any], name: str) -> str:
     return str(found)
 
 
-async def test_parachute(desk: Desk) -> None:
+def outputs(run: dict[str, Any]) -> dict[str, str]:
+    return {each["name"].partition("::")[2]: each["output"] for each in run["results"] if each["output"]}
+
+
+async def test_parachute(desk: Desk, workspace: Path) -> None:
     run = await desk.call("lisp.testSystem", system="pt")
     assert run["framework"] == "parachute" and run["state"] == "done"
     assert statuses(run) == {
@@ -77,27 +102,54 @@ async def test_parachute(desk: Desk) -> None:
         "wrong": "failed",
         "errs": "error",
         "ends": "error",
+        "part-ends": "error",
         "parent": "failed",
         "child": "passed",
         "bad-child": "failed",
         "depends": "skipped",
+        "not-now": "skipped",
+        "partly": "passed",
+        "slow": "failed",
         "|by string|": "passed",
     }
-    assert "evaluated to" in message(run, "wrong")
-    assert "LIST" in message(run, "errs") and "LIST" in message(run, "ends")
-    assert [each["output"] for each in run["results"] if each["name"] == "pt::area"] == ["hello"]
-    assert {each["location"]["range"]["start"]["line"] for each in run["results"]} == set(range(4, 13))
+    first, second = message(run, "wrong").split("\n\n")
+    assert "evaluated to" in first and "evaluated to" in second
+    assert message(run, "errs").startswith("TYPE-ERROR: The value 1 is not of type LIST\n")
+    assert {message(run, name) for name in ("ends", "part-ends")} == {
+        "TYPE-ERROR: The value 1 is not of type LIST"
+    }
+    assert message(run, "parent") == "Failed below it: bad-child"
+    assert "limit" in message(run, "slow") and message(run, "not-now") == "later"
+    # What a test prints is its own, also when the one above it runs it.
+    assert outputs(run) == {"area": "hello", "parent": "above", "bad-child": "below"}
+    assert {each["location"]["range"]["start"]["line"] for each in run["results"]} == set(range(3, 16))
     some = await desk.call("lisp.testSystem", system="pt", only=["child", "by string"])
     assert statuses(some) == {"child": "passed", "|by string|": "passed"}
+    one = await desk.call("lisp.runTest", uri=uri_of(workspace / "pt.lisp"), name="by string")
+    assert statuses(one) == {"|by string|": "passed"}
 
 
 async def test_parachute_debugged(desk: Desk) -> None:
-    run = await desk.call("lisp.testSystem", system="pt", only=["wrong", "area"], debug=True)
-    assert run["state"] == "stopped" and "failed" in run["condition"]["message"]
-    left = await desk.call("debugger.restart", **run["debugger"], name="PASS")
+    only = ["parent", "bad-child", "part-ends", "wrong", "area"]
+    run = await desk.call("lisp.testSystem", system="pt", only=only, debug=True)
+    assert run["state"] == "stopped" and "(* 2 3)" in run["condition"]["message"]
+    stop = run["debugger"]
+    # A failure stops where it is, and not again for the tests around it.
+    for name, said in (("PASS", "(false 5)"), ("PASS", "not of type"), ("ABORT", "(false t)")):
+        left = await desk.call("debugger.restart", **stop, name=name)
+        assert said in left["debugger"]["condition"]["message"]
+        stop = {key: left["debugger"][key] for key in ("thread", "level")}
+    left = await desk.call("debugger.restart", **stop, name="ABORT")
     assert left["evaluation"]["state"] == "done"
-    results = (await desk.call("lisp.testResults", system="pt"))["results"]
-    assert statuses({"results": results}) == {"wrong": "passed", "area": "passed"}
+    results = {"results": (await desk.call("lisp.testResults", system="pt"))["results"]}
+    assert statuses(results) == {
+        "part-ends": "error",
+        "parent": "failed",
+        "bad-child": "failed",
+        "wrong": "passed",
+        "area": "passed",
+    }
+    assert "TYPE-ERROR" in message(results, "part-ends")
 
 
 async def test_rove(desk: Desk) -> None:
@@ -109,12 +161,28 @@ async def test_rove(desk: Desk) -> None:
         "errs": "error",
         "ends": "error",
         "skipped": "skipped",
+        "inside": "skipped",
+        "counted": "failed",
         "empty": "passed",
+        "needs-it": "error",
+        "needs-it-too": "error",
+        "first-one": "error",
+        "env": "passed",
+        "last-one": "error",
     }
-    assert "seven" in message(run, "wrong") and "(NULL 5)" in message(run, "wrong")
+    assert message(run, "wrong").startswith("some › seven\n") and "(NULL 5)" in message(run, "wrong")
     assert "LIST" in message(run, "errs") and "LIST" in message(run, "ends")
-    assert message(run, "skipped") == "later"
-    assert await desk.values("(reverse rt1::*log*)") == [f"(:SETUP{' :BEFORE' * 6} :TEARDOWN)"]
+    assert {message(run, name) for name in ("skipped", "inside")} == {"later"}
+    assert message(run, "counted") == "It ran 1 check, which is not the number that it planned"
+    assert outputs(run) == {"area": "hello, noted"}
+    log = await desk.values("(list (first rt1::*log*) (count :before rt1::*log*) (last rt1::*log*))")
+    assert log == ["(:TEARDOWN 8 (:SETUP))"]
+    # What comes before the tests of a package befalls all of them, what comes after them the last.
+    for name in ("needs-it", "needs-it-too"):
+        assert message(run, name) == "Setup of rt2: SIMPLE-ERROR: no database"
+    assert message(run, "first-one") == "SIMPLE-ERROR: too early"
+    assert message(run, "last-one") == "Teardown of rt3: SIMPLE-ERROR: still open"
+    assert await desk.values("rt3::*n*") == ["33"]
 
 
 async def test_rove_debugged(desk: Desk) -> None:

@@ -32,5 +32,5 @@ async def test_a_stock_image_loads_the_systems_of_the_workspace(
         await here.settled(tested)
         (reported,) = here.recorder.all("reported")
         outcome = outcome_of(reported)
-        assert (outcome.test.name, outcome.status) == ("tiny", "passed")
+        assert outcome is not None and (outcome.test.name, outcome.status) == ("tiny", "passed")
         assert list(fasls.rglob("a.fasl")) and not list(workspace.rglob("*.fasl"))

@@ -40,6 +40,7 @@ DEFINERS = {
     "def-test": ("fiveam",),
     "define-test": ("parachute", "lisp-unit2", "lisp-unit"),
     "define-test+run": ("parachute",),
+    "define-test+run-interactively": ("parachute",),
     "deftest": ("rove", "fiasco", "rt", "clunit", "prove"),
 }
 """The frameworks that have a defining form, the most likely one first."""

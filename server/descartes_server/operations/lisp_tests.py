@@ -222,7 +222,11 @@ def _chosen(
 
 def _means(name: str, test: swank.RegisteredTest) -> bool:
     """Return whether NAME, with its package or without, is TEST's; case and bars do not matter."""
-    full = _id(test).lower().replace("|", "")
+    return _names(name, _id(test))
+
+
+def _names(name: str, full: str) -> bool:
+    full = full.lower().replace("|", "")
     return name.lower().replace("|", "") in (full, full.partition("::")[2])
 
 
@@ -230,7 +234,7 @@ def _named_or_at(found: list[FoundTest], source: SourceText, params: RunTestPara
     """Return the test that PARAMS mean. Errors: `InvalidParams`, `NotFound`."""
     if params.name is not None:
         for each in found:
-            if params.name.lower() in (each.form.name.lower(), each.form.name.lower().partition("::")[2]):
+            if _names(params.name, each.form.name):
                 return each
         raise NotFound(f"expected a test of {source.path.name}, there is none named {params.name[:100]!r}")
     if params.position is None:

@@ -35,6 +35,8 @@ class Run:
     tests: Sequence[swank.RegisteredTest]
     found: Sequence[FoundTest]
     results: list[TestResult] = field(default_factory=list)
+    _printed: dict[str, str] = field(default_factory=dict)
+    """What tests printed that have no result yet, by name."""
     _told: int = 0
     _telling: asyncio.TimerHandle | None = None
 
@@ -86,9 +88,12 @@ class Run:
         )
 
     def _reported(self, report: Any, output: str) -> None:
-        outcome = swank.test_outcome(report)
-        test = outcome.test
+        test, outcome = swank.printed_by(report), swank.test_outcome(report)
         name = full_name(test.package, test.name) if test.package else test.name
+        output = self._printed.pop(name, "") + output
+        if outcome is None:
+            self._printed[name] = output
+            return
         found = located(name, self.found)
         result = TestResult(
             name=name,
@@ -144,7 +149,8 @@ def tidied(message: str | None) -> str | None:
     Example: tidied(" (F 1)\\n\\n evaluated to \\n\\n2") -> "(F 1) evaluated to 2"
     """
     parts = [_tidied(part) for part in re.split(r"\n{3,}", message or "")]
-    return "\n".join(part for part in parts if part)[:MESSAGE_LIMIT] or None
+    between = "\n\n" if any("\n" in part for part in parts) else "\n"
+    return between.join(part for part in parts if part)[:MESSAGE_LIMIT] or None
 
 
 def _tidied(part: str) -> str:

@@ -7,7 +7,7 @@
 (eval-when (:compile-toplevel :load-toplevel :execute)
   (export '(registered-tests run-tests run-test-op)))
 
-(defparameter *tests-version* "3"
+(defparameter *tests-version* "4"
   "What a client compares with its own copy of this file; to be changed with every change of an interface.")
 
 (defconstant +longest-message+ 4000)
@@ -36,7 +36,8 @@
     (subseq text 0 (min (length text) +longest-message+))))
 
 (defun typed-condition-text (condition)
-  (message-text (format nil "~s: ~a" (type-of condition) (message-text condition))))
+  (let ((*print-pretty* nil))
+    (message-text (format nil "~s: ~a" (type-of condition) (message-text condition)))))
 
 (defun joined (texts)
   (format nil "~{~a~^~3%~}" (remove "" texts :test #'equal)))
@@ -57,7 +58,8 @@
   '(("fiveam" "FIVEAM" fiveam-tests run-fiveam-test nil)
     ("parachute" "PARACHUTE" parachute-tests run-parachute-test nil)
     ("rove" "ROVE" rove-tests run-rove-test call-in-rove-suite))
-  "(NAME PACKAGE TESTS RUN SUITE): TESTS lists (NAME PACKAGE); RUN gives outcomes; SUITE calls around them.")
+  "(NAME PACKAGE TESTS RUN SUITE): TESTS lists (NAME PACKAGE); RUN gives outcomes; SUITE calls what it is given
+with all that comes before and after the tests of a package, and returns what trouble there was with that.")
 
 (defun framework (name)
   (or (assoc name *frameworks* :test #'equal) (error "No framework ~a" name)))
@@ -91,18 +93,27 @@
 
 ;;; Running
 
-(defun call-recording (name function)
-  "Return the outcomes that FUNCTION gives; what it does not handle itself is an error of the test NAME."
-  (block running
+(defun trouble-of (function)
+  "Call FUNCTION; return as text what it did not handle itself, nil when there was nothing."
+  (block calling
     (restart-case
         (handler-bind ((serious-condition
                          (lambda (condition)
                            (unless (or *debug-tests* (typep condition 'interrupt))
-                             (return-from running (list (outcome name "error" (typed-condition-text condition))))))))
-          (funcall function))
+                             (return-from calling (typed-condition-text condition))))))
+          (funcall function)
+          nil)
       (next-test ()
         :report "Leave this test, which counts as failed, and go on with the next one."
-        (list (outcome name "error" "It was left in the debugger."))))))
+        "It was left in the debugger."))))
+
+(defun call-recording (name function)
+  "Return the outcomes that FUNCTION gives; what it does not handle itself is an error of the test NAME."
+  (let* ((outcomes '())
+         (trouble (trouble-of (lambda () (setf outcomes (funcall function))))))
+    (if trouble
+        (list (outcome name "error" trouble))
+        outcomes)))
 
 (defun run-test (framework name package)
   "Return the outcomes of the test NAME, those of tests that it ran as well; the first is its own."
@@ -116,6 +127,12 @@
       (retry-test ()
         :report "Run this test again from its start."))))
 
+(defun report-printed (framework package name)
+  "Tell the client that the test NAME has printed all that no outcome or call of this came after yet."
+  (flush-port (evaluation-port *evaluation*))
+  (deliver (evaluation-session *evaluation*) :report (evaluation-id *evaluation*)
+           (list :printed t :framework framework :package package :name (test-key name))))
+
 (defun report-outcome (framework package outcome)
   "Tell the client OUTCOME after all that the test has printed."
   (flush-port (evaluation-port *evaluation*))
@@ -127,24 +144,44 @@
                  :milliseconds (outcome-milliseconds outcome))))
 
 (defun run-tests-in (framework package names)
-  "Run the tests NAMES, strings, of PACKAGE; what one of them ran already is not run again."
+  "Run the tests NAMES, strings, of PACKAGE; what one of them ran already is not run again.
+Return the outcomes of the last, which are not reported yet."
   (let ((done '()))
-    (dolist (name names)
-      (unless (member name done :test #'string=)
-        (let ((test (find-registered-test (first framework) package name)))
-          (dolist (outcome (if test
-                               (run-test framework (first test) (second test))
-                               (list (outcome name "error" "The image has no such test."))))
-            (let ((key (test-key (outcome-name outcome))))
-              (when (and (member key names :test #'string=) (not (member key done :test #'string=)))
-                (push key done)
-                (report-outcome (first framework) package outcome)))))))))
+    (flet ((run (name)
+             (let ((test (find-registered-test (first framework) package name)))
+               (if test
+                   (run-test framework (first test) (second test))
+                   (list (outcome name "error" "The image has no such test.")))))
+           (new-p (outcome)
+             (let ((key (test-key (outcome-name outcome))))
+               (and (member key names :test #'string=)
+                    (not (member key done :test #'string=))
+                    (push key done)))))
+      (loop for (name . more) on names
+            for outcomes = (unless (member name done :test #'string=)
+                             (remove-if-not #'new-p (run name)))
+            unless more return outcomes
+            do (report-outcomes framework package outcomes)))))
 
-(defun call-in-suite (framework package function)
-  (let ((around (fifth framework)))
-    (if around
-        (funcall around package function)
-        (funcall function))))
+(defun report-outcomes (framework package outcomes)
+  (dolist (outcome outcomes)
+    (report-outcome (first framework) package outcome)))
+
+(defun run-group (framework package names)
+  "Run the tests NAMES of PACKAGE in its suite; trouble before them befell all, trouble after them the last."
+  (let* ((ran nil)
+         (last '())
+         (around (fifth framework))
+         (run (lambda () (setf last (run-tests-in framework package names) ran t)))
+         (trouble (if around (funcall around package run) (progn (funcall run) nil))))
+    (report-outcomes framework package
+                     (cond ((null trouble) last)
+                           (ran (mapcar (lambda (outcome) (troubled outcome trouble)) last))
+                           (t (mapcar (lambda (name) (outcome name "error" trouble)) names))))))
+
+(defun troubled (outcome trouble)
+  (outcome (outcome-name outcome) "error" (joined (remove nil (list (outcome-message outcome) trouble)))
+           (outcome-milliseconds outcome)))
 
 (defun run-tests (id client groups debug)
   "Run the tests of GROUPS, (FRAMEWORK PACKAGE NAMES) each, as an evaluation; DEBUG: failures stop."
@@ -153,9 +190,7 @@
    (lambda ()
      (let ((*debug-tests* debug))
        (loop for (name package names) in groups
-             for framework = (framework name)
-             do (call-in-suite framework package
-                               (lambda () (run-tests-in framework package names)))))
+             do (run-group (framework name) package names)))
      (values nil '()))))
 
 ;;; Systems whose tests no framework here can run one by one

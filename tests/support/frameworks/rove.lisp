@@ -3,8 +3,8 @@
 
 (defpackage #:rove/core/result
   (:use #:cl)
-  (:export #:test #:failed-assertion #:passed-assertion #:pending-assertion #:assertion-reason
-           #:assertion-description #:failed-tests #:passed-tests #:pending-tests #:*print-assertion*))
+  (:export #:test #:failed-test #:failed-assertion #:passed-assertion #:pending-assertion #:assertion-reason
+           #:assertion-labels #:assertion-description #:failed-tests #:passed-tests #:pending-tests #:*print-assertion*))
 (defpackage #:rove/core/stats
   (:use #:cl #:rove/core/result)
   (:export #:*stats* #:stats #:stats-results #:record))
@@ -13,17 +13,19 @@
   (:use #:cl)
   (:export #:all-suites #:find-suite #:suite-tests #:suite-setup #:suite-teardown #:suite-before-hooks
            #:suite-after-hooks #:get-test))
-(defpackage #:rove/reporter (:use #:cl) (:export #:invoke-reporter))
+(defpackage #:rove/reporter (:use #:cl) (:export #:invoke-reporter #:reporter #:diag))
 (defpackage #:rove
-  (:use #:cl #:rove/core/result #:rove/core/stats #:rove/core/assertion #:rove/core/suite/package)
-  (:export #:deftest #:ok #:testing #:skip #:setup #:teardown #:defhook #:all-suites #:find-suite #:get-test
-           #:assertion-reason #:assertion-description #:failed-tests #:passed-tests #:pending-tests))
+  (:use #:cl #:rove/core/result #:rove/core/stats #:rove/core/assertion #:rove/core/suite/package
+        #:rove/reporter)
+  (:export #:deftest #:ok #:testing #:skip #:plan #:diag #:setup #:teardown #:defhook #:*default-env*
+           #:all-suites #:find-suite #:get-test #:assertion-reason #:assertion-labels #:assertion-description
+           #:failed-tests #:passed-tests #:pending-tests))
 
 (in-package #:rove/core/result)
 (defvar *print-assertion* nil)
 (defclass assertion ()
   ((form :initarg :form) (reason :initarg :reason :initform nil :reader assertion-reason)
-   (desc :initarg :desc :initform nil)))
+   (desc :initarg :desc :initform nil) (labels :initarg :labels :initform '() :reader assertion-labels)))
 (defclass passed-assertion (assertion) ())
 (defclass failed-assertion (assertion) ())
 (defclass pending-assertion (assertion) ())
@@ -32,23 +34,34 @@
 (defun assertion-description (assertion)
   (or (slot-value assertion 'desc) (format nil "Expect ~s to be true." (slot-value assertion 'form))))
 (defclass test ()
-  ((passed :initform '() :accessor passed-tests) (failed :initform '() :accessor failed-tests)
-   (pending :initform '() :accessor pending-tests)))
+  ((passed :initarg :passed :reader passed-tests) (failed :initarg :failed :reader failed-tests)
+   (pending :initarg :pending :reader pending-tests)))
+(defclass passed-test (test) ())
+(defclass failed-test (test) ())
 
 (in-package #:rove/core/stats)
 (defvar *stats* nil)
 (defclass stats ()
-  ((results :initform '() :accessor stats-results) (contexts :initform '() :accessor contexts)))
+  ((name :initarg :name :initform nil :reader name) (results :initform '() :accessor stats-results)
+   (contexts :initform '() :accessor contexts) (planned :initform nil :accessor planned)))
+(defun new-context (stats name)
+  (first (push (make-instance 'stats :name name) (contexts stats))))
+(defun those (context &rest classes)
+  (remove-if-not (lambda (each) (member (type-of each) classes)) (reverse (stats-results context))))
+(defun labels-of (stats)
+  (rest (reverse (mapcar #'name (contexts stats)))))
+(defun finished (stats)
+  (let* ((context (pop (contexts stats)))
+         (failed (those context 'failed-assertion 'rove/core/result::failed-test)))
+    (make-instance (if (or failed (and (planned context) (/= (planned context) (length (stats-results context)))))
+                       'failed-test
+                       'rove/core/result::passed-test)
+                   :failed failed
+                   :passed (those context 'passed-assertion 'rove/core/result::passed-test)
+                   :pending (those context 'pending-assertion))))
 (defgeneric record (stats object)
   (:method ((stats stats) object)
-    (let ((context (first (contexts stats))))
-      (etypecase object
-        (passed-assertion (push object (passed-tests context)))
-        (failed-assertion (push object (failed-tests context)))
-        (pending-assertion (push object (pending-tests context)))
-        (test (cond ((null context) (push object (stats-results stats)))
-                    ((failed-tests object) (push object (failed-tests context)))
-                    (t (push object (passed-tests context)))))))))
+    (push object (stats-results (or (first (contexts stats)) stats)))))
 
 (in-package #:rove/core/assertion)
 (defvar *debug-on-error* nil)
@@ -70,36 +83,37 @@
           (get name 'test) function)))
 
 (in-package #:rove/reporter)
+(defclass reporter (rove/core/stats:stats) ((stream :initarg :stream :reader reporter-stream)))
+(defun diag (text) (princ text (reporter-stream rove/core/stats:*stats*)))
 (defun invoke-reporter (reporter function)
   (let ((rove/core/stats:*stats* reporter)) (funcall function)))
 
 (in-package #:rove)
-(defun call-testing (function)
-  (let ((test (make-instance 'test)))
-    (push test (rove/core/stats::contexts *stats*))
-    (block nil
-      (handler-bind ((error (lambda (condition)
-                              (unless *debug-on-error*
-                                (record *stats* (make-instance 'failed-assertion
-                                                               :form t :reason condition
-                                                               :desc "Raise an error while testing."))
-                                (return)))))
-        (funcall function)))
-    (pop (rove/core/stats::contexts *stats*))
-    (record *stats* test)))
+(defvar *default-env* '())
+(defun plan (count)
+  (setf (rove/core/stats::planned (first (rove/core/stats::contexts *stats*))) count))
+(defun assertion (class form description &optional reason)
+  (record *stats* (make-instance class :form form :reason reason :desc description
+                                       :labels (rove/core/stats::labels-of *stats*))))
+(defun call-testing (name function)
+  (rove/core/stats::new-context *stats* name)
+  (block nil
+    (handler-bind ((error (lambda (condition)
+                            (unless *debug-on-error*
+                              (assertion 'failed-assertion t "Raise an error while testing." condition)
+                              (return)))))
+      (funcall function)))
+  (record *stats* (rove/core/stats::finished *stats*)))
 (defmacro deftest (name &body body)
-  `(rove/core/suite/package::set-test ',name (lambda () (call-testing (lambda () ,@body)))))
+  `(rove/core/suite/package::set-test ',name (lambda () (call-testing ',name (lambda () ,@body)))))
 (defmacro testing (description &body body)
-  (declare (ignore description))
-  `(call-testing (lambda () ,@body)))
+  `(call-testing ,description (lambda () ,@body)))
 (defmacro ok (form &optional description)
   `(block ok
      (handler-bind ((error (lambda (condition)
-                             (record *stats* (make-instance 'failed-assertion :form ',form :reason condition
-                                                                              :desc ,description))
+                             (assertion 'failed-assertion ',form ,description condition)
                              (unless *debug-on-error* (return-from ok nil)))))
-       (record *stats* (make-instance (if ,form 'passed-assertion 'failed-assertion)
-                                      :form ',form :desc ,description)))))
+       (assertion (if ,form 'passed-assertion 'failed-assertion) ',form ,description))))
 (defun skip (description)
   (record *stats* (make-instance 'pending-assertion :form t :desc description)))
 (defmacro setup (&body body)
@@ -107,6 +121,6 @@
 (defmacro teardown (&body body)
   `(setf (suite-teardown (rove/core/suite/package::package-suite *package*)) (lambda () ,@body)))
 (defmacro defhook (mode &body body)
-  (declare (ignore mode))
   `(push (cons nil (lambda () ,@body))
-         (suite-before-hooks (rove/core/suite/package::package-suite *package*))))
+         (,(ecase mode (:before 'suite-before-hooks) (:after 'suite-after-hooks))
+          (rove/core/suite/package::package-suite *package*))))
