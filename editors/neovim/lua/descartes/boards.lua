@@ -2,15 +2,12 @@
 local M = {}
 
 local asking = require('descartes.asking')
+local call = require('descartes.call')
 local runs = require('descartes.runs')
 local views = require('descartes.views')
 
 local TYPES = { 'task_description', 'code_snippet', 'design_decision', 'error_report', 'solution' }
 local MARKERS = { 'insight', 'important', 'question', 'verification', 'correction' }
-
-local function call(...)
-  require('descartes').call(...)
-end
 
 local function words(name)
   return (name:gsub('_', ' '))

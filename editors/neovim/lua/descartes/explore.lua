@@ -1,11 +1,8 @@
 --- Looking around in the image: expansions, descriptions, who calls what, threads, calls as a tree.
 local M = {}
 
+local call = require('descartes.call')
 local views = require('descartes.views')
-
-local function call(...)
-  require('descartes').call(...)
-end
 
 local function inspect(params)
   require('descartes.inspector').open(params)

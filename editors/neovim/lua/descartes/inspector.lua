@@ -1,14 +1,11 @@
 --- Inspectors: windows that look into objects of the image, a page at a time, each with its own history.
 local M = {}
 
+local call = require('descartes.call')
 local views = require('descartes.views')
 
 local HELP = '<CR> go in  s set  e evaluate  b back  f forward  m more  x act  R again  q close'
 local count = 0
-
-local function call(operation, arguments, done)
-  require('descartes').call(operation, arguments, done)
-end
 
 --- Return the parts of the line for PART: what follows its name looks like a link.
 local function shown(part)

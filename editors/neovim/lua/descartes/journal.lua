@@ -1,11 +1,8 @@
 --- What was done to the image: what it has of a file, what everybody did, done again in a fresh one, compared.
 local M = {}
 
+local call = require('descartes.call')
 local views = require('descartes.views')
-
-local function call(...)
-  require('descartes').call(...)
-end
 
 --- List the definitions of the file URI that the image has not, or has otherwise, or that only it has.
 function M.drift(uri)

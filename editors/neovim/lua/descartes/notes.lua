@@ -1,11 +1,9 @@
 --- Notes, the person's and those of agents: picked and opened, or written.
 local M = {}
 
-local LIMIT = 1000
+local call = require('descartes.call')
 
-local function call(operation, arguments, done)
-  require('descartes').call(operation, arguments, done)
-end
+local LIMIT = 1000
 
 local function text(value)
   return type(value) == 'string' and value or ''

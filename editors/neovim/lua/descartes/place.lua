@@ -32,10 +32,15 @@ function M.file()
   return { uri = vim.uri_from_bufnr(0) }
 end
 
+--- Return PARAMETERS, such as those of a place, and MORE.
+function M.with(parameters, more)
+  return vim.tbl_extend('force', parameters, more)
+end
+
 --- Return parameters that name the symbol TEXT, or the one under the cursor, as it is written here.
 ---@param text string
 function M.symbol(text)
-  return vim.tbl_extend('force', M.if_in_lisp(), { symbol = text ~= '' and text or vim.fn.expand('<cword>') })
+  return M.with(M.if_in_lisp(), { symbol = text ~= '' and text or vim.fn.expand('<cword>') })
 end
 
 return M

@@ -1,16 +1,13 @@
 --- The profiler: what took how long, as lines with bars; the flame graph opens in the browser.
 local M = {}
 
+local call = require('descartes.call')
 local views = require('descartes.views')
 
 local HELP = 'o flame graph in the browser  s speedscope file  t report  q close'
 local BAR = 30 -- columns that stand for all samples
 local MODES = { 'cpu', 'alloc', 'time' }
 local WHAT = { cpu = 'processor time', alloc = 'allocation', time = 'time on the clock' }
-
-local function call(...)
-  require('descartes').call(...)
-end
 
 local function percent(count, all)
   return ('%5.1f %%'):format(100 * count / math.max(all, 1))

@@ -2,6 +2,7 @@
 --- prints stands in the REPL that asked for it, whenever it is printed.
 local M = {}
 
+local call = require('descartes.call')
 local text = require('descartes.repl_text')
 
 local KNOWN_AFTER_MS = 200 -- an evaluation that takes longer is known by its id, and its output shown as it comes
@@ -11,10 +12,6 @@ local HELP = '; <CR> evaluate  <Tab> complete  <C-p> <C-n> earlier  <C-c> stop'
 
 local repls = {} ---@type table<string, descartes.Repl> by name
 local early = {} ---@type {id: string, text: string}[] output of evaluations that nobody has claimed yet
-
-local function call(...)
-  require('descartes').call(...)
-end
 
 local function is_shown(repl)
   return repl and vim.api.nvim_buf_is_valid(repl.buffer)

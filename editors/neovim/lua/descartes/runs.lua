@@ -1,13 +1,11 @@
 --- Runs, leases and history: what changed, in a line; lists on request.
 local M = {}
 
+local call = require('descartes.call')
+
 M.runs = {} ---@type table<string, table> the runs that changed since the editor started, by id
 
 local ENDED = { completed = true, failed = true, terminated = true }
-
-local function call(operation, arguments, done)
-  require('descartes').call(operation, arguments, done)
-end
 
 --- Announce the end of a run.
 function M.run_changed(run)

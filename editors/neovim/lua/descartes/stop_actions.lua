@@ -2,14 +2,11 @@
 local M = {}
 
 local asking = require('descartes.asking')
+local call = require('descartes.call')
 local details = require('descartes.frame_details')
 local panel = require('descartes.debugger')
 
 local MORE_FRAMES = 50
-
-local function call(operation, arguments, done)
-  require('descartes').call(operation, arguments, done)
-end
 
 local function show_value(result)
   if result and type(result.evaluation) == 'table' then
@@ -20,7 +17,7 @@ end
 --- Do OPERATION, which sends the thread of STOP on; the panel stays until that has ended or stopped again.
 local function send_on(operation, stop, params)
   panel.hold(stop)
-  require('descartes').call('debugger.' .. operation, params, function(result)
+  call('debugger.' .. operation, params, function(result)
     local evaluation = type(result.evaluation) == 'table' and result.evaluation or {}
     if evaluation.state ~= 'running' and type(result.debugger) ~= 'table' then
       panel.settle()
@@ -70,7 +67,7 @@ function M.invoke_with(params)
 end
 
 local function look_into(about, failed)
-  require('descartes').call('debugger.frame', of(about, { frame = about.frame.index }), function(detail)
+  call('debugger.frame', of(about, { frame = about.frame.index }), function(detail)
     panel.set_detail(about.debugger, about.frame, detail)
   end, failed)
 end

@@ -1,6 +1,7 @@
 --- The tests there are, with what became of each when it last ran; run from there, one or a system's.
 local M = {}
 
+local call = require('descartes.call')
 local views = require('descartes.views')
 
 local HELP = '<CR> go there  r run  d debug  R run the system  g read again  q close'
@@ -12,10 +13,6 @@ local SIGNS = {
 }
 local NEW = { '·', 'Comment' }
 local shown ---@type {system: string?, tests: table[], results: table<string, table>}?
-
-local function call(...)
-  require('descartes').call(...)
-end
 
 local function text(value)
   return type(value) == 'string' and value or nil

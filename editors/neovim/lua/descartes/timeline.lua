@@ -1,12 +1,10 @@
 --- The history of a run or of a file as a document to walk through, and going back to a moment of it.
 local M = {}
 
+local call = require('descartes.call')
+
 local LEVELS = { 'turns', 'steps', 'events' }
 local KEYS = 'n next  p previous  + - more or less  P play  R restore here  f fork here  q close'
-
-local function call(operation, arguments, done, failed)
-  require('descartes').call(operation, arguments, done, failed)
-end
 
 local show
 
@@ -30,7 +28,7 @@ local function restore(about, document)
   end
   -- At that moment no image ran, perhaps; what else is wrong the server says again.
   local all = vim.tbl_extend('force', params, { bodies = { 'body', 'brain', 'image' } })
-  require('descartes').call('restore.preview', all, asked, function()
+  call('restore.preview', all, asked, function()
     call('restore.preview', params, asked)
   end)
 end

@@ -1,9 +1,6 @@
 --- The subcommands of :Descartes about stopped threads and breakpoints.
+local call = require('descartes.call')
 local place = require('descartes.place')
-
-local function call(operation, arguments, done)
-  require('descartes').call(operation, arguments, done)
-end
 
 --- Say of BREAKPOINT whether it stops anything.
 local function is_set(breakpoint)

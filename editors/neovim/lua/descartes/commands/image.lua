@@ -1,13 +1,6 @@
 --- The subcommands of :Descartes about the image itself: evaluating, compiling, loading, testing.
+local call = require('descartes.call')
 local place = require('descartes.place')
-
-local function call(operation, arguments, done)
-  require('descartes').call(operation, arguments, done)
-end
-
-local function with(arguments, more)
-  return vim.tbl_extend('force', arguments, more)
-end
 
 local function show(result)
   require('descartes.image').show(result)
@@ -98,7 +91,7 @@ local function on_system(operation)
   end)
 end
 
-local here, file = place.here, place.file
+local here, file, with = place.here, place.file, place.with
 
 return {
   ['eval'] = function(arguments, range)

@@ -1,13 +1,6 @@
 --- The subcommands of :Descartes about runs, leases, history and what is kept for later.
+local call = require('descartes.call')
 local place = require('descartes.place')
-
-local function call(operation, arguments, done)
-  require('descartes').call(operation, arguments, done)
-end
-
-local function with(arguments, more)
-  return vim.tbl_extend('force', arguments, more)
-end
 
 local function lease_is_yours(lease)
   vim.notify(('Descartes: %s is yours until %s'):format(lease.path, require('descartes.runs').clock(lease.expiresAt)))
@@ -17,7 +10,7 @@ local function named(key, text)
   return text ~= '' and { [key] = text } or {}
 end
 
-local file = place.file
+local file, with = place.file, place.with
 
 return {
   ['interventions'] = function()
