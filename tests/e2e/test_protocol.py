@@ -194,10 +194,10 @@ def test_sockets_serve_as_standard_input_and_output(shared: bool) -> None:
         out.close()
         body = b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"capabilities":{}}}'
         ours.sendall(frame(body))
-        answers.settimeout(20)
+        answers.settimeout(60)
         assert answers.recv(65536).startswith(b"Content-Length")
         ours.sendall(frame(b'{"jsonrpc":"2.0","method":"exit"}'))
-        assert process.wait(20) == 1
+        assert process.wait(60) == 1
     ours.close()
     answers.close()
 
@@ -208,5 +208,5 @@ def test_a_file_serves_as_standard_input(tmp_path: Path) -> None:
     source, target = tmp_path / "in", tmp_path / "out"
     source.write_bytes(frame(body) + frame(end) + frame(b'{"jsonrpc":"2.0","method":"exit"}'))
     with source.open("rb") as given, target.open("wb") as taken:
-        assert subprocess.run(command(), stdin=given, stdout=taken, timeout=20, check=False).returncode == 0
+        assert subprocess.run(command(), stdin=given, stdout=taken, timeout=60, check=False).returncode == 0
     assert target.read_bytes().count(b"Content-Length") == 2

@@ -58,13 +58,15 @@ def is_stopped(image: Image, evaluation: str) -> bool:
 
 class TestReconnecting:
     async def test_stops_and_running_evaluations_are_taken_up_again(
-        self, desk: Desk, stock: StockSwank
+        self, desk: Desk, stock: StockSwank, workspace: Path
     ) -> None:
+        go = workspace / "go"
+        sleeping = f'(loop until (probe-file "{go}") do (sleep 0.01) finally (return :slept))'
         async with wire_to(stock.port) as wire:
             await desk.call("lisp.connect", host="127.0.0.1", port=wire.port)
             code = '(restart-case (error "far away") (use-value (v) v))'
             stopped = await desk.call("lisp.eval", code=code)
-            asleep = asyncio.create_task(desk.call("lisp.eval", code="(progn (sleep 1) :slept)"))
+            asleep = asyncio.create_task(desk.call("lisp.eval", code=sleeping))
             image = desk.context.services.image
             await until(lambda: image.evaluations.newest_running("editor") is not None, "it runs")
             wire.cut()
@@ -75,6 +77,7 @@ class TestReconnecting:
                 with pytest.raises(errors.LispLost, match=r"give it up with lisp\.stop"):
                     await desk.call(operation, **params)
             assert (await desk.call("debugger.list"))["debuggers"] == []
+            go.touch()
             wire.mend()
             await state(desk, "ready")
             await until(lambda: bool(image.debuggers.all()), "the stop is announced again")
@@ -83,8 +86,8 @@ class TestReconnecting:
             left = await desk.call("debugger.restart", **stop, name="USE-VALUE", arguments=["7"])
             assert left["evaluation"]["id"] == stopped["id"] and left["evaluation"]["values"] == ["7"]
             slept = image.evaluations.find((await asleep)["id"])
-            await until(lambda: slept.wire().state == "done", "what went on meanwhile is heard")
-            assert slept.wire().values == [":SLEPT"]
+            await until(lambda: slept.wire().values == [":SLEPT"], "what went on meanwhile is heard")
+            assert slept.wire().state == "done"
 
     async def test_it_is_tried_ever_less_often(self) -> None:
         tried = list(reconnecting.delays())

@@ -14,7 +14,8 @@ from descartes_server.cli.generated import command_of, common
 from descartes_server.cli.session import Session
 from descartes_server.operations import registry
 
-PATIENCE_S = 5.0
+PATIENCE_S, FORCED_S = 20.0, 5.0
+"""How long a hub that says that it ends may take, on a busy machine too; by force it is ended sooner."""
 
 hub = click.Group(
     "hub", help="Show or end the background process of a workspace.", epilog="Example: descartes hub status"
@@ -60,7 +61,7 @@ def _stop(session: Session, *, force: bool) -> dict[str, Any]:
 
     found = record.read(session.workspace)
     outcome = {"workspace": str(session.workspace.root), "pid": found.pid if found else None}
-    patience_s = PATIENCE_S
+    patience_s = FORCED_S if force else PATIENCE_S
     try:
         session.call("hub.stop", {"force": force})
     except (HubLost, WorkspaceInUse):
