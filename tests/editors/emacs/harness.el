@@ -263,6 +263,9 @@ buffer; TAKE-OVER takes the file over."
     (should (member "image" (mapcar #'car (nth 1 test-offered))))
     (should (string-match-p "notes.lisp  delete" (string-join (mapcar #'cdr (nth 0 test-offered)))))
     (test-see "the file to go" (not (file-exists-p (concat test-workspace "notes.lisp"))))
+    ;; A file goes before the restore is done.
+    (test-see "the restore to be done"
+              (not (seq-empty-p (plist-get (descartes-await "restore.list" nil 5) :restores))))
     (with-temp-file (concat test-workspace "notes.lisp") (insert ";; Mine.\n"))
     (setq test-messages nil)
     (test-answering ("Leave" "Undo all")

@@ -292,6 +292,20 @@ local function bob(verb)
   end)
 end
 
+--- Wait for the end of a restore: a file goes before that.
+local function see_restored()
+  local restores, asked = {}, false
+  see('the restore to be done', function()
+    if not asked then
+      asked = true
+      descartes().call('restore.list', {}, function(answer)
+        restores, asked = answer.restores, false
+      end)
+    end
+    return #restores > 0
+  end)
+end
+
 --- What the run did is walked through, the files are put back as they were before it, and that is undone.
 local function history()
   test.choose('Say what the numbers are for')
@@ -339,6 +353,7 @@ local function history()
   see('the file to go', function()
     return vim.fn.filereadable(workspace .. '/notes.lisp') == 0
   end)
+  see_restored()
   vim.fn.writefile({ ';; Mine.' }, workspace .. '/notes.lisp')
   test.choose('Undo all the same')
   vim.cmd('Descartes undo-restore')
