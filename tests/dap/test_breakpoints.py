@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -114,10 +116,15 @@ async def test_function_breakpoints_by_name(debugger: DapClient) -> None:
 async def test_what_cannot_be_set_says_why(debugger: DapClient, area: Path, workspace: Path) -> None:
     (package,) = await set_lines(debugger, area, 2)
     assert not package["verified"] and "once" in package["message"]
+    # A client finds its breakpoint by the line.
+    assert package["line"] == 2
     (missing,) = await set_lines(debugger, workspace / "nosuch.lisp", 1)
-    assert not missing["verified"] and "nosuch.lisp" in missing["message"]
+    assert not missing["verified"] and "nosuch.lisp" in missing["message"] and missing["line"] == 1
     (wrong,) = await set_lines(debugger, area, PRODUCT_LINE, condition="(car")
-    assert not wrong["verified"] and wrong["message"]
+    assert not wrong["verified"] and wrong["message"] and wrong["line"] == PRODUCT_LINE
+    (workspace / "empty.lisp").write_text(";;; Nothing yet.\n")
+    (nowhere,) = await set_lines(debugger, workspace / "empty.lisp", 1)
+    assert not nowhere["verified"] and "no" in nowhere["message"] and nowhere["line"] == 1
     assert "99" in str(await refusal(debugger, area, 99))
     for arguments in ({}, {"source": {"path": "area.lisp"}, "breakpoints": []}, {"source": {}}):
         assert await debugger.refused("setBreakpoints", **arguments)
@@ -152,15 +159,22 @@ async def test_conditions_stop_where_they_are_signalled(debugger: DapClient) -> 
     await debugger.output("⇒ :HANDLED", after=seen)
     answer = await debugger.request(
         "setExceptionBreakpoints",
-        filters=["nosuch"],
+        filters=[""],
         filterOptions=[
             {"filterId": "class"},
             {"filterId": "error", "condition": "division-by-zero"},
             {"filterId": "class", "condition": "(not a type"},
         ],
     )
-    assert [each["verified"] for each in answer["breakpoints"]] == [False, False, True, False]
+    assert [each["verified"] for each in answer["breakpoints"]] == [False, True, False]
     assert await debugger.evaluate("(area:checked :no)") == ":HANDLED"
+    thread = await run(debugger, "(handler-case (/ 1 (- 1 1)) (error () :handled))")
+    seen = len(debugger.messages)
+    await debugger.evaluate(",toplevel")
+    await debugger.output("aborted", after=seen)
+    # Clients without conditions of filters have the names of classes typed as filters.
+    refused = await debugger.refused("setExceptionBreakpoints", filters=["nosuch", "division-by-zero"])
+    assert "NOSUCH" in str(refused).upper()
     thread = await run(debugger, "(handler-case (/ 1 (- 1 1)) (error () :handled))")
     await debugger.request("setExceptionBreakpoints", filters=[])
     seen = len(debugger.messages)
@@ -174,6 +188,8 @@ async def test_breakpoints_go_with_the_client_that_set_them(debugger: DapClient,
     await debugger.request("setFunctionBreakpoints", breakpoints=[{"name": "area:total"}])
     await debugger.request("setExceptionBreakpoints", filters=["error"])
     await debugger.request("disconnect")
+    with contextlib.suppress(ProcessLookupError):  # it may have ended already
+        debugger.process.send_signal(signal.SIGINT)  # as nvim-dap does
     assert await debugger.wait() == 0
     async with dap(area.parent) as other:
         await other.begin()

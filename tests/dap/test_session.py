@@ -47,6 +47,7 @@ async def test_a_stop_is_looked_into_and_left_by_a_restart_with_an_argument(
     assert "0 USE-VALUE" in await debugger.scope(share["id"], "Restarts")
     told = await debugger.request("exceptionInfo", threadId=thread)
     assert told["exceptionId"] == "DIVISION-BY-ZERO" and "[USE-VALUE]" in told["description"]
+    assert told["details"]["typeName"] == "DIVISION-BY-ZERO"
     restarts = await debugger.request("descartes/restarts", threadId=thread)
     after = len(debugger.messages)
     await debugger.request(
@@ -154,11 +155,35 @@ async def test_continue_takes_the_restart_of_that_name_or_says_which_there_are(
     seen = len(debugger.messages)
     answer = await debugger.request("continue", threadId=thread)
     assert answer == {"allThreadsContinued": False}
+    # By the event alone some clients forget the frame that they evaluate in.
+    await debugger.event("continued", lambda body: body["threadId"] == thread, after=seen)
     await debugger.output("⇒ :WENT-ON", after=seen)
     thread = await stop(debugger, "(car 1)")
-    refused = await debugger.refused("continue", threadId=thread)
-    assert "CONTINUE" in str(refused) and "ABORT" in str(refused)
+    assert "close the string" in str(
+        await debugger.refused("evaluate", expression='(list "a', context="repl")
+    )
+    frame = (await debugger.frames(thread))[0]["id"]
+    for command, asked in {"continue": {"threadId": thread}, "restartFrame": {"frameId": frame}}.items():
+        seen = len(debugger.messages)
+        refused = await debugger.refused(command, **asked, arguments=["(car"])
+        assert command == "restartFrame" or ("CONTINUE" in str(refused) and "ABORT" in str(refused))
+        # A client may have taken it for running since it asked.
+        assert not (await debugger.stopped(after=seen, threadId=thread))["preserveFocusHint"]
     assert (await debugger.request("threads"))["threads"][0]["id"] == thread
+
+
+async def test_a_thread_nobody_has_looked_at_does_not_go_on_while_another_is_stopped(
+    debugger: DapClient, ratio: Path
+) -> None:
+    await debugger.begin()
+    await stop(debugger, '(progn (cerror "Go on." "First.") 1)')
+    second = await stop(debugger, '(progn (cerror "Go on." "Second.") 2)')
+    seen = len(debugger.messages)
+    assert "look at the stack" in str(await debugger.refused("continue", threadId=second))
+    assert await debugger.frames(second)
+    assert "stopped" not in [each.get("event") for each in debugger.messages[seen:]]
+    await debugger.request("continue", threadId=second)
+    await debugger.output("⇒ 2", after=seen)
 
 
 async def test_an_error_in_the_console_of_a_frame_is_the_next_level(debugger: DapClient, ratio: Path) -> None:
@@ -187,7 +212,8 @@ async def test_commands_are_typed_in_the_console(debugger: DapClient, ratio: Pat
     targets = (await debugger.request("completions", text=",re", column=4))["targets"]
     assert {each["label"] for each in targets} == {",restarts", ",restart", ",return", ",retry"}
     (name,) = (await debugger.request("completions", text="😀 (ratio:sha", column=14))["targets"]
-    assert (name["label"], name["start"], name["length"]) == ("ratio:share", 5, 9)
+    # Counted from 0, as VS Code, nvim-dap and dape do, which say that columns start at 1.
+    assert (name["label"], name["start"], name["length"]) == ("ratio:share", 4, 9)
     thread = await stop(debugger)
     assert "0 [USE-VALUE]" in await debugger.evaluate(",restarts")
     for command, why in {

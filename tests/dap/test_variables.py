@@ -137,12 +137,14 @@ async def test_values_and_conditions_are_unfolded_too(
 ) -> None:
     debugger, _, frame = stopped
     condition = await debugger.scope(frame, "Condition")
-    assert any("Look at" in each["value"] for each in condition.values()), condition
+    assert condition["Message"]["value"].startswith("Look at"), condition
+    assert all(each["value"] for each in condition.values()), condition
     for context in ("repl", "watch"):
         shown = await debugger.request(
             "evaluate", expression="(list size (vector :inner))", frameId=frame, context=context
         )
         parts = await debugger.children(shown["variablesReference"])
+        assert parts["about"]["value"] == "A list of 2 elements"
         assert (await unfolded(debugger, parts["1"]))["0"]["value"] == ":INNER"
     seen = len(debugger.messages)
     await debugger.evaluate(",abort", frameId=frame)

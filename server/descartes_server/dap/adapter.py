@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import signal
 from collections import deque
 from collections.abc import Mapping
 from logging.handlers import RotatingFileHandler
@@ -66,6 +67,8 @@ class Adapter:
         self.over = False
         """Whether the client was told that the session is over."""
         self._session: Session | None = None
+        self._stops_told = 0
+        """How often the hub has told of the stops."""
         self._attached_again = asyncio.Event()
         self._endings: dict[str, asyncio.Future[Mapping[str, Any]]] = {}
         """What is to be told of evaluations that are waited for."""
@@ -136,6 +139,11 @@ class Adapter:
         if self.client is not None and self.client.supports_invalidated_event:
             self.channel.event("invalidated", {"areas": [area]})
 
+    def remind(self, stop: Stop) -> None:
+        """Tell of STOP once more, unless it was left."""
+        if self.stops.stands(stop):
+            self._tell_stopped(stop, ours=True)
+
     def continued(self, stop: Stop) -> None:
         """Tell that the thread of STOP runs again."""
         self.channel.event("continued", {"threadId": stop.thread, "allThreadsContinued": False})
@@ -169,15 +177,16 @@ class Adapter:
             self.begin()
 
     async def _begin(self) -> None:
-        answer = await self.session.call("debugger.list")
-        self.stops.update(answer["debuggers"])
+        await self._learn_stops()
         if self.launched is not None:
             await evaluation.launch(self, self.launched)
 
     def _entered(self, stop: Stop) -> None:
+        self._tell_stopped(stop, ours=stop.evaluation in self.awaited or self.evaluating > 0)
+
+    def _tell_stopped(self, stop: Stop, *, ours: bool) -> None:
         condition = stop.debugger["condition"]
         numbers = self.breakpoints.numbers(stop.debugger.get("breakpoint") or "")
-        ours = stop.evaluation in self.awaited or self.evaluating > 0
         self.channel.event(
             "stopped",
             {
@@ -210,6 +219,7 @@ class Adapter:
     def _heard(self, method: str, params: dict[str, Any]) -> None:
         match method:
             case "descartes/debugger/changed":
+                self._stops_told += 1
                 if self.configured:
                     self.stops.update(params["debuggers"])
             case "descartes/debugger/breakpoints":
@@ -267,11 +277,16 @@ class Adapter:
         with contextlib.suppress(DescartesError):
             status = await self.session.call("lisp.status")
             self._image_is(status)
-            answer = await self.session.call("debugger.list")
-            if self.configured:
-                self.stops.update(answer["debuggers"])
+            await self._learn_stops()
         for id in {*self._endings, *self._working}:
             await self._learn_end(id)
+
+    async def _learn_stops(self) -> None:
+        """Ask which threads are stopped; what is told meanwhile is newer than the answer."""
+        told = self._stops_told
+        answer = await self.session.call("debugger.list")
+        if self.configured and told == self._stops_told:
+            self.stops.update(answer["debuggers"])
 
     async def _learn_end(self, id: str) -> None:
         """Take in the end of the evaluation ID, if it has one; one that no hub knows is lost."""
@@ -303,6 +318,9 @@ def serve() -> int:
 
 async def _serve() -> int:
     adapter = Adapter()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Some clients signal right after their disconnect; what they have set is still to be taken away.
+        asyncio.get_running_loop().add_signal_handler(number, adapter.end)
     link = await transport.open_stdio(adapter.channel)
     try:
         await adapter.ended.wait()

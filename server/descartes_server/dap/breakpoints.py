@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from descartes_core.errors import DescartesError, InvalidParams
 from descartes_server.dap import arguments
+from descartes_server.dap.channel import Reply
 from descartes_server.dap.requests import request
 from descartes_server.ide import syntax as syntaxes
 from descartes_server.ide.lexer import lexemes
@@ -50,6 +51,8 @@ FILTERS: list[dict[str, Any]] = [
     },
 ]
 """What can stop a thread beside an error that nobody handles, which always does."""
+TYPES = {"error": "cl:error", "warning": "cl:warning", "class": None}
+"""The Lisp type that each filter means; None where its condition alone says which."""
 Wanted = tuple[Any, ...]
 """What makes a breakpoint another one: its place and its condition."""
 
@@ -59,7 +62,8 @@ class Breakpoint:
     """One breakpoint: its number at the client, and what the hub said of it; nothing when it refused it."""
 
     number: int
-    source: dict[str, Any] | None
+    asked_at: Mapping[str, Any]
+    """Source and line as the client gave them; nothing of a breakpoint at a function."""
     answer: Mapping[str, Any] = field(default_factory=dict)
     message: str | None = None
 
@@ -82,7 +86,10 @@ class Breakpoints:
         """Whether this client has set a class of conditions to stop at."""
 
     async def set(
-        self, group: str, wanted: Mapping[Wanted, Mapping[str, Any]], source: dict[str, Any] | None
+        self,
+        group: str,
+        wanted: Mapping[Wanted, Mapping[str, Any]],
+        asked_at: Mapping[Wanted, Mapping[str, Any]] | None = None,
     ) -> dict[Wanted, Breakpoint]:
         """Let exactly WANTED, parameters of `debugger.breakpoints.set`, be set in GROUP; returns them."""
         async with self._changing:
@@ -91,7 +98,7 @@ class Breakpoints:
                 await self._clear(known.pop(gone))
             for each, params in wanted.items():
                 if each not in known or known[each].id is None:
-                    known[each] = await self._make(params, source)
+                    known[each] = await self._make(params, (asked_at or {}).get(each, {}))
             found = dict(known)
         self._told()
         return found
@@ -103,7 +110,7 @@ class Breakpoints:
         with suppress(TimeoutError, DescartesError):
             async with asyncio.timeout(ENDING_S):
                 for group in list(self._groups):
-                    await self.set(group, {}, None)
+                    await self.set(group, {})
                 if self.signals:
                     await self._adapter.session.call("debugger.breakOnSignals")
 
@@ -142,15 +149,16 @@ class Breakpoints:
             shape["message"] = message
         if answer.get("location"):
             shape |= await self._adapter.places.of(answer["location"])
-        elif breakpoint_.source is not None:
-            shape["source"] = breakpoint_.source
+        else:
+            # Without its line a client marks what else it has in the file.
+            shape |= breakpoint_.asked_at
         return shape
 
     def _all(self) -> list[Breakpoint]:
         return [each for group in self._groups.values() for each in group.values()]
 
-    async def _make(self, params: Mapping[str, Any], source: dict[str, Any] | None) -> Breakpoint:
-        made = Breakpoint(next(self._numbers), source)
+    async def _make(self, params: Mapping[str, Any], asked_at: Mapping[str, Any]) -> Breakpoint:
+        made = Breakpoint(next(self._numbers), asked_at)
         try:
             made.answer = await self._adapter.session.call("debugger.breakpoints.set", params)
         except DescartesError as error:
@@ -175,7 +183,7 @@ async def set_breakpoints(adapter: Adapter, asked: arguments.SetBreakpoints) -> 
         text = await read_file(path)
     except DescartesError as error:
         refused = {"verified": False, "message": error.message, "source": adapter.places.source(path)}
-        return {"breakpoints": [refused for _ in asked_for]}
+        return {"breakpoints": [{**refused, "line": each.line} for each in asked_for]}
     wanted = {
         (each.line, each.column, each.condition): {
             "uri": uri_of(path),
@@ -184,7 +192,9 @@ async def set_breakpoints(adapter: Adapter, asked: arguments.SetBreakpoints) -> 
         }
         for each in asked_for
     }
-    found = await adapter.breakpoints.set(str(path), wanted, adapter.places.source(path))
+    source = adapter.places.source(path)
+    asked_at = {key: {"source": source, "line": key[0]} for key in wanted}
+    found = await adapter.breakpoints.set(str(path), wanted, asked_at)
     ordered = [found[each.line, each.column, each.condition] for each in asked_for]
     return {"breakpoints": [await adapter.breakpoints.shape(each) for each in ordered]}
 
@@ -198,19 +208,21 @@ async def set_function_breakpoints(
         (each.name, each.condition): {"symbol": each.name, "condition": each.condition}
         for each in asked.breakpoints
     }
-    found = await adapter.breakpoints.set(FUNCTIONS, wanted, None)
+    found = await adapter.breakpoints.set(FUNCTIONS, wanted)
     ordered = [found[each.name, each.condition] for each in asked.breakpoints]
     return {"breakpoints": [await adapter.breakpoints.shape(each) for each in ordered]}
 
 
 @request("setExceptionBreakpoints", arguments.SetExceptionBreakpoints, configuring=True)
-async def set_exception_breakpoints(
-    adapter: Adapter, asked: arguments.SetExceptionBreakpoints
-) -> dict[str, Any]:
-    """Choose the classes of conditions that stop a thread where they are signalled."""
-    options = [arguments.FilterOption(filter_id=each) for each in asked.filters] + asked.filter_options
+async def set_exception_breakpoints(adapter: Adapter, asked: arguments.SetExceptionBreakpoints) -> Reply:
+    """Choose the classes of conditions that stop a thread where they are signalled.
+
+    A filter that is none of `FILTERS` is the name of a class: some clients send no conditions of filters.
+    """
+    options = [*map(_option, filter(str.strip, asked.filters)), *asked.filter_options]
     types: list[str] = []
     answers: list[dict[str, Any]] = []
+    refused: list[str] = []
     for option in options:
         try:
             chosen = [*types, _type(option)]
@@ -219,18 +231,24 @@ async def set_exception_breakpoints(
             answers.append({"verified": True})
         except DescartesError as error:
             answers.append({"verified": False, "message": error.message})
+            refused += [error.message] if option.filter_id not in TYPES else []
     if not types and adapter.breakpoints.signals:
         await adapter.session.call("debugger.breakOnSignals")
     adapter.breakpoints.signals = bool(types)
-    return {"breakpoints": answers}
+    # Who sends a filter that was not offered looks at no answer to it but an error.
+    wrong = InvalidParams("; ".join(refused)) if refused else None
+    return Reply({"breakpoints": answers}, error=wrong)
+
+
+def _option(filter: str) -> arguments.FilterOption:
+    if filter in TYPES:
+        return arguments.FilterOption(filter_id=filter)
+    return arguments.FilterOption(filter_id=filter, condition=filter)
 
 
 def _type(option: arguments.FilterOption) -> str:
     """Return the Lisp type of the conditions that OPTION means. Errors: `InvalidParams`."""
-    types = {"error": "cl:error", "warning": "cl:warning", "class": None}
-    if option.filter_id not in types:
-        raise InvalidParams(f"expected one of {', '.join(types)} as filter, got {option.filter_id[:60]!r}")
-    base, condition = types[option.filter_id], (option.condition or "").strip()
+    base, condition = TYPES.get(option.filter_id), (option.condition or "").strip()
     if condition:
         return f"(cl:and {base} {condition})" if base else condition
     if base is None:

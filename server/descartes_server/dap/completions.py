@@ -34,32 +34,33 @@ async def completions(adapter: Adapter, asked: arguments.Completions) -> dict[st
     caret = from_utf16(lines[row], asked.column - adapter.places.first_column)
     typed = lines[row][:caret]
     if is_command(typed):
-        return {"targets": _commands(adapter, typed)}
+        return {"targets": _commands(typed)}
     before = sum(len(line) + 1 for line in lines[:row])
     params: dict[str, Any] = {"text": asked.text, "offset": before + caret}
     if asked.frame_id is not None:
         detail = await adapter.session.call("debugger.frame", adapter.stops.frame(asked.frame_id).key)
         params["package"] = detail["package"]
     found = await adapter.session.call("lisp.complete", params)
-    return {"targets": [_target(adapter, typed, found["start"] - before, each) for each in found["items"]]}
+    return {"targets": [_target(typed, found["start"] - before, each) for each in found["items"]]}
 
 
-def _commands(adapter: Adapter, typed: str) -> list[dict[str, Any]]:
+def _commands(typed: str) -> list[dict[str, Any]]:
     word = typed.strip().removeprefix(MARK).lower()
     start = len(typed) - len(typed.lstrip())
     return [
-        _target(adapter, typed, start, {"label": f"{MARK}{name}", "detail": each.help, "kind": "command"})
+        _target(typed, start, {"label": f"{MARK}{name}", "detail": each.help, "kind": "command"})
         for name, each in COMMANDS.items()
         if name.startswith(word)
     ]
 
 
-def _target(adapter: Adapter, typed: str, start: int, item: dict[str, Any]) -> dict[str, Any]:
+def _target(typed: str, start: int, item: dict[str, Any]) -> dict[str, Any]:
     """Return ITEM, which takes the place of what was TYPED from code point START on."""
     begin = to_utf16(typed, start)
     target: dict[str, Any] = {
         "label": item["label"],
-        "start": begin + adapter.places.first_column,
+        # From 0 always: so VS Code, nvim-dap and dape read it, wherever they say that columns start.
+        "start": begin,
         "length": to_utf16(typed, len(typed)) - begin,
         "type": TYPES.get(item["kind"], "text"),
     }

@@ -39,6 +39,8 @@ async def evaluate(adapter: Adapter, asked: arguments.Evaluate) -> Reply | dict[
         return {"result": adapter.questions.answer(asked.expression), "variablesReference": 0}
     if console.is_command(asked.expression):
         return await console.perform(adapter, asked.expression, frame)
+    # What does not end would stop the reader, one level deeper.
+    texts.forms(asked.expression)
     return await _aloud(adapter, asked.expression, frame)
 
 

@@ -24,6 +24,7 @@ LONGEST_NAME = 200
 async def stack_trace(adapter: Adapter, asked: arguments.StackTrace) -> dict[str, Any]:
     """Return a page of a stopped thread's frames."""
     stop = adapter.stops.of(asked.thread_id)
+    stop.looked_at = True
     total = int(stop.debugger["frameCount"])
     start = max(asked.start_frame or 0, 0)
     end = min(start + asked.levels, total) if asked.levels else total
@@ -95,7 +96,11 @@ async def exception_info(adapter: Adapter, asked: arguments.OfThread) -> dict[st
         "exceptionId": condition["type"],
         "description": f"{condition['message']}\n\nRestarts:\n{ways}",
         "breakMode": "always" if evaluation.reason(stop) != "exception" else "unhandled",
-        "details": {"message": condition["message"], "fullTypeName": condition["type"]},
+        "details": {
+            "message": condition["message"],
+            "typeName": condition["type"].rpartition(":")[2],
+            "fullTypeName": condition["type"],
+        },
     }
 
 

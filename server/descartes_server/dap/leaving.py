@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from descartes_core.errors import InvalidParams, NotFound
+from descartes_core.errors import DescartesError, InvalidParams, NotFound
 from descartes_server.dap import arguments
 from descartes_server.dap.channel import Body, Reply
 from descartes_server.dap.requests import request
@@ -18,25 +18,31 @@ if TYPE_CHECKING:
 @request("continue", arguments.OfThread)
 async def continue_(adapter: Adapter, asked: arguments.OfThread) -> Reply:
     """Invoke the restart CONTINUE of a stopped thread."""
-    return await go_on(adapter, adapter.stops.of(asked.thread_id), told={"allThreadsContinued": False})
+    stop = adapter.stops.of(asked.thread_id)
+    if not stop.looked_at and len(adapter.stops.all()) > 1:
+        # Some clients let every thread go on that stops while another one is stopped, which nobody chose.
+        raise NotFound(
+            f"expected a look at the stack of thread {stop.thread} first: several threads are stopped"
+        )
+    return await _or_stands(adapter, stop, go_on(adapter, stop, told={"allThreadsContinued": False}))
 
 
 @request("next", arguments.OfThread)
 async def next_(adapter: Adapter, asked: arguments.OfThread) -> Reply:
     """Go on to the next call of the function that a thread is stopped in."""
-    return await step(adapter, adapter.stops.of(asked.thread_id), "next")
+    return await _step(adapter, asked, "next")
 
 
 @request("stepIn", arguments.OfThread)
 async def step_in(adapter: Adapter, asked: arguments.OfThread) -> Reply:
     """Go into the call at hand."""
-    return await step(adapter, adapter.stops.of(asked.thread_id), "into")
+    return await _step(adapter, asked, "into")
 
 
 @request("stepOut", arguments.OfThread)
 async def step_out(adapter: Adapter, asked: arguments.OfThread) -> Reply:
     """Go on until the function that a thread is stopped in has returned."""
-    return await step(adapter, adapter.stops.of(asked.thread_id), "out")
+    return await _step(adapter, asked, "out")
 
 
 @request("pause", arguments.OfThread)
@@ -48,7 +54,8 @@ async def pause(adapter: Adapter, asked: arguments.OfThread) -> None:
 @request("restartFrame", arguments.RestartFrame)
 async def restart_frame(adapter: Adapter, asked: arguments.RestartFrame) -> Reply:
     """Call the function of a frame again, as it is defined now."""
-    return await call_again(adapter, adapter.stops.frame(asked.frame_id), asked.arguments)
+    frame = adapter.stops.frame(asked.frame_id)
+    return await _or_stands(adapter, frame.stop, call_again(adapter, frame, asked.arguments))
 
 
 @request("descartes/returnFromFrame", arguments.ReturnFromFrame)
@@ -94,9 +101,25 @@ async def go_on(adapter: Adapter, stop: Stop, told: Body = None) -> Reply:
     return await leave(adapter, stop, "debugger.continue", {}, told)
 
 
-async def step(adapter: Adapter, stop: Stop, kind: str, *, told: bool = True) -> Reply:
-    """Leave STOP by one step of KIND; TOLD: the response itself says that the thread goes on."""
-    return await leave(adapter, stop, "debugger.step", {"kind": kind}, {} if told else None)
+async def step(adapter: Adapter, stop: Stop, kind: str) -> Reply:
+    """Leave STOP by one step of KIND."""
+    return await leave(adapter, stop, "debugger.step", {"kind": kind})
+
+
+async def _step(adapter: Adapter, asked: arguments.OfThread, kind: str) -> Reply:
+    stop = adapter.stops.of(asked.thread_id)
+    return await _or_stands(adapter, stop, step(adapter, stop, kind))
+
+
+async def _or_stands(adapter: Adapter, stop: Stop, leaving: Awaitable[Reply]) -> Reply:
+    """Return the reply of LEAVING; when it is refused the client is told of STOP once more.
+
+    A client that takes the thread for running as soon as it asks would not come back to it.
+    """
+    try:
+        return await leaving
+    except DescartesError as error:
+        return Reply(error=error, after=lambda: adapter.remind(stop))
 
 
 async def call_again(adapter: Adapter, frame: Frame, arguments: list[str] | None) -> Reply:
@@ -115,9 +138,10 @@ async def return_value(adapter: Adapter, frame: Frame, code: str) -> Reply:
 async def leave(
     adapter: Adapter, stop: Stop, operation: str, params: Mapping[str, Any], told: Body = None
 ) -> Reply:
-    """Leave STOP by OPERATION; what comes next is told after the response.
+    """Leave STOP by OPERATION, to be answered with the body TOLD; what comes next is told after the response.
 
-    TOLD is the body of a response that itself says that the thread goes on; else an event says it.
+    An event says that the thread goes on, also where the response does: some clients forget by it alone which
+    frame was chosen, and ask in a frame that is gone until they do.
     """
     adapter.stops.hold()
     try:
@@ -128,8 +152,7 @@ async def leave(
     adapter.stops.forget(stop)
 
     def after() -> None:
-        if told is None:
-            adapter.continued(stop)
+        adapter.continued(stop)
         adapter.stops.release()
 
     return Reply(told, after)

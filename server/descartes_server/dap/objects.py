@@ -23,6 +23,8 @@ LARGEST_PAGE = 10_000
 """What the inspector gives at once."""
 FARTHEST = 100_000
 """Items before the page asked for, which the inspector goes through one by one."""
+ABOUT = "about"
+"""How a line that says something of the whole object is called."""
 READ_ONLY = {"attributes": ["readOnly"]}
 Line = Mapping[str, Any]
 Inspection = dict[str, Any]
@@ -42,7 +44,7 @@ class Node:
         """Return its lines as variables; without COUNT the first page, and a variable with the rest."""
         shown = count or PAGE
         async with self._opened(start + shown) as inspection:
-            lines = [each for each in enumerate(inspection["parts"]) if _fits(each[1], filter)]
+            lines = [each for each in _lines(inspection) if _fits(each[1], filter)]
             rest = inspection["more"] or len(lines) > start + shown
         found = [self._variable(index, line) for index, line in lines[start : start + shown]]
         if rest and count is None:
@@ -169,8 +171,29 @@ def is_structured(printed: str) -> bool:
     return printed.startswith("(") or (printed.startswith("#") and not printed.startswith(("#\\", "#:")))
 
 
+def _lines(inspection: Inspection) -> list[tuple[int, Line]]:
+    """Return the lines of INSPECTION to show, with their numbers: a heading is one with what stands below it.
+
+    What can be done with the object is left out: variables have no actions.
+    """
+    found: list[tuple[int, Line]] = []
+    heading = False
+    for index, line in enumerate(inspection["parts"]):
+        text = line["text"].strip()
+        if line["part"] is not None:
+            found.append((index, line))
+        elif heading and text:
+            number, above = found[-1]
+            found[-1] = number, {**above, "text": f"{above['text']} {text}"}
+            continue
+        elif text and line.get("action") is None:
+            found.append((index, {**line, "text": text}))
+        heading = line["part"] is None and text.endswith(":")
+    return found
+
+
 def _split(line: Line) -> tuple[str, str]:
-    """Return the name and the value that LINE of an inspection shows; a line without an object is all name.
+    """Return the name and the value that LINE of an inspection shows; one without an object is about it all.
 
     Example: {"text": "0 = (1 2)", "part": 1} -> ("0", "(1 2)")
     """
@@ -180,7 +203,9 @@ def _split(line: Line) -> tuple[str, str]:
             name, found, value = text.partition(between)
             if found:
                 return name, value
-    return text.strip() or " ", ""
+        return text.strip() or " ", ""
+    heading, found, below = text.partition(": ")
+    return (heading, below) if found and heading.isalpha() else (ABOUT, text.strip())
 
 
 def _fits(line: Line, filter: str | None) -> bool:

@@ -25,6 +25,8 @@ class Stop:
 
     debugger: Debugger
     frame_ids: dict[int, int] = field(default_factory=dict)
+    looked_at: bool = False
+    """Whether the client has asked for its stack."""
 
     @property
     def thread(self) -> int:
@@ -99,6 +101,10 @@ class Stops:
     def is_stopped(self, thread: int) -> bool:
         """Return whether THREAD is stopped."""
         return thread in self._shown
+
+    def stands(self, stop: Stop) -> bool:
+        """Return whether the thread of STOP is stopped there, and no deeper."""
+        return self._shown.get(stop.thread) is stop
 
     def of(self, thread: int, level: int | None = None) -> Stop:
         """Return the stop of THREAD. Errors: `NotStopped`; `DebuggerStale` when it is not at LEVEL."""
