@@ -56,7 +56,8 @@ class Author:
 class Notebook:
     """The notes as operations and agents change them: each change is one event, or did not happen.
 
-    The log gets title, tags and id of a note, not its text. Concurrency: belongs to the store's loop.
+    The log gets title, tags and id of a note, not its text; no note gets the value of a secret.
+    Concurrency: belongs to the store's loop.
     """
 
     def __init__(self, store: Store, thoughts: Thoughts) -> None:
@@ -65,25 +66,23 @@ class Notebook:
 
     async def create(self, new: NewThought, by: Author) -> Thought:
         """Make the note NEW in the name of BY; return it. Errors: those of `Thoughts.create` and the log."""
-        signed = replace(self._masked(new, by), agent_id=by.agent, session_id=by.session)
+        told = self._masked({"title": new.title, "body": new.body, "tags": new.tags}, by)
+        signed = replace(new, **told, agent_id=by.agent, session_id=by.session)
         made = await asyncio.to_thread(self.thoughts.create, signed)
         await self._record("note.created", made, None, by)
         return made
 
     async def edit(self, wanted: str, changes: Changes, by: Author) -> Thought:
         """Make CHANGES in the note WANTED; return it. Errors: those of `Thoughts.edit` and the log."""
-        if by.agent:
-            mask = self._store.redactor.text
-            texts = {key: getattr(changes, key) for key in ("title", "body", "appended")}
-            changes = replace(changes, **{key: mask(text) for key, text in texts.items() if text is not None})
-        before, after = await asyncio.to_thread(self.thoughts.edit, wanted, changes)
+        told = self._masked({key: getattr(changes, key) for key in ("title", "body", "appended", "tags")}, by)
+        before, after = await asyncio.to_thread(self.thoughts.edit, wanted, replace(changes, **told))
         await self._record("note.edited", after, before, by)
         return after
 
-    def _masked(self, new: NewThought, by: Author) -> NewThought:
-        """Return NEW; of an agent, without the secrets that it may have read."""
-        mask = self._store.redactor.text
-        return replace(new, title=mask(new.title), body=mask(new.body)) if by.agent else new
+    def _masked(self, texts: dict[str, Any], by: Author) -> dict[str, Any]:
+        """Return TEXTS without the values of secrets; of an agent also without what else a log masks."""
+        redactor = self._store.redactor
+        return redactor.data(texts) if by.agent else redactor.values_in(texts)  # type: ignore[no-any-return]
 
     async def archive(self, wanted: str, by: Author, *, undo: bool = False) -> Thought:
         """Move the note WANTED into the archive, or out of it to UNDO that; return it."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from descartes_core.agents.questions import check_approval
 from descartes_core.config.table import Settings
 from descartes_core.errors import Cancelled, DescartesError, InvalidTransition
@@ -137,6 +139,8 @@ class Runs(RunView):
         `NotFound` for a fork that is none.
         """
         base = dict(os.environ) if environment is None else environment
+        # Who acts is in the log as it is.
+        request = msgspec.structs.replace(request, agent=self._around.store.redactor.values_in(request.agent))
         await giving.check(self._around.secrets, request, by, self._record_of(by))
         token = tokens.new_token()
         parent = await self._level_of(by)

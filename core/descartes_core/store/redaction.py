@@ -87,6 +87,13 @@ class Redactor:
             return {self.values_in(key): self.values_in(each) for key, each in value.items()}
         return [self.values_in(each) for each in value] if isinstance(value, list | tuple) else value
 
+    def values_in_bytes(self, data: bytes) -> bytes:
+        """Return DATA, text or not, with the values of secrets masked where they stand in UTF-8."""
+        if not any(form.encode("utf-8", "surrogatepass") in data for form, _ in self._forms):
+            return data
+        # What is no text goes through unchanged.
+        return self._hidden(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+
     def data(self, value: Any) -> Any:
         """Return VALUE, as JSON has it, with everything masked; VALUE itself is not changed."""
         return self._any(value)

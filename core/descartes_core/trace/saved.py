@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from descartes_core.store.redaction import Redactor
 from descartes_core.trace.blobs import Blobs
 from descartes_core.trace.errors import (
     FileNotFound,
@@ -49,17 +50,17 @@ class SavedSession:
         correction: dict[str, Any] = {}
         if (self.state, self.state_version) != (held.values, held.version):
             correction |= {"state": self.state, "stateVersion": self.state_version}
-        blobs = {name: blob for name, (blob, _) in self.newest.items()}
-        if blobs != {name: artifact.blob for name, artifact in held.artifacts.items()}:
+        if self.newest != {name: (each.blob, each.size) for name, each in held.artifacts.items()}:
             correction["artifacts"] = {
                 name: {"blob": blob, "size": size} for name, (blob, size) in self.newest.items()
             }
         return correction or None
 
 
-def read(path: Path, blobs: Blobs) -> SavedSession:
+def read(path: Path, blobs: Blobs, redactor: Redactor) -> SavedSession:
     """Return the session saved at PATH, which is only read, with the bytes of its artifacts put into BLOBS.
 
+    Values of secrets that REDACTOR knows are masked in those bytes.
     Errors: `FileNotFound`, `LoadFailed`, `SessionCorrupted`, `SchemaMismatch`; those of `Blobs.put`.
     """
     try:
@@ -73,17 +74,21 @@ def read(path: Path, blobs: Blobs) -> SavedSession:
     in_use = Path(f"{path}-wal").exists() and os.access(path.absolute().parent, os.W_OK)
     mode = "mode=ro" if in_use else "immutable=1"
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)) as connection:
-        return _File(connection, path).read(blobs)
+        return _File(connection, path, blobs, redactor).read()
 
 
 class _File:
     """An open file. Errors: `SessionCorrupted` everywhere."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, blobs: Blobs, redactor: Redactor) -> None:
         self._connection = connection
         self._path = path
+        self._blobs = blobs
+        self._redactor = redactor
+        self._masked: dict[str, str] = {}
+        """The digest of what is kept, for bytes that are kept masked."""
 
-    def read(self, blobs: Blobs) -> SavedSession:
+    def read(self) -> SavedSession:
         tables = {row[0] for row in self._rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if missing := sorted(_TABLES - tables):
             raise self._corrupted(f"it has no table {missing[0]!r}")
@@ -93,8 +98,9 @@ class _File:
         versions: dict[int, str] = {}
         if tables >= _OWN_TABLES:
             versions = dict(self._rows("SELECT seq_num, sha256 FROM descartes_version"))
-            self._unpack_older(blobs)
-        newest = dict(self._unpack(blobs))
+            self._unpack_older()
+        newest = dict(self._unpack())
+        versions = {seq: self._masked.get(digest, digest) for seq, digest in versions.items()}
         return SavedSession(session_id, limit, version, state, entries, newest, versions)
 
     def _metadata(self) -> tuple[str, int, int]:
@@ -136,17 +142,25 @@ class _File:
         except (ValueError, TypeError, ValidationFailed):
             raise self._corrupted(f"entry {seq_num!r:.20} of its trajectory is none") from None
 
-    def _unpack(self, blobs: Blobs) -> Iterator[tuple[str, tuple[str, int]]]:
+    def _unpack(self) -> Iterator[tuple[str, tuple[str, int]]]:
         for name, data in self._rows("SELECT name, data FROM artifacts ORDER BY name"):
             if not isinstance(data, bytes):
                 raise self._corrupted(f"its artifact {name!r:.60} is no bytes")
-            yield check_artifact_name(name), (blobs.put(data), len(data))
+            yield check_artifact_name(name), self._keep(data)
 
-    def _unpack_older(self, blobs: Blobs) -> None:
+    def _unpack_older(self) -> None:
         for digest, data in self._rows("SELECT sha256, data FROM descartes_blob"):
             if not isinstance(data, bytes) or hashlib.sha256(data).hexdigest() != digest:
                 raise self._corrupted(f"the bytes of {digest!r:.70} were changed")
-            blobs.put(data)
+            self._keep(data)
+
+    def _keep(self, data: bytes) -> tuple[str, int]:
+        """Put DATA into the blobs, masked; returns digest and size of what is kept."""
+        kept = self._redactor.values_in_bytes(data)
+        digest = self._blobs.put(kept)
+        if kept != data:
+            self._masked[hashlib.sha256(data).hexdigest()] = digest
+        return digest, len(kept)
 
     def _json(self, text: Any) -> Any:
         try:

@@ -12,6 +12,8 @@ from descartes_core.errors import StreamConflict
 from descartes_core.ports import Clock, new_id
 from descartes_core.store import Verification
 from descartes_core.store.direct import DirectStore, Verbatim
+from descartes_core.store.redaction import Redactor
+from descartes_core.store.secret_variables import protecting
 from descartes_core.store.verification import verify_file
 from descartes_core.trace import entries, places, saved, trace_file, values
 from descartes_core.trace.blobs import Blobs
@@ -59,6 +61,8 @@ class Session:
         Errors: `ValidationFailed`; `SessionInvalidState` when there is a session with this id.
         """
         name = values.check_name(new_id("ses") if session_id is None else session_id, "the id of a session")
+        if _redactor(workspace).values_in(name) != name:
+            raise ValidationFailed("Expected an id of a session that shows no secret; give another one")
         if type(max_artifact_size) is not int or max_artifact_size < 0:
             raise ValidationFailed(f"Expected a size in bytes, got {max_artifact_size!r}; give 0 or more")
         if workspace is None and session_id is not None and places.own_log(name) is not None:
@@ -108,9 +112,10 @@ class Session:
         """
         folder = places.sessions() if workspace is None else places.workspace_log(workspace).parent
         blobs, source = Blobs(folder), os.fspath(path)
-        found = saved.read(Path(path), blobs)
+        redactor = _redactor(workspace)
+        found = saved.read(Path(path), blobs, redactor)
         log = places.new_log(found.session_id) if workspace is None else folder / places.LOG
-        store = _store(log, workspace, clock)
+        store = DirectStore(log, clock=clock, redactor=redactor)
         made = trace_file.entries_of(found, source, store.redactor, blobs)
         name = store.transact(lambda tx: trace_file.import_into(tx, found, made, source))
         return cls._of(SessionLog(store, SessionReader(store.rows).find(name)))
@@ -232,6 +237,7 @@ class Session:
     def write_artifact(self, name: str, data: bytes, agent_id: str | None = None) -> Artifact:
         """Keep DATA as the newest version of the artifact NAME and return that version.
 
+        Values of secrets that this program was given are kept masked, and read so again.
         Errors: `ArtifactTooLarge`, `ArtifactInvalidName`, `ValidationFailed`; `SaveFailed` for a full disk.
         """
         values.check_artifact_name(name)
@@ -247,10 +253,12 @@ class Session:
                 size=size,
                 limit=self.max_artifact_size,
             )
+        redactor = self._log.store.redactor
+        name, kept = redactor.keys(name), redactor.values_in_bytes(bytes(data))
         # On disk before the log speaks of it; what nobody speaks of does no harm.
-        blob = self._log.blobs.put(bytes(data))
+        blob = self._log.blobs.put(kept)
         with self._log.lock:
-            content = {"name": name, "size": size, "version": self._log.held.versions.get(name, 0) + 1}
+            content = {"name": name, "size": len(kept), "version": self._log.held.versions.get(name, 0) + 1}
             self._log.append(EntryType.ARTIFACT_WRITTEN, content, agent_id, effective=True, blob=blob)
             return self._log.held.artifacts[name]
 
@@ -344,8 +352,12 @@ class Session:
 
 
 def _store(log: Path, workspace: str | os.PathLike[str] | None, clock: Clock | None = None) -> DirectStore:
+    return DirectStore(log, clock=clock, redactor=_redactor(workspace))
+
+
+def _redactor(workspace: str | os.PathLike[str] | None) -> Redactor:
     # A log of one's own holds what it was given; a workspace's is read by others.
-    return DirectStore(log, clock=clock, redactor=Verbatim() if workspace is None else None)
+    return protecting(Verbatim() if workspace is None else Redactor())
 
 
 def _taken(name: str) -> SessionInvalidState:

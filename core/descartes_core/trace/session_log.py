@@ -71,7 +71,8 @@ class SessionLog:
         Errors: `SessionInvalidState` when another program went on with the session.
         """
         data = EntryData(seq_num=self.held.seq_num + 1, content=content, effective=effective, blob=blob)
-        event = entries.new_event(self.row.id, agent_id or _ACTING.get(), entry_type, data)
+        agent = self.store.redactor.values_in(agent_id or _ACTING.get())
+        event = entries.new_event(self.row.id, agent, entry_type, data)
         kept = exact.keep(event, self.store.redactor, self.blobs)
         appended = self.store.transact(lambda tx: self._append(tx, kept))
         record = exact.restored(entries.record_of(appended), self.blobs)

@@ -84,7 +84,7 @@ class SessionState:
                 current = self.artifacts.get(name)
                 if current is None:
                     self._write(name, told["size"], seq_num, told["blob"])
-                elif current.blob != told["blob"]:
+                elif (current.blob, current.size) != (told["blob"], told["size"]):
                     self.artifacts[name] = replace(current, blob=told["blob"], size=told["size"])
 
 

@@ -197,7 +197,7 @@ def entries_of(saved: SavedSession, source: str, redactor: Redactor, blobs: Blob
             blob=blob,
             at=entry.timestamp.isoformat(),
         )
-        made.append((entry.agent_id, entry.entry_type, data))
+        made.append((redactor.values_in(entry.agent_id), entry.entry_type, data))
     loaded = EntryData(seq_num=held.seq_num + 1, content={"path": source}, correction=saved.correction(held))
     made.append(("system", EntryType.SESSION_LOADED, loaded))
     return [_kept(each, redactor, blobs) for each in made]

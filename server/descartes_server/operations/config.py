@@ -139,6 +139,11 @@ async def set_(context: Context, params: SetParams) -> SetResult:
     _check(setting, params.value)
     user, own = reading.files(context.services.workspace.root)
     file = user if params.scope == "user" else own
+    if context.services.secrets.masks.data(params.value) != params.value:
+        raise InvalidParams(
+            f"expected {setting.name} without the value of a secret, which {str(file)!r} would show to all"
+            " who read it; let the program take it from its environment"
+        )
     await _change(
         context,
         file,

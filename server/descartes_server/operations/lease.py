@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from descartes_core.errors import InvalidParams, PolicyDenied
 from descartes_core.leases import LeaseView
 from descartes_core.leases.paths import overlap
@@ -219,6 +221,10 @@ def _holder(context: Context, given: Holder | None, what: str) -> Principal:
     """
     caller = context.caller
     holder = principals.parse(given) if isinstance(given, str) else given
+    if holder is not None:
+        # Who holds a lease is in the log as it is.
+        shown = context.services.store.redactor.values_in(msgspec.to_builtins(holder))
+        holder = msgspec.convert(shown, Principal)
     if holder is None or _is(caller.principal, holder):
         return caller.principal
     if caller.run is not None or (holder.kind == "human" and not caller.is_person):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -128,7 +128,8 @@ async def _end(context: Context, title: str, evaluation: shapes.Evaluation | Non
     found = profile.from_image(answer)
     context.services.workspace.prepare()
     folder = context.services.workspace.state / "profiles"
-    files = await asyncio.to_thread(_write, folder, found, title, answer)
+    mask = context.services.image.masks.text
+    files = await asyncio.to_thread(_write, folder, found, title, answer, mask)
     return ProfileResult(
         mode=answer["mode"],
         samples=found.samples,
@@ -156,8 +157,10 @@ def _title(params: ProfileParams) -> str:
     return f"{params.uri.rpartition('/')[2]}, line {params.position.line}"
 
 
-def _write(folder: Path, found: Profile, title: str, answer: Mapping[str, Any]) -> dict[str, str]:
-    """Write the three files of a profile into FOLDER and return their paths."""
+def _write(
+    folder: Path, found: Profile, title: str, answer: Mapping[str, Any], mask: Callable[[str], str]
+) -> dict[str, str]:
+    """Write the three files of a profile into FOLDER, each text as MASK shows it, and return their paths."""
     folder.mkdir(mode=0o700, exist_ok=True)
     stem = _free_name(folder, found.mode)
     texts = {
@@ -168,7 +171,7 @@ def _write(folder: Path, found: Profile, title: str, answer: Mapping[str, Any]) 
     paths = {}
     for key, (suffix, text) in texts.items():
         path = folder / f"{stem}{suffix}"
-        path.write_text(text, encoding="utf-8")
+        path.write_text(mask(text), encoding="utf-8")
         paths[key] = str(path)
     _forget_old(folder)
     return paths

@@ -121,7 +121,7 @@ async def import_(context: Context, params: ImportParams) -> SessionSummary:
         raise InvalidParams("Expected `path` or `uri`, got neither; name a .trace file")
     blobs = Blobs(context.services.workspace.state)
     store, source = context.services.store, str(path)
-    found = await _blocking(lambda: saved.read(path, blobs))
+    found = await _blocking(lambda: saved.read(path, blobs, store.redactor))
     made = await _blocking(lambda: trace_file.entries_of(found, source, store.redactor, blobs))
     name = await store.transact(lambda tx: trace_file.import_into(tx, found, made, source))
     return (await _blocking(lambda: _view(context).show(name, 0))).session
