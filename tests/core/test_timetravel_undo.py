@@ -10,7 +10,7 @@ import pytest
 from descartes_core.errors import InvalidParams, NotFound, RestoreConflict
 from descartes_core.timetravel import journal
 from descartes_core.timetravel.journal import KEPT
-from support.running import ANN
+from support.running import ANN, call
 from support.time_machine import TimeMachine
 from support.trees import git, private_state, repository, tree, write
 
@@ -127,6 +127,37 @@ async def test_some_bodies_of_a_restore_are_undone_and_the_others_later(
     assert tree(workspace) == before
     await machine.undo(bodies=["body"])
     assert tree(workspace) == after and await stacks() == [[("brain",), ("brain",)], [("body",)]]
+
+
+@pytest.mark.ledger("D-24")
+async def test_the_last_line_says_what_runs_and_how_one_goes_on(machine: TimeMachine) -> None:
+    bench = machine.bench
+    run = await bench.spawn(call("shell", command="true"), task="Tidy")
+    await bench.question(run.id)
+    asked = (await bench.events(run.id))[-1].id
+    done = await machine.restore(run.id, asked, bodies=["brain"])
+    way = f"nothing runs by itself, `descartes spawn --fork {(done.session or '')[4:12]}` goes on from there"
+    waits = f"; run {run.id[4:12]} is waiting, its question answered it goes on with the conversation it has"
+    assert done.steps[3].text == way + waits
+    assert (await machine.undo()).steps[3].text == "no run is started" + waits
+    assert (await machine.redo()).steps[3].text == way + waits
+    await bench.runs.pause(run.id, by=ANN)
+    await bench.answer(run.id, "reject")
+
+    async def pausing() -> bool:
+        found = await bench.runs.show(run.id)
+        return (found.status, found.phase) == ("paused", None)
+
+    await bench.until(pausing)
+    paused = f"`descartes run resume {run.id[4:12]}` lets it go on"
+    assert paused in (await machine.undo()).steps[3].text and paused in (await machine.redo()).steps[3].text
+    await bench.runs.stop(run.id, by=ANN)
+    assert (await machine.undo()).steps[3].text == "no run is started"
+    command = await bench.ended((await bench.command("true")).id)
+    done = await machine.restore(command.id, bodies=["brain"])
+    assert done.session is None and done.steps[3].text == "a command is not started again"
+    told = (await machine.restore(command.id)).steps[3].text
+    assert told == "no run is started, as no conversation went back"
 
 
 async def test_what_was_forced_away_comes_back_with_the_next_turn(

@@ -95,6 +95,8 @@ async def test_an_editor_with_views_chooses_files_and_is_told_why_it_cannot_be(w
         for name, params, code in (
             ("restore.apply", {**request, "confirm": again["id"]}, "restore_conflict"),
             ("restore.apply", request, "invalid_params"),
+            ("restore.apply", {**request, "confirm": again["id"], "resume": "yes"}, "invalid_params"),
+            ("restore.apply", {**request, "confirm": again["id"], "resume": True}, "invalid_params"),
             ("restore.apply", {**request, "confirm": "evt_beef"}, "not_found"),
             ("restore.preview", {**request, "to": 7}, "invalid_params"),
             ("restore.preview", {**request, "bodies": ["soul"]}, "invalid_params"),

@@ -99,14 +99,29 @@ async def test_a_moment_in_the_middle_and_some_files_only(descartes: Descartes, 
     write(workspace, FILES)
     run, events = await run_of(descartes, workspace)
     after_write = next(event for event in events if event["name"] == "tool.completed")
-    done = await descartes("restore", run, "--to", after_write["id"], "--include-code", "--yes")
+    there = ("restore", run, "--to", after_write["id"], "--include-code", "--yes")
+    done = await descartes(*there)
     assert done.status == 0, done
     assert {name: entry[1] for name, entry in tree(workspace).items() if entry[0] == "file"} == {
         "src/a.lisp": b"(changed)\n",
         "src/b.lisp": b"(b)\n",
         "c.txt": b"keep\n",
     }
-    assert "session " in done.err and "goes on from there" in done.err
+    (way,) = re.findall(
+        r"^4/4 resume +nothing runs by itself, `descartes (.*)` goes on from there$", done.err, re.M
+    )
+    assert (await descartes(*way.split(), "--wait")).status == 0 and not (
+        workspace / "src" / "b.lisp"
+    ).exists()
+    # The same in one command.
+    resumed = json.loads((await descartes(*there, "--resume", "--json")).out)
+    assert "a new run goes on in session" in resumed["steps"][3]["text"] and resumed["resumed"] != run
+    async with asyncio.timeout(60):
+        while not (await answer(descartes, "run", "show", resumed["resumed"]))["endedAt"]:
+            pass
+    assert not (workspace / "src" / "b.lisp").exists() and (workspace / "new").exists()
+    shown = await answer(descartes, "run", "show", resumed["resumed"])
+    assert (shown["status"], shown["session"]) == ("completed", resumed["session"])
     begun = events[0]["at"]
     one = await descartes(
         "restore", run, "--to", begun, "--include-code", "--paths", "a.lisp", "--yes", cwd=workspace / "src"
@@ -124,6 +139,11 @@ async def test_what_cannot_be_is_said_in_a_sentence(descartes: Descartes, worksp
         ((run, "--to", first, "--paths", "c.txt", "--yes"), 2, "--include-code"),
         ((run, "--to", first, "--include-code", "--paths", "none", "--yes"), 1, "neither then nor now"),
         (("undo",), 2, "There is no restore to undo"),
+        (
+            ("apply", run, "--to", first, "--confirm", first, "--bodies", "body", "--resume"),
+            1,
+            "expected brain",
+        ),
         (("apply", run, "--to", first, "--confirm", first), 2, "No preview"),
     ):
         outcome = await descartes("restore", *words)

@@ -108,7 +108,7 @@ async def test_what_was_done_in_the_image_since_is_taken_away_by_force_only_and_
         with pytest.raises(RestoreConflict, match="3 evaluations") as refused:
             await machine.undo()
         assert [each["arguments"] for each in refused.value.data["choices"]] == [{"force": True}]
-        told = (await machine.undo(force=True)).steps[3].text
+        told = (await machine.undo(force=True)).steps[2].text
         assert "the 3 that came since are not in it, redo brings them back" in told
         assert await three.value("*x*") == "2"
         with pytest.raises(RestoreConflict, match=r"1 evaluation since the undo, it is `\*x\*` by Ada"):
@@ -208,7 +208,7 @@ async def test_three_bodies_from_the_command_line(descartes: Descartes, workspac
     words = ("restore", run, "--to", events[0]["id"], "--include-code", "--include-image", "--yes")
     told = await said(*words)
     assert "The image becomes a fresh one with 1 entry of the journal." in told
-    assert "4/4 resume    the image is a fresh one with 1 entry of the journal" in told
+    assert "; the image is a fresh one with 1 entry of the journal" in told
     assert await seen() == ("one\n", "1")
     assert "files, conversation, image" in await said("restore", "list")
     refused = await descartes("restore", "undo")

@@ -14,12 +14,16 @@ from descartes_core.timetravel.journal import Done
 
 @dataclass(frozen=True)
 class Goal:
-    """Where a body is to go: what it was for RUN at the event TO. BY asked; ID is the restore's."""
+    """Where a body is to go: what it was for RUN at the event TO. BY asked; ID is the restore's.
+
+    RESUME: a new run goes on with the conversation as soon as everything is done; the caller begins it.
+    """
 
     id: str
     run: str
     to: Event
     by: Principal
+    resume: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,9 +50,13 @@ class Since:
 
 @dataclass
 class Prepared:
-    """A body that is ready beside the one there is. TEXT is what a person is told once it has moved in."""
+    """A body that is ready beside the one there is. TEXT is what a person is told once it has moved in.
+
+    GOES_ON says which run goes on from there, or how one is made to.
+    """
 
     text: str
+    goes_on: str | None = None
     session: str | None = None
     """The session to go on in, where that is another one now."""
     session_before: str | None = None

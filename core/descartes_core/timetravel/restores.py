@@ -104,11 +104,18 @@ class Restores:
         return msgspec.structs.replace(preview, **told)
 
     async def apply(
-        self, request: RestoreRequest, confirm: str, by: Principal, parts: Mapping[str, Part] = NOTHING
+        self,
+        request: RestoreRequest,
+        confirm: str,
+        by: Principal,
+        parts: Mapping[str, Part] = NOTHING,
+        *,
+        resume: bool = False,
     ) -> Restored:
         """Do what the preview CONFIRM showed, or what REQUEST chooses of it; return what was done.
 
         REQUEST may name fewer paths and fewer bodies than the preview; without bodies it means all of them.
+        RESUME: the caller then begins a run in the session that the result names; see `Goal`.
 
         Errors: `RestoreConflict` when something has changed since; `LeaseHeld`; then nothing was done.
         """
@@ -125,7 +132,7 @@ class Restores:
             _same_as_seen([path for path in plan.differing(now, found) if fits(path)])
             return self._previewing.plan(found, then, paths)
 
-        goal = Goal(new_id("evt"), seen.run, to, by)
+        goal = Goal(new_id("evt"), seen.run, to, by, resume)
         others: dict[str, Preparing] = {
             name: partial(part_of(name, parts).back, goal) for name in _others(seen.bodies)
         }

@@ -113,6 +113,8 @@ class Restored(Shape, frozen=True, kw_only=True):
     steps: list[Step] = []
     session: str | None = None
     """The session to go on in, where that is another one now."""
+    resumed: str | None = None
+    """The run that goes on in it, where that was asked for."""
     complete: bool = True
 
 

@@ -113,7 +113,6 @@ class Work:
 
     def endings(self, planned: Plan, backup: Kept | None, after: Kept | None) -> list[NewEvent]:
         """Return what the log gets when everything is done, the end itself last."""
-        brain, image = self.prepared.get("brain"), self.prepared.get("image")
         before = next((each.session_before for each in self.prepared.values() if each.session_before), None)
         data = {
             "before": commit(backup),
@@ -123,19 +122,16 @@ class Work:
             "sessionBefore": before,
             "missing": [shown(path) for path in planned.missing][:LOGGED_FILES],
         }
+        told = [each.text for each in self.prepared.values()]
+        goes_on = next((each.goes_on for each in self.prepared.values() if each.goes_on), None)
         ending = self.event(ENDINGS[self.kind], data, new_id("evt"))
         return [
             *(event for each in self.prepared.values() for event in each.events),
-            self.step("memory", brain.text if brain else "the conversation stays as it is"),
-            self.step("resume", image.text if image else self._goes_on()),
+            self.step("memory", "; ".join(told) or "the conversation stays as it is"),
+            self.step("resume", goes_on or "no run is started, as no conversation went back"),
             # Restores leave HEAD where it is.
             msgspec.structs.replace(ending, git_commit=after.event.git_commit if after else None),
         ]
-
-    def _goes_on(self) -> str:
-        if self.session is None or self.kind != "restore":
-            return "nothing else was to be put back"
-        return f"the session {self.session[4:12]} goes on from there; the old one is kept"
 
     def result(self, planned: Plan) -> Restored:
         """Return what the caller is told in the end."""

@@ -15,6 +15,7 @@ from descartes_core.timetravel.shapes import NOUNS
 from descartes_server.cli import output, restore_views
 from descartes_server.cli.generated import add, common
 from descartes_server.cli.session import Session
+from descartes_server.cli.views import short_id
 from descartes_server.operations import registry
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ for _operation in registry.of_resource("restore"):
 @click.option("--include-code", is_flag=True, help="Put the files back too.")
 @click.option("--include-image", is_flag=True, help="Make the image anew as it was too.")
 @click.option("--paths", multiple=True, metavar="PATH", help="Only these files or folders; repeatable.")
+@click.option("--resume", is_flag=True, help="Have a new run go on from there.")
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--trust", is_flag=True, help="Trust the workspace from now on, without a question.")
@@ -64,6 +66,7 @@ def to(
     include_code: bool,
     include_image: bool,
     paths: tuple[str, ...],
+    resume: bool,
     dry_run: bool,
     yes: bool,
     trust: bool,
@@ -89,8 +92,13 @@ def to(
     if not yes and not click.confirm(restore_views.question(preview), default=False, err=True):
         output.say("Nothing was changed.")
         return 1
-    params = {**request, "confirm": preview["id"]}
-    return _done(session.run(lambda door: _call(door, "restore.apply", params)), as_json=as_json)
+    params = {**request, "confirm": preview["id"], "resume": resume}
+    done = session.run(lambda door: _call(door, "restore.apply", params))
+    status = _done(done, as_json=as_json)
+    if done["resumed"]:
+        run = short_id(done["resumed"])
+        output.say(f"Run {run} is at work; `descartes history {run} --follow` shows what it does.")
+    return 1 if resume and not done["resumed"] else status
 
 
 def _turning(verb: str, back: str) -> Callable[[Callable[..., int]], click.Command]:

@@ -6,8 +6,9 @@ from typing import Literal
 
 import msgspec
 
-from descartes_core.errors import InvalidParams
+from descartes_core.errors import DescartesError, InvalidParams
 from descartes_core.model import Shape
+from descartes_core.runs import SpawnRequest
 from descartes_core.timetravel import journal
 from descartes_core.timetravel.shapes import BODIES, BodyName, Restored, RestorePreview, RestoreRequest
 from descartes_server.operations import restore_questions
@@ -32,7 +33,8 @@ class PreviewParams(Params, frozen=True, kw_only=True):
 class ApplyParams(Params, frozen=True, kw_only=True):
     """As for the preview whose id is CONFIRM; PATHS may choose fewer files, BODIES fewer than it showed.
 
-    Left out, all go back that the preview showed.
+    Left out, all go back that the preview showed. RESUME: a new run goes on with the conversation as it was,
+    the agent, model and tools those of RUN.
     """
 
     run: str
@@ -40,6 +42,7 @@ class ApplyParams(Params, frozen=True, kw_only=True):
     confirm: str
     bodies: list[BodyName] | None = None
     paths: list[str] | None = None
+    resume: bool = False
 
 
 class TurnParams(Params, frozen=True, kw_only=True):
@@ -86,8 +89,28 @@ async def apply(context: Context, params: ApplyParams) -> Restored:
     """Go back to a moment as its preview showed; all of it is done, or nothing."""
     bodies = [] if params.bodies is None else _bodies(params.bodies)
     request = RestoreRequest(run=params.run, to=params.to, bodies=bodies, paths=params.paths)
-    by = context.caller.principal
-    return await context.services.restores.apply(request, params.confirm, by, parts(context))
+    if params.resume and bodies and "brain" not in bodies:
+        raise InvalidParams("expected brain in `bodies` with `resume`: a run goes on with a conversation")
+    by, restores = context.caller.principal, context.services.restores
+    done = await restores.apply(request, params.confirm, by, parts(context), resume=params.resume)
+    if not params.resume or done.session is None:
+        return done
+    return msgspec.structs.replace(done, resumed=await _resumed(context, done.session))
+
+
+async def _resumed(context: Context, session: str) -> str:
+    """Return the run that now goes on in SESSION. Errors: those of spawning one; the restore is done then."""
+    caller = context.caller
+    try:
+        run = await context.services.runs.spawn(
+            SpawnRequest(task="", fork=session), by=caller.principal, environment=caller.environment or None
+        )
+    except DescartesError as error:
+        raise type(error)(
+            f"The restore is done, but no run could go on in session {session[4:12]}: {error.message}",
+            **error.data,
+        ) from error
+    return run.id
 
 
 @operation("restore.undo", kind="effect", needs_trust=True, people_only=True)
