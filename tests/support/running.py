@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from descartes_core.leases import Leases
 from descartes_core.model import Event, Intervention, Principal, Run
@@ -126,3 +128,11 @@ class Bench:
 def call(tool: str, **arguments: Any) -> dict[str, Any]:
     """Return a turn that calls TOOL with ARGUMENTS."""
     return {"toolCalls": [{"name": tool, "arguments": arguments}]}
+
+
+@pytest.fixture
+async def bench(workspace: Path) -> AsyncIterator[Bench]:
+    """Give everything that a run in the empty workspace needs; what is left of runs is killed."""
+    bench = await Bench.open(workspace)
+    yield bench
+    await bench.close()
