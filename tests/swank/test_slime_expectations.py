@@ -1,92 +1,30 @@
 """What SLIME's own suite expects of a Lisp and its client, as cases against ours.
 
 Each case is named after the test of SLIME 2.32 (`slime-tests.el`, `contrib/test`); words and code are ours.
-What was left out, and why, stands in `SLIME.md` beside this file.
+Those of the debugger are in `test_slime_debugger.py`; what was left out, and why, stands in `SLIME.md`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import itertools
-from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
-from descartes_swank import DebuggerStale, InputRequest, Lisp, Listener, NotFound, Stop
-from descartes_swank.evaluation import Evaluation
+from descartes_swank import Lisp
 from support.session import patient
-from support.stock_swank import StockSwank
+from support.slime import (
+    Ear,
+    compiled,
+    deepest,
+    ear,
+    ids,
+    lisp,
+    soon,
+    started,
+)
 from support.until import until
 
-DEADLINE_S = 60
-T = TypeVar("T")
-_ids = itertools.count(1)
-
-
-class Ear(Listener):
-    """Keeps what was heard."""
-
-    def __init__(self) -> None:
-        self.inputs: list[InputRequest] = []
-        self.text = ""
-
-    def input_wanted(self, request: InputRequest) -> None:
-        self.inputs.append(request)
-
-    def output(self, evaluation: str | None, text: str, stream: str) -> None:
-        self.text = (self.text + text)[-100_000:]
-
-
-@pytest.fixture
-def ear() -> Ear:
-    return Ear()
-
-
-@pytest.fixture
-async def lisp(stock_image: StockSwank, ear: Ear) -> AsyncIterator[Lisp]:
-    async with await Lisp.open("127.0.0.1", stock_image.port, listener=ear) as session:
-        yield session
-        assert session.stops == {} and session.evaluations == {}, "not at the top level"
-
-
-async def soon(answer: Awaitable[T]) -> T:
-    return await asyncio.wait_for(answer, DEADLINE_S)
-
-
-async def started(lisp: Lisp, code: str, package: str = "CL-USER") -> Evaluation:
-    return await lisp.start_evaluation(code, id=f"slime_{next(_ids)}", package=package)
-
-
-async def stopped(lisp: Lisp, code: str) -> Evaluation:
-    evaluation = await started(lisp, code)
-    await soon(evaluation.paused_or_settled())
-    assert evaluation.stop is not None, evaluation
-    return evaluation
-
-
-def deepest(lisp: Lisp) -> Stop:
-    return max(lisp.stops.values(), key=lambda stop: stop.level)
-
-
-async def level_reached(lisp: Lisp, level: int) -> None:
-    """Answer when LEVEL is the highest one and its thread waits there for requests."""
-    await until(
-        lambda: max((each.level for each in lisp.stops.values()), default=0) == level, f"level {level}"
-    )
-
-
-async def quit_debugger(lisp: Lisp, evaluation: Evaluation) -> None:
-    """Leave all levels, as `sldb-quit` does, and wait for the end of EVALUATION."""
-    await soon(lisp.toplevel(*deepest(lisp).id))
-    await soon(evaluation.settled())
-
-
-async def abort_deepest(lisp: Lisp) -> None:
-    """Abort the highest level."""
-    await soon(lisp.abort(*deepest(lisp).id))
+__all__ = ["ear", "lisp"]
 
 
 # Finding definitions
@@ -132,16 +70,6 @@ NASTY = [
  (defun bar () #.*bar*)
  (defun .foo. () 123)""",
 ]
-
-
-async def compiled(
-    lisp: Lisp, text: str, package: str = "SWANK", file: Path | None = None, position: int = 0
-) -> Evaluation:
-    evaluation = await lisp.compile_string(
-        text, id=f"slime_{next(_ids)}", file=str(file) if file else None, position=position, package=package
-    )
-    await soon(evaluation.settled())
-    return evaluation
 
 
 @pytest.mark.parametrize("text", NASTY, ids=["reader", "comment", "eval-when"])
@@ -269,7 +197,7 @@ async def test_compile_defun_with_backquote(lisp: Lisp) -> None:
 async def test_compile_file(lisp: Lisp, tmp_path: Path) -> None:
     file = tmp_path / "slime-tmp-file.lisp"
     file.write_text("(defun foo () nil)\n")
-    evaluation = await lisp.compile_file(file, id=f"slime_{next(_ids)}", load=False)
+    evaluation = await lisp.compile_file(file, id=f"slime_{next(ids)}", load=False)
     await soon(evaluation.settled())
     assert evaluation.success and evaluation.notes == ()
 
@@ -286,200 +214,9 @@ async def test_utf_8_source(lisp: Lisp, tmp_path: Path) -> None:
     await lisp.eval("(fmakunbound 'cl-user::foo)")
     file = tmp_path / "utf-8.lisp"
     file.write_text(f";; -*- coding: utf-8-unix -*- \n{source}", encoding="utf-8")
-    evaluation = await lisp.compile_file(file, id=f"slime_{next(_ids)}", load=True)
+    evaluation = await lisp.compile_file(file, id=f"slime_{next(ids)}", load=True)
     await soon(evaluation.settled())
     assert (await lisp.eval("(cl-user::foo)")).values == [shown]
-
-
-# The debugger
-
-
-@pytest.mark.parametrize("depth", [1, 2, 3])
-async def test_async_eval_debugging(lisp: Lisp, depth: int) -> None:
-    evaluations = [await stopped(lisp, "(error)")]
-    for level in range(2, depth + 1):
-        inner = await lisp.start_evaluation_in_frame(
-            *deepest(lisp).id, 0, "(error)", id=f"slime_{next(_ids)}"
-        )
-        await soon(inner.paused_or_settled())
-        evaluations.append(inner)
-        assert deepest(lisp).level == level
-    await lisp.toplevel(*deepest(lisp).id)
-    for evaluation in evaluations:
-        await soon(evaluation.settled())
-        assert evaluation.state == "aborted"
-
-
-@pytest.mark.parametrize(("highest", "stay"), [(2, 1), (4, 2)])
-async def test_unwind_to_previous_sldb_level(lisp: Lisp, highest: int, stay: int) -> None:
-    evaluations = [await stopped(lisp, "(aref nil 0)")]
-    for level in range(2, highest + 1):
-        inner = await lisp.start_evaluation_in_frame(
-            *deepest(lisp).id, 0, f"(aref nil {level})", id=f"slime_{next(_ids)}"
-        )
-        await soon(inner.paused_or_settled())
-        evaluations.append(inner)
-    for level in range(highest, stay, -1):
-        await abort_deepest(lisp)
-        await level_reached(lisp, level - 1)
-        await soon(evaluations.pop().settled())
-    assert {each.level for each in lisp.stops.values()} == set(range(1, stay + 1))
-    await quit_debugger(lisp, evaluations[0])
-    for evaluation in evaluations:
-        await soon(evaluation.settled())
-
-
-async def test_loop_interrupt_quit(lisp: Lisp) -> None:
-    loop = await started(lisp, "(loop)")
-    await lisp.interrupt(evaluation=loop.id)
-    await soon(loop.paused_or_settled())
-    assert deepest(lisp).level == 1 and deepest(lisp).condition.type == "interrupt"
-    await lisp.toplevel(*deepest(lisp).id)
-    await soon(loop.settled())
-    assert loop.state == "aborted"
-
-
-async def test_loop_interrupt_continue_interrupt_quit(lisp: Lisp) -> None:
-    loop = await started(lisp, "(loop)")
-    for leave in (lisp.continue_, lisp.toplevel):
-        await lisp.interrupt(evaluation=loop.id)
-        await soon(loop.paused_or_settled())
-        await leave(*deepest(lisp).id)
-    await soon(loop.settled())
-    assert loop.state == "aborted"
-
-
-async def test_interactive_eval(lisp: Lisp) -> None:
-    evaluation = await stopped(lisp, '(progn (cerror "foo" "restart") (cerror "bar" "restart") (+ 1 2))')
-    await lisp.continue_(*deepest(lisp).id)
-    await soon(evaluation.paused_or_settled())
-    await lisp.continue_(*deepest(lisp).id)
-    await soon(evaluation.settled())
-    assert evaluation.values == ["3"]
-
-
-@pytest.mark.parametrize(
-    "argument",
-    [
-        "(let ((x (cons nil nil))) (setf (cdr x) x))",
-        "(let ((x (cons nil nil))) (setf (car x) x))",
-        "(let ((x (cons (make-string 100000 :initial-element #\\X) nil))) (setf (cdr x) x))",
-    ],
-    ids=["cdr", "car", "long"],
-)
-async def test_report_condition_with_circular_list(lisp: Lisp, argument: str) -> None:
-    code = f'(with-standard-io-syntax (cerror "foo" "~a" {argument}) (+ 1 2))'
-    evaluation = await stopped(lisp, code)
-    assert len(deepest(lisp).condition.message) < 1_000_000
-    await lisp.continue_(*deepest(lisp).id)
-    await soon(evaluation.settled())
-    assert evaluation.values == ["3"]
-
-
-async def test_interrupt_bubbling_idiot(lisp: Lisp, ear: Ear) -> None:
-    loop = await started(lisp, "(loop for i from 0 do (print i) (finish-output))")
-    await until(lambda: len(ear.text) > 1000, "it prints")
-    await lisp.interrupt(evaluation=loop.id)
-    await soon(loop.paused_or_settled())
-    assert deepest(lisp).level == 1
-    await lisp.toplevel(*deepest(lisp).id)
-    await soon(loop.settled())
-
-
-@pytest.mark.parametrize("times", [1, 2, 3])
-@pytest.mark.parametrize(
-    "form",
-    ["(break)", "(block outta (let ((*debugger-hook* (lambda (c h) (return-from outta 42)))) (break)))"],
-    ids=["break", "break2"],
-)
-async def test_break(lisp: Lisp, times: int, form: str) -> None:
-    evaluation = await started(lisp, f"(dotimes (i {times}) {form})")
-    for _ in range(times):
-        await soon(evaluation.paused_or_settled())
-        assert deepest(lisp).level == 1
-        await lisp.continue_(*deepest(lisp).id)
-    await soon(evaluation.settled())
-    assert evaluation.state == "done"
-
-
-async def test_locally_bound_debugger_hook(lisp: Lisp) -> None:
-    text = (
-        "(defun cl-user::quux () (block outta (let ((*debugger-hook* (lambda (c hook)"
-        ' (declare (ignore c hook)) (return-from outta 42)))) (error "FOO"))))'
-    )
-    assert (await compiled(lisp, text)).success
-    assert (await lisp.eval("(cl-user::quux)")).values == ["42"]
-
-
-@pytest.mark.parametrize(
-    "form", ["(error 'end-of-file :stream *standard-input*)", '(read-from-string "")'], ids=["error", "read"]
-)
-async def test_end_of_file(lisp: Lisp, form: str) -> None:
-    code = (
-        '(let ((condition nil)) (with-simple-restart (continue "continue") (let ((*debugger-hook*'
-        f" (lambda (c h) (declare (ignore h)) (setq condition c) (continue)))) {form}))"
-        " (and (typep condition 'end-of-file) t))"
-    )
-    assert (await lisp.eval(code)).values == ["T"]
-
-
-@pytest.mark.parametrize(("interrupts", "continues"), [(1, 0), (2, 1), (4, 2)])
-async def test_interrupt_in_debugger(lisp: Lisp, interrupts: int, continues: int) -> None:
-    loop = await started(lisp, "(loop (sleep 1/100))")
-    await lisp.interrupt(evaluation=loop.id)
-    await level_reached(lisp, 1)
-    for level in range(2, interrupts + 1):
-        await lisp.interrupt(thread=deepest(lisp).thread)
-        await level_reached(lisp, level)
-    for level in range(interrupts, interrupts - continues, -1):
-        while deepest(lisp).level >= level:
-            with contextlib.suppress(DebuggerStale):
-                await lisp.continue_(*deepest(lisp).id)
-            await asyncio.sleep(0)
-    await quit_debugger(lisp, loop)
-
-
-async def test_flow_control(lisp: Lisp, ear: Ear) -> None:
-    """Output faster than it is read, interrupted three times, comes to its end."""
-    line = "(write-line (make-string 2000 :initial-element #\\x))"
-    flood = await started(lisp, f"(dotimes (i 400) {line})")
-    await until(lambda: len(ear.text) > 2000, "it prints")
-    for _ in range(3):
-        try:
-            await lisp.interrupt(evaluation=flood.id)
-        except NotFound:
-            break  # it was fast
-        await soon(flood.paused_or_settled())
-        if flood.stop is not None:
-            await lisp.continue_(*flood.stop)
-    await soon(flood.settled())
-    assert flood.state == "done"
-
-
-async def test_sbcl_world_lock(lisp: Lisp, ear: Ear) -> None:
-    code = (
-        "(let ((*macroexpand-hook* (lambda (fun form env) (dotimes (i 10) (print i) (finish-output))"
-        " (funcall fun form env)))) (eval '(macrolet ((foo () 123)) (foo))))"
-    )
-    assert (await lisp.eval(code)).values == ["123"]
-
-
-# Connections
-
-
-async def test_disconnect_one_connection(lisp: Lisp, stock_image: StockSwank) -> None:
-    async with await Lisp.open("127.0.0.1", stock_image.port) as other:
-        assert (await other.eval("1")).values == ["1"]
-    assert (await lisp.eval("(+ 1 1)")).values == ["2"]
-
-
-async def test_disconnect_and_reconnect(lisp: Lisp, stock_image: StockSwank) -> None:
-    other = await Lisp.open("127.0.0.1", stock_image.port)
-    other.connection._link.abort()
-    await soon(asyncio.shield(other.connection.closed))
-    assert stock_image.process.poll() is None
-    async with await Lisp.open("127.0.0.1", stock_image.port) as again:
-        assert (await again.eval("(+ 1 1)")).values == ["2"]
 
 
 # Of contrib: the REPL
@@ -515,7 +252,7 @@ async def test_repl_test(lisp: Lisp, code: str, output: str, values: list[str] |
 async def test_package_updating(lisp: Lisp) -> None:
     for name in ("COMMON-LISP-USER", "KEYWORD", "COMMON-LISP-USER"):
         evaluation = await lisp.start_evaluation(
-            f"(cl:setq cl:*package* (cl:find-package :{name}))", id=f"slime_{next(_ids)}", client="updating"
+            f"(cl:setq cl:*package* (cl:find-package :{name}))", id=f"slime_{next(ids)}", client="updating"
         )
         await soon(evaluation.settled())
         assert evaluation.package == name
