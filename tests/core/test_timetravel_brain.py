@@ -1,8 +1,8 @@
-"""What was in a run's mind at any moment: the fold, what a restore refuses, and forks."""
+"""What was in a run's mind at any moment: the fold, and what a restore refuses."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,92 +10,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from descartes_core.agents import models
-from descartes_core.agents.models import Message, Model, Turn
 from descartes_core.agents.past import events_of, stretches
-from descartes_core.errors import DescartesError, InvalidParams, NotFound, RestoreConflict, TooLarge
-from descartes_core.model import Event, NewEvent
-from descartes_core.runs import model_run
+from descartes_core.errors import InvalidParams, NotFound, RestoreConflict, TooLarge
+from descartes_core.model import Event
 from descartes_core.store import Store
 from descartes_core.timetravel import checkpoints
-from descartes_core.timetravel.brain import BrainRestore, Filters, RestoreOptions, fork, state_at
+from descartes_core.timetravel.brain import BrainRestore, Filters, RestoreOptions, state_at
 from descartes_core.timetravel.fold import Brain
-from descartes_core.timetravel.forks import branches
 from descartes_core.timetravel.thoughts import Decision
-from support.log import FIXER, FakeClock
-from support.running import ANN, Bench, call
+from support.brains import RUN, decision, heard, log, note, said, thought, worked
+from support.log import FakeClock
+from support.running import ANN, Bench, bench, call
 
-RUN = "run_f1"
+__all__ = ["bench", "heard", "log"]
+
 
 pytestmark = pytest.mark.invented_events
-
-
-@pytest.fixture
-async def bench(workspace: Path) -> AsyncIterator[Bench]:
-    bench = await Bench.open(workspace)
-    yield bench
-    await bench.close()
-
-
-@pytest.fixture
-async def log(workspace: Path) -> AsyncIterator[Store]:
-    store = await Store.open(workspace / "log.db", clock=FakeClock(), projections=())
-    yield store
-    await store.close()
-
-
-@pytest.fixture
-def heard(monkeypatch: pytest.MonkeyPatch) -> list[list[Message]]:
-    """Return a list of everything that any model was shown, in order."""
-    shown: list[list[Message]] = []
-
-    class Listening:
-        def __init__(self, model: Model) -> None:
-            self._model = model
-
-        async def answer(self, messages: Sequence[Message]) -> Turn | None:
-            shown.append([*messages])
-            return await self._model.answer(messages)
-
-    opened = models.open_model
-    monkeypatch.setattr(model_run, "open_model", lambda name, where: Listening(opened(name, where)))
-    return shown
-
-
-WORK = (
-    {"thought": "First look.", **call("list")},
-    call("write", path="a.lisp", content="(a)\n"),
-    call("read", path="nowhere"),
-    {"text": "Done."},
-)
-
-
-async def worked(bench: Bench) -> str:
-    """Return a run that did WORK, its write rejected by nobody, and ended."""
-    run = await bench.spawn(*WORK)
-    await bench.answer(run.id, "accept")
-    await bench.ended(run.id)
-    return run.id
-
-
-def note(name: str, category: str = "system", **fields: Any) -> NewEvent:
-    fields = {"stream": f"run/{RUN}", "actor": FIXER, "run": RUN, **fields}
-    return NewEvent(name=name, category=category, **fields)  # type: ignore[arg-type]
-
-
-def thought(id_: str, **data: Any) -> NewEvent:
-    return note("thought", "thought", data={"content": id_, "thoughtId": id_, **data})
-
-
-def said(number: int, heard: int = 0, *calls: str) -> NewEvent:
-    made = [{"id": f"call_{number}_1", "name": each, "arguments": {}} for each in calls]
-    data = {"role": "assistant", "content": f"{number}", "heard": heard, "toolCalls": made}
-    return note("message", "communication", data=data)
-
-
-def decision(id_: str, **fields: Any) -> NewEvent:
-    data = {"decisionId": id_, "decisionType": "plan", "context": id_, "outcome": "yes"}
-    return note("decision", "decision", data=data, **fields)
 
 
 @pytest.mark.ledger("D-14")
@@ -340,132 +270,6 @@ async def test_a_question_and_its_answer_are_one_decision(bench: Bench) -> None:
     await bench.ended(run.id)
     after = (await state_at(bench.store.reader, run.id, None)).decisions[0]
     assert (after.outcome, after.reason, after.by) == ("reject", "not that", ANN)
-
-
-@pytest.mark.ledger("D-18")
-async def test_a_run_that_goes_on_from_any_turn_shows_its_model_the_same(
-    bench: Bench, heard: list[list[Message]]
-) -> None:
-    run = await worked(bench)
-    original = [*heard]
-    context = await BrainRestore(bench.store.reader, run).rebuild_context()
-    assert ([*context.messages], context.turn) == (original[-1], 4)
-    assert context.context["task"] == "try it"
-    turns = [event for event in await bench.events(run, "message") if "heard" in event.data]
-    for number, turn in enumerate(turns):
-        before = await BrainRestore(bench.store.reader, run).rebuild_context(turn.seq - 1)
-        assert ([*before.messages], before.turn) == (original[number], number)
-        heard.clear()
-        session = await fork(bench.store, run, turn.seq - 1, by=ANN)
-        child = await bench.spawn(task="", fork=session, tool_level="trusted")
-        await bench.ended(child.id)
-        # The file may be written by now, so that only what was said until here must be the same.
-        assert heard[0] == original[number]
-        assert [len(each) for each in heard] == [len(each) for each in original[number:]]
-
-
-@pytest.mark.ledger("D-27")
-async def test_a_fork_goes_on_and_leaves_the_original_as_it_was(bench: Bench) -> None:
-    run = await worked(bench)
-    original = await bench.events(run)
-    (asked,) = await bench.events(run, "intervention.opened")
-    session = await fork(bench.store, run, asked.id, by=ANN, reason="another try")
-    child = await bench.spawn(task="Write less.", fork=session)
-    assert (child.session, child.task) == (session, "Write less.")
-    await bench.answer(child.id, "reject", reason="no")  # the call that was pending is asked about again
-    ended = await bench.ended(child.id)
-    assert ended.status == "completed"
-    state = await state_at(bench.store.reader, child.id, None)
-    assert [(each.role, each.failed) for each in state.messages][:5] == [
-        ("user", False),
-        ("assistant", False),
-        ("tool", False),
-        ("assistant", False),
-        ("tool", True),
-    ]
-    assert [each.content for each in state.messages if each.role == "user"] == ["try it", "Write less."]
-    assert state.turn == 4
-    assert await bench.events(run) == original
-    parent = (await bench.runs.show(run)).session
-    tree = await branches(bench.store.reader, session)
-    assert [(each.session, each.parent, each.seq, each.runs, each.depth) for each in tree] == [
-        (parent, None, None, [run], 0),
-        (session, parent, asked.seq, [child.id], 1),
-    ]
-    assert (tree[1].reason, tree[1].by) == ("another try", ANN)
-    again = await fork(bench.store, child.id, None, by=ANN)
-    tree = await branches(bench.store.reader, parent)
-    assert [(each.session, each.depth) for each in tree] == [(parent, 0), (session, 1), (again, 2)]
-    grandchild = await bench.spawn(task="And now?", fork=again)
-    await bench.ended(grandchild.id)
-    last = await state_at(bench.store.reader, grandchild.id, None)
-    assert [each.content for each in last.messages if each.role == "user"][-1] == "And now?"
-    assert last.messages[: len(state.messages)] == state.messages
-    assert (await bench.store.reader.rows("SELECT count(*) AS n FROM event"))[0]["n"] == (
-        await bench.store.reader.last_seq()
-    )
-    kept = await bench.store.reader.rows("SELECT * FROM session ORDER BY seq")
-    await bench.store.rebuild()
-    assert await bench.store.reader.rows("SELECT * FROM session ORDER BY seq") == kept
-
-
-async def test_a_forked_run_is_taken_up_again_with_its_whole_past(
-    bench: Bench, workspace: Path, heard: list[list[Message]]
-) -> None:
-    run = await worked(bench)
-    (asked,) = await bench.events(run, "intervention.opened")
-    session = await fork(bench.store, run, asked.id, by=ANN)
-    child = await bench.spawn(task="", fork=session)
-    question = await bench.question(child.id)
-    await bench.close(kill=False)
-    heard.clear()
-    later = await Bench.open(workspace)
-    try:
-        await later.runs.recover()
-        assert (await later.question(child.id)).id == question.id
-        await later.answer(child.id, "reject")
-        await later.ended(child.id)
-        assert heard[0][0].content == "try it"
-        assert [each.role for each in heard[0]] == ["user", "assistant", "tool", "assistant", "tool"]
-    finally:
-        await later.close()
-
-
-@pytest.mark.parametrize(
-    ("request_", "error", "says"),
-    [
-        ({"fork": "ses_ffff"}, NotFound, "No session"),
-        ({"fork": "of the run"}, NotFound, "was not"),
-        ({"fork": "good", "command": ["true"]}, InvalidParams, "no command"),
-        ({"fork": "good", "backend": "process"}, InvalidParams, "goes on with a conversation"),
-    ],
-)
-async def test_what_cannot_be_gone_on_with_is_refused(
-    bench: Bench, request_: dict[str, Any], error: type[DescartesError], says: str
-) -> None:
-    run = await bench.spawn({"text": "Hi."})
-    await bench.ended(run.id)
-    named = {"of the run": run.session, "good": await fork(bench.store, run.id, None, by=ANN)}
-    request_["fork"] = named.get(request_["fork"], request_["fork"])
-    before = await bench.store.reader.last_seq()
-    with pytest.raises(error, match=says):
-        await bench.spawn(task="", **request_)
-    assert await bench.store.reader.last_seq() == before
-
-
-async def test_only_a_conversation_that_has_begun_is_forked(bench: Bench) -> None:
-    first = await bench.spawn({"text": "Hi."})
-    await bench.ended(first.id)
-    process = await bench.command("true")
-    await bench.ended(process.id)
-    second = await bench.spawn({"text": "Hi."})
-    await bench.ended(second.id)
-    with pytest.raises(InvalidParams, match="with a conversation"):
-        await fork(bench.store, process.id, None, by=ANN)
-    with pytest.raises(InvalidParams, match="which began with event"):
-        await fork(bench.store, second.id, 2, by=ANN)
-    with pytest.raises(NotFound):
-        await fork(bench.store, "run_" + "0" * 32, None, by=ANN)
 
 
 async def test_what_is_kept_of_a_fold_is_never_another_logs(workspace: Path) -> None:
