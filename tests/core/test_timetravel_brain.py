@@ -18,11 +18,11 @@ from descartes_core.timetravel import checkpoints
 from descartes_core.timetravel.brain import BrainRestore, Filters, RestoreOptions, state_at
 from descartes_core.timetravel.fold import Brain
 from descartes_core.timetravel.thoughts import Decision
-from support.brains import RUN, decision, heard, log, note, said, thought, worked
+from support.brains import RUN, decision, log, note, said, thought, worked
 from support.log import FakeClock
 from support.running import ANN, Bench, bench, call
 
-__all__ = ["bench", "heard", "log"]
+__all__ = ["bench", "log"]
 
 
 pytestmark = pytest.mark.invented_events

@@ -21,6 +21,7 @@ RUN = "run_f1"
 
 @pytest.fixture
 async def log(workspace: Path) -> AsyncIterator[Store]:
+    """Give an empty log without tables."""
     store = await Store.open(workspace / "log.db", clock=FakeClock(), projections=())
     yield store
     await store.close()
@@ -61,11 +62,13 @@ async def worked(bench: Bench) -> str:
 
 
 def note(name: str, category: str = "system", **fields: Any) -> NewEvent:
+    """Return the event NAME of the run."""
     fields = {"stream": f"run/{RUN}", "actor": FIXER, "run": RUN, **fields}
     return NewEvent(name=name, category=category, **fields)  # type: ignore[arg-type]
 
 
 def thought(id_: str, **data: Any) -> NewEvent:
+    """Return the thought ID_, with DATA."""
     return note("thought", "thought", data={"content": id_, "thoughtId": id_, **data})
 
 
@@ -76,5 +79,6 @@ def said(number: int, heard: int = 0, *calls: str) -> NewEvent:
 
 
 def decision(id_: str, **fields: Any) -> NewEvent:
+    """Return the decision ID_, with FIELDS."""
     data = {"decisionId": id_, "decisionType": "plan", "context": id_, "outcome": "yes"}
     return note("decision", "decision", data=data, **fields)

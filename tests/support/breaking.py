@@ -22,6 +22,7 @@ SHAPES = """(in-package :cl-user)
 
 
 async def loaded(desk: Desk, workspace: Path, text: str = SHAPES) -> str:
+    """Return the URI of TEXT, which is compiled and loaded."""
     file = workspace / "shapes.lisp"
     file.write_text(text)
     compiled = await desk.call("lisp.compileFile", uri=str(file))
@@ -36,6 +37,7 @@ def at(text: str, target: str) -> dict[str, int]:
 
 
 async def evaluated(desk: Desk, code: str) -> dict[str, Any]:
+    """Return the evaluation of CODE."""
     return await desk.call("lisp.eval", code=code)
 
 
@@ -47,11 +49,13 @@ async def stop_of(desk: Desk, code: str) -> dict[str, Any]:
 
 
 async def the_stop(desk: Desk) -> dict[str, Any]:
+    """Return the one stop there is."""
     (stop,) = (await desk.call("debugger.list"))["debuggers"]
     return dict(stop)
 
 
 def key(stop: dict[str, Any]) -> dict[str, Any]:
+    """Return what names STOP in a request."""
     return {"thread": stop["thread"], "level": stop["level"]}
 
 
@@ -63,4 +67,5 @@ async def finished(desk: Desk, stop: dict[str, Any]) -> list[str]:
 
 
 async def breakpoints(desk: Desk) -> list[dict[str, Any]]:
+    """Return the breakpoints that are listed."""
     return list((await desk.call("debugger.breakpoints.list"))["breakpoints"])

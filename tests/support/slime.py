@@ -36,25 +36,30 @@ class Ear(Listener):
 
 @pytest.fixture
 def ear() -> Ear:
+    """Return what hears the image."""
     return Ear()
 
 
 @pytest.fixture
 async def lisp(stock_image: StockSwank, ear: Ear) -> AsyncIterator[Lisp]:
+    """Give a session with the stock image."""
     async with await Lisp.open("127.0.0.1", stock_image.port, listener=ear) as session:
         yield session
         assert session.stops == {} and session.evaluations == {}, "not at the top level"
 
 
 async def soon(answer: Awaitable[T]) -> T:
+    """Return what ANSWER gives, in time."""
     return await asyncio.wait_for(answer, DEADLINE_S)
 
 
 async def started(lisp: Lisp, code: str, package: str = "CL-USER") -> Evaluation:
+    """Return the evaluation of CODE, which goes on."""
     return await lisp.start_evaluation(code, id=f"slime_{next(ids)}", package=package)
 
 
 async def stopped(lisp: Lisp, code: str) -> Evaluation:
+    """Return the evaluation of CODE once it has stopped."""
     evaluation = await started(lisp, code)
     await soon(evaluation.paused_or_settled())
     assert evaluation.stop is not None, evaluation
@@ -62,6 +67,7 @@ async def stopped(lisp: Lisp, code: str) -> Evaluation:
 
 
 def deepest(lisp: Lisp) -> Stop:
+    """Return the innermost stop."""
     return max(lisp.stops.values(), key=lambda stop: stop.level)
 
 
