@@ -2,49 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import stat
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from descartes_core.errors import RestoreConflict
-from descartes_core.timetravel import plan as plans
-from descartes_core.timetravel.git import GitFailed
-from descartes_core.timetravel.manifest import Entry, Manifest, shown
-from descartes_core.timetravel.moving import Moving
-from descartes_core.timetravel.snapshots import Snapshot, Snapshots, collect
+from descartes_core.timetravel.snapshots import collect
+from support.snapshots import FILES, put_back, snapshots_of
 from support.trees import clear, git, private_state, repository, tree, write
-
-
-def snapshots_of(root: Path, **options: int) -> Snapshots:
-    write(root, {".descartes/.gitignore": "*\n"})
-    return Snapshots(root, root / ".descartes", **options)
-
-
-def put_back(snapshots: Snapshots, then: Snapshot | str) -> plans.Plan:
-    """Make the work tree what it was in THEN, and return what was to be done."""
-    manifest = snapshots.manifest(then if isinstance(then, str) else then.commit)
-    now = snapshots.take([path for path, each in manifest.entries.items() if each.kind != "folder"])
-    repository = snapshots.repository
-    plan = plans.compare(now.manifest, manifest, repository.ignored)
-    moving = Moving(snapshots.root, snapshots.state / "restore" / "current")
-    moving.stage("evt_1", plan.changes, repository)
-    moving.swap()
-    moving.commit({})
-    moving.close()
-    return plan
-
-
-FILES: dict[str, str | bytes] = {
-    "a.lisp": "(a)\n",
-    "src/b.lisp": "(b)\n",
-    "src/deep/c.bin": bytes(range(256)),
-    "run.sh": "#!/bin/sh\n",
-}
 
 
 @pytest.mark.ledger("D-23")
@@ -216,103 +182,6 @@ def test_a_repository_without_a_commit_and_one_with_a_detached_head(workspace: P
     assert (workspace / "a").read_text() == "1" and private_state(workspace) == state
 
 
-def test_what_git_is_in_the_middle_of_is_known(workspace: Path) -> None:
-    repository(workspace, {"a": "1"})
-    snapshots = snapshots_of(workspace)
-    assert snapshots.repository.in_progress() is None
-    git(workspace, "checkout", "--quiet", "-b", "other")
-    write(workspace, {"a": "other"})
-    git(workspace, "commit", "--quiet", "-am", "other")
-    git(workspace, "checkout", "--quiet", "main")
-    write(workspace, {"a": "main"})
-    git(workspace, "commit", "--quiet", "-am", "main")
-    for words, what, end in (
-        (("merge", "other"), "a merge", "merge"),
-        (("rebase", "other"), "a rebase", "rebase"),
-        (("cherry-pick", "other"), "a cherry-pick", "cherry-pick"),
-    ):
-        git(workspace, *words, check=False)
-        assert snapshots.repository.in_progress() == what
-        state = private_state(workspace)
-        snapshots.take()
-        assert private_state(workspace) == state
-        git(workspace, end, "--abort")
-        assert snapshots.repository.in_progress() is None
-
-
-def test_names_that_are_no_text_and_names_that_git_takes_for_something_else(workspace: Path) -> None:
-    names = [
-        b"caf\xe9.lisp",
-        b"new\nline",
-        b'"quoted"',
-        b"back\\slash",
-        b":(top)x",
-        b"-n",
-        b"tab\there",
-        b" ",
-    ]
-    repository(workspace, {"plain": "p"})
-    for name in names:
-        (workspace / os.fsdecode(name)).write_bytes(name)
-        (workspace / os.fsdecode(b"in " + name)).mkdir()
-        (workspace / os.fsdecode(b"in " + name) / os.fsdecode(name)).write_bytes(b"inside")
-    before = tree(workspace)
-    snapshots = snapshots_of(workspace)
-    then = snapshots.take()
-    assert snapshots.repository.manifest(then.commit) == then.manifest
-    clear(workspace)
-    put_back(snapshots, then)
-    assert tree(workspace) == before
-    assert shown(os.fsdecode(names[0])) == "caf\\xe9.lisp"
-
-
-def test_a_file_above_the_limit_is_left_alone_and_said(workspace: Path) -> None:
-    repository(workspace, {"a": "1"})
-    snapshots = snapshots_of(workspace, largest_bytes=1000)
-    write(workspace, {"big": "b" * 2000})
-    then = snapshots.take()
-    assert "big" not in then.manifest.entries and "restore.largestMegabytes" in then.manifest.left["big"]
-    assert snapshots.repository.manifest(then.commit) == then.manifest
-    write(workspace, {"a": "2"})
-    assert put_back(snapshots, then).missing == {}
-    assert (workspace / "big").stat().st_size == 2000
-    write(workspace, {"big": "c" * 3000, "other": "d" * 3000})
-    plan = put_back(snapshots, then)
-    assert set(plan.missing) == {"big", "other"} and (workspace / "big").read_text() == "c" * 3000
-    # Small then and large now: it is replaced, and what it was is kept first.
-    write(workspace, {"a": "e" * 5000})
-    large = tree(workspace)
-    kept = snapshots.take(["a"])
-    put_back(snapshots, then)
-    assert (workspace / "a").read_text() == "1"
-    put_back(snapshots, kept)
-    assert tree(workspace) == large
-
-
-def test_what_cannot_be_read_is_left_alone_and_said(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    repository(workspace, {"a": "1", "secret": "s"})
-    real = os.access
-    monkeypatch.setattr(os, "access", lambda path, mode: "secret" not in str(path) and real(path, mode))
-    snapshots = snapshots_of(workspace)
-    then = snapshots.take()
-    assert then.manifest.left == {"secret": "it cannot be read"} and "a" in then.manifest.entries
-    write(workspace, {"a": "2"})
-    put_back(snapshots, then)
-    assert tree(workspace)["secret"][1] == b"s"
-
-
-def test_a_pipe_in_the_place_of_a_file_stands_in_the_way(workspace: Path) -> None:
-    repository(workspace, {"a": "1", "b": "2"})
-    snapshots = snapshots_of(workspace)
-    then = snapshots.take()
-    (workspace / "a").unlink()
-    os.mkfifo(workspace / "a")
-    now = snapshots.take()
-    plan = plans.compare(now.manifest, then.manifest, snapshots.repository.ignored)
-    assert list(plan.blocked) == ["a"] and "pipe" in plan.blocked["a"]
-    assert stat.S_ISFIFO((workspace / "a").stat().st_mode)
-
-
 def test_files_folders_and_links_take_one_anothers_places(workspace: Path) -> None:
     repository(workspace, {"file": "f", "folder/inner": "i", "target/x": "x"})
     (workspace / "link").symlink_to("target")
@@ -327,19 +196,6 @@ def test_files_folders_and_links_take_one_anothers_places(workspace: Path) -> No
     assert tree(workspace) == after
 
 
-def test_nothing_is_written_through_a_link(workspace: Path, isolated_environment: Path) -> None:
-    outside = isolated_environment / "outside"
-    write(outside, {"a": "theirs"})
-    repository(workspace, {"folder/a": "ours"})
-    snapshots = snapshots_of(workspace)
-    then = snapshots.take()
-    shutil.rmtree(workspace / "folder")
-    (workspace / "folder").symlink_to(outside)
-    put_back(snapshots, then)
-    assert (workspace / "folder" / "a").read_text() == "ours" and not (workspace / "folder").is_symlink()
-    assert (outside / "a").read_text() == "theirs"
-
-
 def test_modes_of_files_and_folders_come_back(workspace: Path) -> None:
     write(workspace, {"private/key": "k", "shared": "s", "script": "x"})
     for name, mode in {"private": 0o700, "private/key": 0o600, "shared": 0o664, "script": 0o750}.items():
@@ -351,64 +207,6 @@ def test_modes_of_files_and_folders_come_back(workspace: Path) -> None:
     clear(workspace)
     put_back(snapshots, then)
     assert tree(workspace) == before
-
-
-def test_two_names_for_one_file_are_found_where_case_is_ignored() -> None:
-    then = Manifest({name: Entry("file", 0o644, "1") for name in ("Makefile", "makefile", "other")})
-    plan = plans.compare(Manifest(), then, lambda rules, paths: set())
-    assert plans.collisions(then, plan) == {"makefile": "this file system takes it for 'Makefile'"}
-    same = plans.compare(then, then, lambda rules, paths: set())
-    assert plans.collisions(then, same) == {}
-
-
-@pytest.mark.parametrize("obstacle", ["the person's index", "our index", "a broken index"])
-def test_locks_that_others_left_stop_nothing(workspace: Path, obstacle: str) -> None:
-    repository(workspace, FILES)
-    snapshots = snapshots_of(workspace)
-    snapshots.take()
-    if obstacle == "the person's index":
-        (workspace / ".git" / "index.lock").write_text("")
-    elif obstacle == "our index":
-        (workspace / ".descartes" / "body" / "index.lock").write_text("")
-    else:
-        (workspace / ".descartes" / "body" / "index").write_text("nonsense")
-    write(workspace, {"a.lisp": "changed"})
-    then = snapshots.take()
-    assert snapshots.repository.manifest(then.commit) == then.manifest
-
-
-def test_a_change_within_the_same_moment_is_noticed(workspace: Path) -> None:
-    repository(workspace, {"a": "1"})
-    snapshots = snapshots_of(workspace)
-    seen = set()
-    for number in range(20):
-        (workspace / "a").write_text(f"{number:04}")
-        seen.add(snapshots.take().commit)
-    assert len(seen) == 20
-
-
-def test_a_clock_that_goes_back_hides_no_change(workspace: Path) -> None:
-    repository(workspace, {"a": "1"})
-    snapshots = snapshots_of(workspace)
-    os.utime(workspace / "a", (4_000_000_000, 4_000_000_000))
-    first = snapshots.take()
-    (workspace / "a").write_text("2")
-    os.utime(workspace / "a", (4_000_000_000, 4_000_000_000))
-    assert snapshots.take().commit != first.commit
-
-
-def test_without_git_the_reason_is_said(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(workspace, {"a": "1"})
-    monkeypatch.setenv("PATH", str(workspace))
-    with pytest.raises(GitFailed, match="expected git on the PATH"):
-        snapshots_of(workspace).take()
-
-
-def test_a_whole_home_folder_is_not_kept(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(workspace / "people" / "ann"))
-    with pytest.raises(GitFailed, match="expected a project"):
-        snapshots_of(workspace).take()
-    assert not (workspace / ".descartes" / "body.git").exists()
 
 
 def test_no_hook_and_no_program_of_the_repository_is_called(workspace: Path) -> None:
@@ -436,34 +234,3 @@ def test_snapshots_of_old_runs_are_collected(workspace: Path) -> None:
     assert set(collect(snapshots, ["run_11", "run_33"])) == {"11/1", "11/2"}
     assert set(snapshots.repository.refs()) == {"22/1", "undo/evt_1/before"}
     assert "refs/heads/main" in git(workspace, "for-each-ref")
-
-
-Change = Callable[[Path], object]
-
-
-@pytest.mark.parametrize(
-    "meanwhile",
-    [
-        lambda root: (root / "a").write_text("a person's"),
-        lambda root: (root / "a").unlink(),
-        lambda root: (root / "new").write_text("a person's"),
-        lambda root: (root / "gone").write_text("a person's"),
-        lambda root: (root / "a").chmod(0o600),
-    ],
-)
-def test_a_file_that_a_person_changes_meanwhile_is_theirs(workspace: Path, meanwhile: Change) -> None:
-    write(workspace, {"a": "1", "new": "then"})
-    snapshots = snapshots_of(workspace)
-    then = snapshots.take()
-    (workspace / "new").unlink()
-    write(workspace, {"a": "2", "gone": "g"})
-    now = snapshots.take()
-    plan = plans.compare(now.manifest, then.manifest, snapshots.repository.ignored)
-    moving = Moving(workspace, workspace / ".descartes" / "restore" / "current")
-    moving.stage("evt_1", plan.changes, snapshots.repository)
-    meanwhile(workspace)
-    expected = tree(workspace)
-    with pytest.raises(RestoreConflict, match="changed meanwhile"):
-        moving.swap()
-    assert moving.roll_back() == []
-    assert tree(workspace) == expected
