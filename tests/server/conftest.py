@@ -23,6 +23,7 @@ from descartes_server.hub.client import HubClient
 from descartes_server.hub.process import SocketOpener
 from descartes_server.operations import workspace as workspaces
 from descartes_server.operations.workspace import Workspace
+from support.leftovers import end_leftovers
 
 DEADLINE_S = 60
 
@@ -41,7 +42,7 @@ Descartes = Callable[..., Awaitable[Outcome]]
 
 @pytest.fixture(autouse=True)
 def hubs_end_with_the_test(isolated_environment: Path) -> Iterator[None]:
-    """End every hub that the test left running."""
+    """End every hub that the test left running, and what it has started."""
     yield
     for found in record.read_all():
         if not Path(found.workspace).is_relative_to(isolated_environment):
@@ -50,6 +51,8 @@ def hubs_end_with_the_test(isolated_environment: Path) -> Iterator[None]:
             os.kill(found.pid, signal.SIGKILL)
         while is_alive(found.identity):
             os.sched_yield()
+    if any((isolated_environment / "run").glob("*/*.json")):  # the record of a hub or of an image
+        end_leftovers(isolated_environment / "home")
 
 
 @pytest.fixture
