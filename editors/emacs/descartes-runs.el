@@ -82,6 +82,9 @@ function of the thing at point, and t if it works without one."
           tabulated-list-entries (mapcar (lambda (thing) (list thing (vconcat (funcall row thing)))) things))
     (tabulated-list-init-header)
     (tabulated-list-print)
+    (unless things
+      (let ((inhibit-read-only t))
+        (insert (propertize "Nothing is here yet" 'face 'shadow))))
     (goto-char (point-min))
     (pop-to-buffer (current-buffer))))
 

@@ -97,7 +97,7 @@ function M.whiteboard(session)
       end,
     })
     view:set(lines)
-    view:show(('Whiteboard %s   a write beside  p put something there  R again  q close'):format(board.session:sub(5, 12)))
+    view:show_prose(('Whiteboard %s   a write beside  p put something there  R again  q close'):format(board.session:sub(5, 12)), 2)
   end)
 end
 
@@ -111,7 +111,7 @@ local function put_wisdom(lines, wisdom)
     entry = wisdom,
   }
   lines[#lines + 1] = {
-    { ('        %s%s  %s, %s, %s'):format(wisdom.category, tags, wisdom.by.name, outcomes, when(wisdom.at)), 'Comment' },
+    { ('       %s%s  %s, %s, %s'):format(wisdom.category, tags, wisdom.by.name, outcomes, when(wisdom.at)), 'Comment' },
     entry = wisdom,
   }
 end
@@ -148,7 +148,8 @@ function M.wisdom(about)
       end,
     })
     view:set(lines)
-    view:show('+ it helped  - it did not  a add  R again  q close')
+    local what = (about or '') ~= '' and ('What was learned about %s'):format(about) or 'What was learned here'
+    view:show_prose(what:gsub('%%', '%%%%') .. '   + it helped  - it did not  a add  R again  q close', 6)
   end)
 end
 

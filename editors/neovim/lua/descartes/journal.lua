@@ -72,7 +72,7 @@ function M.show(since)
     end
     local view = views.view('journal', { ['<CR>'] = go_there })
     view:set(lines)
-    view:show('<CR> go to its place  q close')
+    view:show('What was done to the image   <CR> go to its place  q close')
     vim.api.nvim_win_set_cursor(view:window(), { since == '' and #lines or 1, 0 })
   end)
 end
@@ -124,7 +124,7 @@ function M.compare(other)
     end
     local view = views.view('comparison', {})
     view:set(lines)
-    view:show('q close')
+    view:show('Definitions that are not alike   q close')
   end)
 end
 

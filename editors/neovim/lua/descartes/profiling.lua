@@ -38,12 +38,14 @@ local function show(profile)
     end
   end
   local head = ('%d samples of %s in %.1f s'):format(profile.samples, WHAT[profile.mode], profile.elapsedMs / 1000)
-  local lines = { { { head, 'Title' } }, { { ('%7s %8s  '):format('self', 'total'), 'Comment' } }, }
+  local lines = { { { head, 'Title' } } }
+  if #profile.flat == 0 then
+    lines[#lines + 1] = { { 'It was too short for a sample; profile more of it, or the same some thousand times', 'Comment' } }
+  else
+    lines[#lines + 1] = { { ('%7s %8s  '):format('self', 'total'), 'Comment' } }
+  end
   for _, each in ipairs(profile.flat) do
     lines[#lines + 1] = line_of(each, profile.samples)
-  end
-  if #profile.flat == 0 then
-    lines[#lines + 1] = { { 'It was too short to be seen', 'Comment' } }
   end
   local view = views.view('profile', {})
   view:map({ o = opens(profile.svg), s = edits(profile.speedscope), t = edits(profile.report) })

@@ -99,7 +99,8 @@ end
 function show(about)
   call('history.document', about, function(document)
     local window, buffer = window_of(document.path)
-    vim.cmd.edit({ bang = true })
+    -- Whatever `fileencodings` says: nothing but UTF-8 is ever written there.
+    vim.cmd('edit! ++enc=utf-8')
     vim.bo[buffer].modifiable = false
     vim.api.nvim_win_set_cursor(window, { document.range.start.line + 1, 0 })
     keys({ run = about.run, uri = about.uri }, document, buffer)

@@ -86,6 +86,16 @@ function View:show(winbar, enter)
     vim.api.nvim_set_current_win(window)
   end
   vim.wo[window][0].winbar = winbar
+  return window
+end
+
+--- Have a window for the view as `show`, for sentences: a long one goes on in the next line, HANGING columns in.
+function View:show_prose(winbar, hanging)
+  local window = self:show(winbar)
+  local options = { wrap = true, linebreak = true, breakindent = true, breakindentopt = ('shift:%d'):format(hanging) }
+  for name, value in pairs(options) do
+    vim.wo[window][0][name] = value
+  end
 end
 
 --- Let each of KEYS, functions by key, do something with the view.
