@@ -74,18 +74,19 @@ async def test_what_was_done_in_the_image_since_is_taken_away_by_force_only_and_
     at_move: list[str] = []
 
     def at(name: str) -> None:
-        if name == "check" and at_move:
-            # It was not there when the undo looked first.
-            late.append(asyncio.ensure_future(three.value(at_move.pop())))
+        if name == "moved" and at_move:
+            # In the thread that moves the files. It was not there when the undo looked first.
+            late.append(asyncio.run_coroutine_threadsafe(three.value(at_move.pop()), loop).result(60))
 
-    late: list[asyncio.Future[str]] = []
+    late: list[str] = []
+    loop = asyncio.get_running_loop()
     async with three_bodies(workspace, at=at) as three:
         machine, moment = three.machine, await three.moment()
         await machine.restore(moment.run, moment.to, bodies=BODIES)
         at_move.append("(setf *x* 49)")
         with pytest.raises(RestoreConflict, match=r"1 evaluation since .* `\(setf \*x\* 49\)` by Ada"):
             await machine.undo()
-        assert await late.pop() == "49" and tree(workspace) == moment.then
+        assert late == ["49"] and tree(workspace) == moment.then
         await three.value("(setf *x* 50)")
         with pytest.raises(
             RestoreConflict, match="2 evaluations since the restore, the newest is"
