@@ -185,6 +185,34 @@ async def test_rove(desk: Desk) -> None:
     assert await desk.values("rt3::*n*") == ["33"]
 
 
+async def test_rove_in_a_system_whose_files_are_systems(desk: Desk, workspace: Path) -> None:
+    (workspace / "inf.asd").write_text(
+        '(defsystem "inf" :class :package-inferred-system :depends-on ("inf/main")\n'
+        '  :in-order-to ((test-op (test-op "inf/t"))))\n'
+        '(defsystem "inf/t" :class :package-inferred-system :depends-on ("inf/t/one" "inf/t/two"))\n'
+    )
+    (workspace / "main.lisp").write_text(
+        "(defpackage #:inf/main (:use #:cl) (:export #:twice))\n"
+        "(in-package #:inf/main)\n(defun twice (x) (* 2 x))\n"
+    )
+    (workspace / "t").mkdir()
+    for name in ("one", "two"):
+        (workspace / "t" / f"{name}.lisp").write_text(
+            f"(defpackage #:inf/t/{name} (:use #:cl #:rove #:inf/main))\n"
+            f"(in-package #:inf/t/{name})\n(deftest good (ok (= 4 (twice 2))))\n"
+        )
+    run = await desk.call("lisp.testSystem", system="inf")
+    places = {(each["name"], each["status"], each["location"]["uri"]) for each in run["results"]}
+    assert places == {
+        (f"inf/t/{name}::good", "passed", uri_of(workspace / "t" / f"{name}.lisp")) for name in ("one", "two")
+    }
+    (workspace / "main.lisp").write_text(
+        (workspace / "main.lisp").read_text().replace("(* 2 x)", "(* 3 x)"), encoding="utf-8"
+    )
+    again = await desk.call("lisp.testSystem", system="inf/t")
+    assert again["counts"]["failed"] == 2
+
+
 async def test_rove_debugged(desk: Desk) -> None:
     run = await desk.call("lisp.testSystem", system="rt1", only=["wrong", "errs", "area"], debug=True)
     assert run["state"] == "stopped" and "seven" in run["condition"]["message"]

@@ -9,7 +9,7 @@
 (eval-when (:compile-toplevel :load-toplevel :execute)
   (export '(serve-workspace operate-on-system known-systems)))
 
-(defparameter *systems-version* "5"
+(defparameter *systems-version* "6"
   "What a client compares with its own copy of this file; to be changed with every change of an interface.")
 
 ;;; The workspace comes first
@@ -105,12 +105,20 @@ Without FOLDER nothing comes first; without FASLS the compiled files lie where A
               (list (digest source) (first (asdf:output-files operation component)))))))
   (funcall perform operation component))
 
+(defun with-our-search (functions)
+  "Return FUNCTIONS with ours first, but for the one that finds systems which are one file each: that asks
+for the system around them itself, and we would answer with the file of a definition that has no such system."
+  (flet ((inferring-p (each)
+           (and (symbolp each) (string= each "SYSDEF-PACKAGE-INFERRED-SYSTEM-SEARCH"))))
+    (let ((others (remove 'workspace-system-search functions)))
+      (append (remove-if-not #'inferring-p others)
+              '(workspace-system-search)
+              (remove-if #'inferring-p others)))))
+
 (defun prepare-asdf ()
   "Let ASDF ask us first and tell us what it does; an upgrade of ASDF, which anybody may load, forgets it."
-  (unless (eq 'workspace-system-search (first asdf:*system-definition-search-functions*))
-    (setf asdf:*system-definition-search-functions*
-          (cons 'workspace-system-search
-                (remove 'workspace-system-search asdf:*system-definition-search-functions*))))
+  (setf asdf:*system-definition-search-functions*
+        (with-our-search asdf:*system-definition-search-functions*))
   (sb-int:encapsulate 'asdf:perform 'descartes #'note-performed))
 
 (defun forget-outdated ()
