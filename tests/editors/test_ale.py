@@ -11,7 +11,7 @@ import pytest
 from support.editing import Scene, program
 from support.terminal import Terminal
 
-pytestmark = [pytest.mark.editor, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.editor, pytest.mark.slow, pytest.mark.timeout(600)]
 
 VIMRC = Path(__file__).parent / "ale" / "vimrc"
 BROKEN = "(defun broken (x)\n  (list x)\n"
@@ -61,6 +61,6 @@ def test_a_lease_is_seen_and_taken_over(scene: Scene) -> None:
 
 def wait_for_holder(scene: Scene, name: str) -> None:
     """Wait until NAME holds shapes.lisp: ALE does not say when a command has been done."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while name not in (said := scene.descartes("lease", "show", "shapes.lisp").stdout):
         assert time.monotonic() < deadline, said

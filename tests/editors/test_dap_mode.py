@@ -9,7 +9,7 @@ import pytest
 
 from support.editing import Scene, program
 
-pytestmark = [pytest.mark.editor, pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.editor, pytest.mark.slow, pytest.mark.timeout(600)]
 
 ELPA = Path("/usr/share/emacs/site-lisp/elpa")
 

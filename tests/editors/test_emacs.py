@@ -13,7 +13,7 @@ from support.editing import REPOSITORY, Scene, program
 from support.stock_swank import run_stock_swank
 from support.terminal import Terminal
 
-pytestmark = [pytest.mark.editor, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.editor, pytest.mark.timeout(600)]
 
 PACKAGE = REPOSITORY / "editors" / "emacs"
 SCRIPTS = Path(__file__).parent / "emacs"
@@ -62,7 +62,7 @@ def test_the_commands_of_a_day(scene: Scene, tmp_path: Path) -> None:
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
     """Run WORDS, which start no server, and return what came of it."""
-    return subprocess.run(words, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(words, capture_output=True, text=True, timeout=400, check=False)
 
 
 @pytest.mark.parametrize(("client", "target"), CLIENTS)

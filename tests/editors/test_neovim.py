@@ -12,7 +12,7 @@ from support.editing import EDITORS, REPOSITORY, Scene, program
 from support.stock_swank import run_stock_swank
 from support.terminal import Terminal
 
-pytestmark = [pytest.mark.editor, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.editor, pytest.mark.timeout(600)]
 
 PLUGIN = REPOSITORY / "editors" / "neovim"
 SCRIPTS = Path(__file__).parent / "neovim"

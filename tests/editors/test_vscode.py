@@ -25,7 +25,7 @@ EXTENSION = REPOSITORY / "editors" / "vscode"
 EDITORS = REPOSITORY / ".cache" / "editors"
 SERVER = EDITORS / "vscode/node_modules/code-server/lib/vscode/out/server-main.js"
 DRIVERS = Path(__file__).resolve().parent / "vscode"
-SECONDS = 240
+SECONDS = 500
 
 RATIO = """\
 (defpackage #:ratio (:use #:cl) (:export #:share #:answer))
@@ -131,7 +131,7 @@ SETTINGS = {
     "security.workspace.trust.banner": "never",
 }
 
-pytestmark = [pytest.mark.editor, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.editor, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="session")

@@ -75,7 +75,7 @@ class Scene:
             env=self.environment | more,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=400,
             stdin=subprocess.DEVNULL,
             check=False,
         )

@@ -52,6 +52,7 @@
   (let ((session (dap-test-see "the session" (dap--cur-session))))
     ;; The last form of the file calls a function with a mistake in it.
     (dap-test-see "the unbound variable" (string-match-p "AREA 2 3" (format "%s" (dap-test-frames))))
+    (dap-test-see "its frame" (dap--debug-session-active-frame session))
     (should (equal "2" (cdr (assoc "WIDTH" (dap-test-locals)))))
     (dap-request session "descartes/invokeRestart"
                  :threadId (dap--debug-session-thread-id session) :name "USE-VALUE" :arguments ["7"])

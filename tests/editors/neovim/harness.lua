@@ -3,7 +3,7 @@ local M = {}
 
 M.shown = {} ---@type string[] every message
 M.first = 1 -- the first of those that are looked at
-M.deadline = 45000
+M.deadline = 60000
 
 local notify = vim.notify
 vim.notify = function(text, ...)
@@ -44,12 +44,15 @@ function M.forget()
   M.first = #M.shown + 1
 end
 
---- Wait for a message that contains TEXT, plain.
+--- Wait for a message that contains TEXT, plain; it and those before it are not looked at again.
 function M.see_message(text)
   return M.see('the message ' .. text, function()
     for index = M.first, #M.shown do
-      if M.shown[index]:find(text, 1, true) then
-        return M.shown[index]
+      local shown = M.shown[index]
+      if shown:find(text, 1, true) then
+        -- What `vim.notify` is given it gives to `nvim_echo`.
+        M.first = index + (M.shown[index + 1] == shown and 2 or 1)
+        return shown
       end
     end
   end)

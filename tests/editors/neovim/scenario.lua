@@ -97,6 +97,7 @@ end
 local function mistake()
   put_cursor('(defun area', 2)
   press(',c')
+  test.see_message('compiled')
   local note = see('the note of the compiler', function()
     return diagnostic('HIEGHT')
   end)
@@ -105,6 +106,7 @@ local function mistake()
   assert(note.col == vim.api.nvim_win_get_cursor(0)[2], 'the note begins at the mistake')
   press('ciwheight<Esc>')
   press(',c')
+  test.see_message('compiled')
   see('the note to disappear', function()
     return not diagnostic('HIEGHT')
   end)
@@ -307,6 +309,27 @@ local function see_restored()
   end)
 end
 
+--- Walk to the first entry of the history that is shown: there is none before it to be asked for.
+local function to_the_first_entry()
+  local call, asked, shown = descartes().call, 0, 0
+  descartes().call = function(operation, arguments, done, ...)
+    asked = asked + 1
+    return call(operation, arguments, function(answer)
+      done(answer)
+      shown = shown + 1
+    end, ...)
+  end
+  local before
+  repeat
+    before = asked
+    press('p')
+    see('the entry before, if there is one', function()
+      return shown == asked
+    end)
+  until asked == before
+  descartes().call = call
+end
+
 --- What the run did is walked through, the files are put back as they were before it, and that is undone.
 local function history()
   test.choose('Say what the numbers are for')
@@ -323,14 +346,7 @@ local function history()
   see('less of it', function()
     return text_of(0):find('[turns]', 1, true) or lenses():find('[turns]', 1, true)
   end)
-  local seen
-  repeat
-    seen = vim.api.nvim_win_get_cursor(0)[1]
-    press('p')
-    vim.wait(300, function()
-      return vim.api.nvim_win_get_cursor(0)[1] ~= seen
-    end)
-  until vim.api.nvim_win_get_cursor(0)[1] == seen
+  to_the_first_entry()
   bob('acquire')
   test.choose('Go back')
   press('R')

@@ -42,8 +42,9 @@ return function(test)
     end)
   end
 
-  --- Go to the debugger of CODE, which is evaluated and stops.
+  --- Go to the debugger of CODE, which is evaluated and stops, when what was stopped before is left.
   local function stop_in(code)
+    see_stops(0)
     vim.cmd('Descartes eval ' .. code)
     see_stops(1)
     vim.cmd('Descartes debugger')

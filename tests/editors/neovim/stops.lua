@@ -18,6 +18,13 @@ return function(test)
     require('descartes').call('lisp.eval', params, require('descartes.image').show)
   end
 
+  --- Compile the form at the cursor; what is evaluated afterwards finds it compiled.
+  local function compile()
+    test.forget()
+    press(',c')
+    test.see_message('compiled')
+  end
+
   local function in_background(code)
     local params = vim.tbl_extend('force', here, {
       code = ('(progn (sb-thread:make-thread (lambda () %s)) :begun)'):format(code),
@@ -120,7 +127,7 @@ return function(test)
     see_stops(1)
     assert(debugger.debuggers[1].condition.message:find('another thread', 1, true), 'the other one is left alone')
     vim.api.nvim_set_current_line(before)
-    press(',c')
+    compile()
     evaluate("(average '())")
     see_stops(2)
     in_background("(average '())")
@@ -130,7 +137,7 @@ return function(test)
     vim.cmd('Descartes retry')
     see_stops(2)
     vim.api.nvim_set_current_line(before)
-    press(',c')
+    compile()
     vim.cmd('Descartes debugger')
     press('gg]]q')
     see_stops(1)

@@ -11,7 +11,7 @@ const payload = JSON.stringify([
 await drive(`&payload=${encodeURIComponent(payload)}`, async ({ page, open }) => {
   const ended = new Promise((resolve, reject) => {
     void page.exposeFunction('codeAutomationExit', resolve);
-    setTimeout(() => reject(new Error('the tests in the extension host did not end')), 180_000).unref();
+    setTimeout(() => reject(new Error('the tests in the extension host did not end')), 450_000).unref();
   });
   const said = [];
   await page.exposeFunction('codeAutomationLog', (type, words) => {
