@@ -42,6 +42,9 @@ _DISASSEMBLY: Final = (
 )
 """Swank's own call for this has no answer in SBCL."""
 _DEPARTURE_S: Final = 2.0
+"""How long a stop usually takes at most to be left, once the request that leaves it has unwound."""
+_RETURN_S: Final = 20.0
+"""How long Swank may take to say that a thread is back at a level; on a busy machine that is seconds."""
 
 
 class StoppedThreads:
@@ -182,7 +185,7 @@ class StoppedThreads:
         """
         if self._debugger.coming_back(thread, level):
             back = _waiter(self._returns, (thread, level))
-            await asyncio.wait((back,), timeout=_DEPARTURE_S)
+            await asyncio.wait((back,), timeout=_RETURN_S)
             back.cancel()
         return self._waiting(thread, level)
 
@@ -230,12 +233,25 @@ class StoppedThreads:
                 with contextlib.suppress(Aborted):
                     checked(answer.result())
                     return
-                # A restart of somebody's own may unwind and yet come back to this very stop.
                 await asyncio.wait((departure,), timeout=_DEPARTURE_S)
+                await self._gone_or_answering(thread, departure)
         finally:
             departure.cancel()
             covering.cancel()
         self._require_image()
+
+    async def _gone_or_answering(self, thread: int, departure: asyncio.Future[None]) -> None:
+        """Return when a stop of THREAD has been left, or the thread answers there.
+
+        A restart of somebody's own may unwind and yet come back to this very stop.
+        """
+        if departure.done() or self.connection.closed.done():
+            return
+        _, answer = self.connection.rex_with_id([Symbol("cl:list")], thread=thread)
+        try:
+            await asyncio.wait((answer, departure), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            answer.cancel()
 
     def _show(self, request: int, answer: asyncio.Future[Value], evaluation: str | None = None) -> None:
         self._shown[request] = evaluation

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from descartes_swank import DebuggerStale, Evaluation, InvalidParams, NotFound
+from descartes_swank import DebuggerStale, Evaluation, InvalidParams, NotFound, stopped
 from support.session import DEADLINE_S, Session, new_id, session
 from support.stock_swank import StockSwank, stock_swank
 
@@ -247,6 +247,33 @@ async def test_a_restart_that_stops_again(here: Session) -> None:
     assert evaluation.state == "stopped"
     assert list(here.lisp.stops) == [stop.id]
     assert here.recorder.all("left") == [stop.id]
+
+
+async def test_a_stop_has_been_left_when_leaving_it_returns_however_late_that_is_told(
+    here: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stopped, "_DEPARTURE_S", 0)
+    await here.run("""
+    (sb-int:encapsulate 'swank::send-to-emacs 'late
+      (lambda (send event) (when (eq :debug-return (first event)) (sleep 0.2)) (funcall send event)))""")
+    evaluation, outer = await here.stop("(outer 10)")
+    nested = await here.lisp.start_evaluation_in_frame(*outer.id, 0, '(error "deeper")', id=new_id())
+    await here.next(nested)
+    await here.lisp.abort(outer.thread, 2)
+    assert list(here.lisp.stops) == [outer.id]
+    await here.lisp.abort(*outer.id)
+    assert here.lisp.stops == {}
+    assert (await here.settled(evaluation)).state == "aborted"
+    await here.run("(sb-int:unencapsulate 'swank::send-to-emacs 'late)")
+
+
+async def test_a_restart_that_comes_back_to_its_stop(here: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stopped, "_DEPARTURE_S", 0)
+    _, stop = await here.stop('(restart-bind ((come-back (lambda () (abort)))) (error "stay"))')
+    async with asyncio.timeout(DEADLINE_S):
+        await here.lisp.invoke_restart(*stop.id, name="COME-BACK")
+    assert list(here.lisp.stops) == [stop.id]
+    assert await here.lisp.eval_in_frame(*stop.id, 0, "(+ 1 2)") == ["3"]
 
 
 async def test_break_continues(here: Session) -> None:

@@ -122,6 +122,29 @@ export async function evaluate(page, code) {
   await answer(page, 'Evaluate', code);
 }
 
+let outcomes = 0;
+
+/** Have the status bar show something else than what was done before, so that the same outcome is seen to come anew. */
+export async function forgetOutcome(page) {
+  outcomes += 1;
+  await evaluate(page, `(list :outcome ${outcomes})`);
+  await status(page, `⇒ (:OUTCOME ${outcomes})`).waitFor();
+}
+
+/** Evaluate CODE until its value is VALUE: what makes it so announces itself nowhere in the editor. */
+export async function evaluatesTo(page, code, value) {
+  for (let tries = 20; ; tries -= 1) {
+    await evaluate(page, code);
+    const shown = status(page, `⇒ ${value}`).waitFor({ timeout: 3000 });
+    if (await shown.then(() => true, () => false)) {
+      return;
+    }
+    if (tries === 0) {
+      throw new Error(`${code} is not ${value}`);
+    }
+  }
+}
+
 /** Open the file NAME by its name, and put the cursor before the first TEXT of it. */
 export async function goTo(page, name, text) {
   await page.keyboard.press('Control+p');
@@ -165,10 +188,10 @@ export async function closeTab(page, name) {
   await page.waitForFunction(() => document.activeElement?.closest('.monaco-editor') !== null);
 }
 
-/** Fail unless what is typed goes into the editor. */
+/** Fail unless what is typed goes into the editor; what was asked of the person before may give the focus back late. */
 export async function expectFocusInEditor(page) {
-  const inside = await page.evaluate(() => document.activeElement?.closest('.monaco-editor') !== null);
-  if (!inside) {
+  const inside = page.waitForFunction(() => document.activeElement?.closest('.monaco-editor') !== null);
+  await inside.catch(async () => {
     throw new Error(`the focus is in ${await page.evaluate(() => document.activeElement?.className)}`);
-  }
+  });
 }

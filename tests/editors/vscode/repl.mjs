@@ -75,7 +75,8 @@ async function readAndInterrupt(page) {
   await send(page, 'Ada');
   await shows(page, '(:GOT "Ada")');
   say('a program reads a line that is typed in the REPL');
-  await send(page, '(loop)');
+  await send(page, '(progn (princ :round) (finish-output) (loop))');
+  await shows(page, /ROUND/);
   await page.keyboard.press('Control+c');
   await shows(page, '; stopped: interrupt');
   say('Ctrl+C stops what runs');

@@ -1,12 +1,18 @@
 // Stepping from a breakpoint at a form, leaving a frame with a value, and two threads stopped at the same time.
-import { act, answer, choose, closeTab, evaluate, fromMenu, goTo, openView, pick, row, say, status } from './page.mjs';
+import {
+  act, answer, choose, closeTab, evaluate, evaluatesTo, forgetOutcome, fromMenu, goTo, openView, pick, row, say, status,
+} from './page.mjs';
 
 const stop = (page, type) => row(page, new RegExp(`^${type}`, 'i'));
 const BEHIND = `(sb-thread:make-thread
   (lambda () (setf cl-user::*got* (restart-case (error "behind") (use-value (v) :report "Use a value." v)))))`;
 
+/** Lisp that says whether the image breaks on signals: nothing in the editor shows that. */
+const BREAKS = "(list :breaks (and (sb-ext:symbol-global-value '*break-on-signals*) t))";
+
 /** Break at a form, step to the call, into it and out of it, and look at the condition. */
 export async function stepping({ page, shot }) {
+  await forgetOutcome(page);
   await goTo(page, 'walk.lisp', '(area n 3)');
   await choose(page, 'Descartes: Compile and Load File');
   await status(page, '⇒ compiled').waitFor();
@@ -65,12 +71,14 @@ export async function signals({ page }) {
   await status(page, 'GUARDED').waitFor();
   await choose(page, 'Descartes: Break on Signals…');
   await answer(page, 'Break on signals', 'parse-error');
+  await evaluatesTo(page, BREAKS, '(:BREAKS T)');
   await evaluate(page, '(cl-user::guarded "a")');
   await row(page, '(GUARDED').waitFor();
   await act(page, stop(page, 'SIMPLE-CONDITION'), 'Continue');
   await status(page, '⇒ :NONE').waitFor();
   await choose(page, 'Descartes: Break on Signals…');
   await answer(page, 'Break on signals', '');
+  await evaluatesTo(page, BREAKS, '(:BREAKS NIL)');
   await evaluate(page, '(list (cl-user::guarded "a"))');
   await status(page, '⇒ (:NONE)').waitFor();
   say('a handled condition stops where it is signalled, until that is switched off');

@@ -35,6 +35,8 @@ export async function tests({ page, folder, shot }) {
   await debug(page);
   const file = path.join(folder, 'ratio-tests.lisp');
   writeFileSync(file, readFileSync(file, 'utf8').replace('share 1 4', 'share 1 3'));
+  // The editor has the file open, and hears of its change a moment later.
+  await page.locator('.view-line', { hasText: /share\s1\s3/ }).first().waitFor();
   await choose(page, 'Test: Rerun Failed Tests');
   await passed(page, 'thirds').waitFor();
   say('what failed is run again and passes');

@@ -7,8 +7,9 @@ export async function trace({ page, shot }) {
   await status(page, '⇒ FALL').waitFor();
   await choose(page, 'Descartes: Trace or Untrace a Function…');
   await answer(page, 'Trace', 'fall');
-  await evaluate(page, '(fall 2)');
   await openView(page, 'Trace');
+  await page.locator('.pane-header', { hasText: /^Trace.*traced: .*fall/ }).waitFor();
+  await evaluate(page, '(fall 2)');
   await row(page, '(FALL 0)').filter({ hasText: '→ 0' }).waitFor();
   await row(page, '(FALL 2)').filter({ hasText: '→ 2' }).waitFor();
   say('calls of a traced function are a tree');
@@ -36,6 +37,7 @@ export async function notes({ page, shot }) {
   await page.keyboard.type('Because halves are exact.');
   await page.locator('.view-line', { hasText: /^Because\shalves\sare\sexact\.$/ }).waitFor();
   await page.keyboard.press('Control+s');
+  await page.locator('.tab.dirty', { hasText: 'why-shares-are-ratios.md' }).waitFor({ state: 'detached' });
   await choose(page, 'Descartes: Search Notes…');
   await answer(page, 'Search Notes', 'halves');
   await row(page, 'Why shares are ratios').waitFor();
@@ -55,6 +57,7 @@ export async function notes({ page, shot }) {
 /** Look into a value, go into a part of it and change it. */
 export async function inspect({ page, shot }) {
   await evaluate(page, '(defvar *box* (vector 1 (list :a :b) "three"))');
+  await status(page, '⇒ *BOX*').waitFor();
   await choose(page, 'Descartes: Inspect…');
   await answer(page, 'Inspect', '*box*');
   await act(page, row(page, /^2\s*"three"/), 'Set…');
@@ -83,6 +86,8 @@ export async function breakpoints({ page }) {
   await choose(page, 'Descartes: Break at a Function…');
   await answer(page, 'Break at the calls of', 'ratio:share');
   await answer(page, 'Condition', '');
+  const lens = page.locator('.codelens-decoration', { hasText: '● breakpoint' });
+  await lens.waitFor();
   await evaluate(page, '(ratio:share 1 2)');
   await row(page, /^breakpoint/i).waitFor();
   await row(page, 'SHARE 1 2)').waitFor();
@@ -92,6 +97,7 @@ export async function breakpoints({ page }) {
   await choose(page, 'Descartes: Show or Clear Breakpoints…');
   await page.locator('.quick-input-list .monaco-list-row', { hasText: /share/i }).click();
   await page.keyboard.press('Enter');
+  await lens.waitFor({ state: 'detached' });
   await evaluate(page, '(ratio:share 1 4)');
   await status(page, '⇒ 1/4').waitFor();
   say('a breakpoint is taken away');
