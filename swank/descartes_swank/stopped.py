@@ -41,10 +41,8 @@ _DISASSEMBLY: Final = (
     ' (cl:error "Expected a frame with a function of Lisp, this one has none"))))'
 )
 """Swank's own call for this has no answer in SBCL."""
-_DEPARTURE_S: Final = 2.0
-"""How long a stop usually takes at most to be left, once the request that leaves it has unwound."""
-_RETURN_S: Final = 20.0
-"""How long Swank may take to say that a thread is back at a level; on a busy machine that is seconds."""
+_DEPARTURE_S: Final = 2.0  # which a stop seldom takes to be left when its request has unwound
+_RETURN_S: Final = 20.0  # which Swank may take to say that a thread is back, on a busy machine
 
 
 class StoppedThreads:
@@ -241,10 +239,7 @@ class StoppedThreads:
         self._require_image()
 
     async def _gone_or_answering(self, thread: int, departure: asyncio.Future[None]) -> None:
-        """Return when a stop of THREAD has been left, or the thread answers there.
-
-        A restart of somebody's own may unwind and yet come back to this very stop.
-        """
+        """Return when a stop of THREAD has been left, or it answers: a restart may come back to its stop."""
         if departure.done() or self.connection.closed.done():
             return
         _, answer = self.connection.rex_with_id([Symbol("cl:list")], thread=thread)

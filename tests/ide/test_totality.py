@@ -119,7 +119,7 @@ def test_any_truncation_of_a_real_file(name: str, data: st.DataObject) -> None:
     ids=lambda text: repr(text[:12]),
 )
 def test_hostile_texts_cost_little(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     check(parse(text))
     check_at(parse(text), len(text) // 2)
-    assert time.perf_counter() - started < 10 * (1 if sys.gettrace() is None else 5)
+    assert time.process_time() - started < 10 * (1 if sys.gettrace() is None else 5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import select
@@ -56,6 +57,14 @@ def _read_port(process: subprocess.Popen[bytes], deadline_s: float) -> int:
 
 
 @contextlib.contextmanager
+def _one_at_a_time(loader: Path) -> Iterator[None]:
+    """Keep other processes from LOADER: the first start compiles what another one would load half written."""
+    with loader.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
 def run_stock_swank(folder: Path, loader: str = _LOADER, package: str = "SWANK") -> Iterator[StockSwank]:
     """Start an image with a script in FOLDER; yield it when it listens, kill it in the end.
 
@@ -72,12 +81,15 @@ def run_stock_swank(folder: Path, loader: str = _LOADER, package: str = "SWANK")
         "--load",
         str(script),
     ]
-    with (folder / "swank.log").open("wb") as log:
+    with (folder / "swank.log").open("wb") as log, contextlib.ExitStack() as starting:
+        starting.enter_context(_one_at_a_time(Path(loader)))
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, cwd=folder
         )
         try:
-            yield StockSwank(_read_port(process, 50), process)
+            port = _read_port(process, 180)
+            starting.close()
+            yield StockSwank(port, process)
         finally:
             process.kill()
             process.wait()

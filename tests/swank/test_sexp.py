@@ -324,11 +324,11 @@ HOSTILE = [
 @pytest.mark.parametrize("unit", HOSTILE)
 def test_the_time_is_linear_for_hostile_texts(unit: str) -> None:
     text = unit * (150_000 // len(unit))
-    begin = time.perf_counter()
+    begin = time.process_time()
     for prefix in ("", "(", '("x" '):
         read(prefix + text)
     # Quadratic time would be many times more.
-    assert time.perf_counter() - begin < 20
+    assert time.process_time() - begin < 20
 
 
 def test_a_huge_integer_keeps_its_digits_in_both_directions() -> None:
