@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .errors import InvalidParams
-from .forms import Form, Value
+from .forms import Form, Symbol, Value
 from .locations import DEFINITION, Location, place
 from .marks import Unit, quoted_name, quoted_units
 from .stopped import StoppedThreads, checked, quoted
@@ -120,6 +120,10 @@ class Breakpoints(StoppedThreads):
             "marking-at-once", file, quoted_units(units), package, quoted_name("break-at-forms"), *call
         )
         return Verdict(new is None or offset is not None, _sentence(message), offset=offset)
+
+    async def has_package(self, name: str) -> bool:
+        """Return whether there is the package that NAME, as it stands in a file, means."""
+        return await self._ask("cl:null", [Symbol("swank::guess-package"), name]) is None
 
     async def forget_breakpoint(self, id: str) -> None:
         """Let the breakpoint ID stop nothing more; its form stays compiled as it is."""

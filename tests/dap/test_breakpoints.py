@@ -197,6 +197,22 @@ async def test_breakpoints_go_with_the_client_that_set_them(debugger: DapClient,
         assert await other.evaluate("(area:checked :no)") == ":HANDLED"
 
 
+async def test_a_breakpoint_waits_for_its_file_and_stands_when_that_is_loaded_again(area: Path) -> None:
+    async with dap(area.parent) as debugger:
+        await debugger.begin()
+        (waiting,) = await set_lines(debugger, area, PRODUCT_LINE)
+        assert not waiting["verified"] and "loaded" in waiting["message"] and waiting["line"] == PRODUCT_LINE
+        # Nothing was defined in a package that the file does not mean.
+        assert await debugger.evaluate("(fboundp 'area)") == "NIL"
+        for _ in range(2):
+            await debugger.evaluate('(load "area.lisp")')
+            thread = await run(debugger, "(area:area 2 3)")
+            stopped = await debugger.stopped(threadId=thread, reason="breakpoint")
+            assert stopped["hitBreakpointIds"] == [waiting["id"]]
+            await debugger.request("continue", threadId=thread)
+        await debugger.event("breakpoint", lambda body: body["breakpoint"]["verified"])
+
+
 async def test_a_file_is_loaded_before_what_is_launched_so_that_its_breakpoints_stand(area: Path) -> None:
     async with dap(area.parent) as debugger:
         await debugger.request("initialize")

@@ -152,12 +152,17 @@ async def test_continue_takes_the_restart_of_that_name_or_says_which_there_are(
 ) -> None:
     await debugger.begin()
     thread = await stop(debugger, '(progn (cerror "Go on." "Stop.") :went-on)')
+    frame = (await debugger.frames(thread))[0]["id"]
     seen = len(debugger.messages)
     answer = await debugger.request("continue", threadId=thread)
     assert answer == {"allThreadsContinued": False}
-    # By the event alone some clients forget the frame that they evaluate in.
-    await debugger.event("continued", lambda body: body["threadId"] == thread, after=seen)
     await debugger.output("⇒ :WENT-ON", after=seen)
+    # Some clients go on sending the frame that was chosen last.
+    assert await debugger.evaluate("(+ 40 2)", frameId=frame) == "42"
+    for other in ({"expression": ",abort"}, {"expression": "*", "context": "watch"}):
+        refused = await debugger.refused("evaluate", **{"context": "repl", "frameId": frame} | other)
+        assert refused.code == "debugger_stale"
+    assert (await debugger.refused("evaluate", expression="1", context="repl", frameId=9999)).code
     thread = await stop(debugger, "(car 1)")
     assert "close the string" in str(
         await debugger.refused("evaluate", expression='(list "a', context="repl")

@@ -181,7 +181,7 @@ class Completions(Arguments, frozen=True, kw_only=True):
 
 def decode(command: str, kind: type[A], given: Any) -> A:
     """Return what COMMAND was GIVEN as KIND. Errors: `InvalidParams` naming the argument and what came."""
-    if given is None:
+    if given is None or given == []:  # a table without fields is a list in some languages
         given = {}
     if not isinstance(given, Mapping):
         raise InvalidParams(f"{command}: expected arguments by name, got {given!r:.60}")

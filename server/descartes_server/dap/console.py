@@ -89,7 +89,7 @@ async def _continue(place: Place, rest: str) -> Reply:
 
 
 async def _step(place: Place, kind: str) -> Reply:
-    return _said(await leaving.step(place.adapter, place.stop, kind))
+    return _said(await leaving.step(place.adapter, place.stop, kind, told=False))
 
 
 async def _return(place: Place, rest: str) -> Reply:

@@ -30,7 +30,7 @@ class Failed(DescartesError):
 @request("evaluate", arguments.Evaluate)
 async def evaluate(adapter: Adapter, asked: arguments.Evaluate) -> Reply | dict[str, Any]:
     """Evaluate Lisp text, in a frame where one is given; in the console also commands and awaited input."""
-    frame = None if asked.frame_id is None else adapter.stops.frame(asked.frame_id)
+    frame = _chosen(adapter, asked)
     if asked.context in ("hover", "watch", "variables", "clipboard"):
         if asked.context == "hover" and not texts.is_name(asked.expression):
             raise InvalidParams(f"expected the name of a variable, got {asked.expression[:60]!r}")
@@ -71,6 +71,20 @@ async def quietly(adapter: Adapter, form: str, frame: Frame | None) -> Evaluatio
     if values[:1] == [FAILED]:
         raise Failed(_unquoted(values[1]))
     return done
+
+
+def _chosen(adapter: Adapter, asked: arguments.Evaluate) -> Frame | None:
+    """Return the frame to evaluate in. Errors: `DebuggerStale` when its stop was left.
+
+    What is typed in the console is evaluated at top level then: some clients send the frame that was chosen
+    last until they show another one. A command is not, for it might be about another stop.
+    """
+    if asked.frame_id is None:
+        return None
+    typed = asked.context == "repl" and not console.is_command(asked.expression)
+    if typed and adapter.stops.was_left(asked.frame_id):
+        return None
+    return adapter.stops.frame(asked.frame_id)
 
 
 async def launch(adapter: Adapter, asked: arguments.Launch) -> None:

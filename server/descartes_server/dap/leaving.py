@@ -101,9 +101,9 @@ async def go_on(adapter: Adapter, stop: Stop, told: Body = None) -> Reply:
     return await leave(adapter, stop, "debugger.continue", {}, told)
 
 
-async def step(adapter: Adapter, stop: Stop, kind: str) -> Reply:
-    """Leave STOP by one step of KIND."""
-    return await leave(adapter, stop, "debugger.step", {"kind": kind})
+async def step(adapter: Adapter, stop: Stop, kind: str, *, told: bool = True) -> Reply:
+    """Leave STOP by one step of KIND; TOLD: the response itself says that the thread goes on."""
+    return await leave(adapter, stop, "debugger.step", {"kind": kind}, {} if told else None)
 
 
 async def _step(adapter: Adapter, asked: arguments.OfThread, kind: str) -> Reply:
@@ -138,10 +138,9 @@ async def return_value(adapter: Adapter, frame: Frame, code: str) -> Reply:
 async def leave(
     adapter: Adapter, stop: Stop, operation: str, params: Mapping[str, Any], told: Body = None
 ) -> Reply:
-    """Leave STOP by OPERATION, to be answered with the body TOLD; what comes next is told after the response.
+    """Leave STOP by OPERATION; what comes next is told after the response.
 
-    An event says that the thread goes on, also where the response does: some clients forget by it alone which
-    frame was chosen, and ask in a frame that is gone until they do.
+    TOLD is the body of a response that itself says that the thread goes on; else an event says it.
     """
     adapter.stops.hold()
     try:
@@ -152,7 +151,8 @@ async def leave(
     adapter.stops.forget(stop)
 
     def after() -> None:
-        adapter.continued(stop)
+        if told is None:
+            adapter.continued(stop)
         adapter.stops.release()
 
     return Reply(told, after)

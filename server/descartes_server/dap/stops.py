@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any
 
 from descartes_core.errors import DebuggerStale
@@ -89,7 +88,7 @@ class Stops:
         self._entered, self._left, self._gone = entered, left, gone
         self._stops: dict[tuple[int, int], Stop] = {}
         self._shown: dict[int, Stop] = {}
-        self._ids = count(1)
+        self._last_id = 0
         self._frames: dict[int, Frame] = {}
         self._held = 0
         self._held_back: Sequence[Debugger] | None = None
@@ -123,10 +122,15 @@ class Stops:
             raise DebuggerStale(f"there is no frame {id} any more; ask for the stack of a stopped thread")
         return found
 
+    def was_left(self, id: int) -> bool:
+        """Return whether ID is that of a frame whose stop was left."""
+        return 0 < id <= self._last_id and id not in self._frames
+
     def frame_id(self, stop: Stop, index: int) -> int:
         """Return the id of the frame INDEX of STOP, the same one as long as STOP is not left."""
         if index not in stop.frame_ids:
-            stop.frame_ids[index] = next(self._ids)
+            self._last_id += 1
+            stop.frame_ids[index] = self._last_id
             self._frames[stop.frame_ids[index]] = Frame(stop, index)
         return stop.frame_ids[index]
 

@@ -16,6 +16,10 @@ from descartes_server.operations.evaluations import Record
 from descartes_server.operations.texts import SourceText, read_file
 
 _PARTS = re.compile(r"[:()\s]+")
+_LOADING = re.compile(
+    r"\(\s*(?:[^\s():]+::?)?(load|load-system|test-system|operate|oos|make|require|quickload)(?=[\s)])",
+    re.IGNORECASE,
+)
 NO_IMAGE = "no Lisp runs; it is set when one does and the definition is there"
 
 
@@ -69,15 +73,30 @@ class Breakpoint:
 async def redefined(record: Record, path: str) -> tuple[SourceText | None, tuple[int, int]]:
     """Return the text of the file PATH and what of it RECORD has defined anew; None when it has not."""
     source = record.source
-    if source is None and record.kind != "eval":
-        # A system: which of its files were loaded is not known here.
+    if source is None and (record.kind != "eval" or _loads(record.code, path)):
+        # A system, or what was typed: which files were loaded is not known here.
         try:
             source = await read_file(Path(path))
         except DescartesError:
             return None, (0, 0)
-    if source is None or str(source.path) != path or (record.kind == "eval" and record.span is None):
+    elif source is None or str(source.path) != path or (record.kind == "eval" and record.span is None):
         return None, (0, 0)
     return source, record.span or (0, len(source.text))
+
+
+def may_define(record: Record, path: str) -> bool:
+    """Return whether RECORD, an evaluation, may have defined anew what is in the file PATH."""
+    if record.source is None:
+        return _loads(record.code, path)
+    return record.span is not None and str(record.source.path) == path
+
+
+def _loads(code: str, path: str) -> bool:
+    """Return whether evaluating CODE may load the file PATH."""
+    found = _LOADING.search(code)
+    if found is None:
+        return False
+    return found[1].lower() != "load" or '"' not in code or Path(path).stem in code
 
 
 def definition_of(forms: Iterable[TopLevelForm], text: str, breakpoint_: Breakpoint) -> TopLevelForm | None:

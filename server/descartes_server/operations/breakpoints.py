@@ -25,6 +25,7 @@ from descartes_server.operations.breakpoint_places import (
     Breakpoint,
     definition_of,
     is_of,
+    may_define,
     redefined,
 )
 from descartes_server.operations.debuggers import Publish
@@ -174,8 +175,7 @@ class Breakpoints:
             return False
         if record.kind != "eval" or any(each.pending for each in self._known.values()):
             return True
-        path = str(record.source.path) if record.source and record.span else None
-        return any(each.path == path for each in self._known.values() if each.path is not None)
+        return any(may_define(record, each.path) for each in self._known.values() if each.path is not None)
 
     async def after(self, record: Record) -> None:
         """Set anew what RECORD, which has ended, may have redefined or defined for the first time."""
@@ -238,6 +238,10 @@ class Breakpoints:
         texts = [source.text[each.start : each.end] for each in spans]
         if lisp is None:
             new.offset, new.target, new.message = spans[0].start - new.start, texts[0], NO_IMAGE
+            return
+        if new.package is not None and not await _quietly(lisp.has_package(new.package)):
+            # Compiled now, the definition would be one of another package.
+            new.offset, new.target, new.message = spans[0].start - new.start, texts[0], NOT_LOADED
             return
         wanted = swank.NewPlace(
             new.id,
