@@ -32,7 +32,7 @@ CODE = f'(list "{VALUE}")'
 SIMPLE = {str: TEXT, Any: TEXT, Document: {"version": 1, "text": f'(defun f () "{VALUE}")\n'}}
 OF_A_KIND = {
     "code": CODE, "expression": CODE, "condition": CODE, "holder": f"agent:{VALUE}", "symbol": f"|{VALUE}|",
-    "command": ["sh", "-c", f"echo {VALUE}; read line; echo $line"], "files": [f"{VALUE}.lisp"],
+    "command": ["sh", "-c", f"echo {VALUE}"], "files": [f"{VALUE}.lisp"],
     "value": [VALUE], "agent": VALUE,
 }  # fmt: skip
 """What is only taken in the right form."""
