@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import descartes_swank as swank
 from descartes_core import errors
 from descartes_server.operations import dispatch
 from descartes_server.operations.context import Caller, Context
@@ -294,3 +295,25 @@ async def test_a_file_that_was_loaded_is_a_success(desk: Desk, workspace: Path) 
     stopped = await desk.call("lisp.loadFile", uri=uri_of(file))
     assert (stopped["success"], stopped["state"]) == (False, "stopped")
     await desk.call("debugger.abort", **stopped["debugger"])
+
+
+async def test_who_waits_for_what_was_lost_and_taken_up_again_at_once_hears_of_its_end(desk: Desk) -> None:
+    image, held = desk.context.services.image, asyncio.Event()
+    assert await desk.values("1") == ["1"]
+    record = image.evaluations.add("eval", "eval_lost", "(wait)", "editor", PERSON, None)
+    record.live = before = swank.Evaluation("eval_lost", "editor")
+    image._follow(record)
+    waiting = asyncio.create_task(image.paused_or_settled(record))
+    await until(lambda: bool(before._pauses), "it is waited for")
+    image.heard(held.wait)  # the hub is busy with what came before the loss
+    before.finished("lost")
+    again = swank.Evaluation("eval_lost", "editor")
+    image._adopted([again])
+    held.set()
+    await until(lambda: bool(again._pauses), "it is waited for as before")
+    again.values = ["2"]
+    again.finished("done")
+    ended = (await asyncio.wait_for(waiting, 60)).wire()
+    assert (ended.state, ended.values) == ("done", ["2"])
+    logged = [event.data["state"] for event in await desk.events("lisp.evaluated")]
+    assert logged == ["done", "done"]

@@ -183,10 +183,11 @@ class Image(Moving):
     def _adopted(self, found: Sequence[swank.Evaluation]) -> None:
         for live in found:
             adopted = self._known(live.id, live.client)
-            adopted.live = live
+            lost, adopted.live = adopted.logged, live
             # It ended as lost when the connection did; its own end is still to come.
             adopted.logged, adopted.unlogged = asyncio.Event(), None
             self._follow(adopted)
+            lost.set()
 
     async def stop(self) -> shapes.LispStatus:
         """End the image; one that we only attached to is left running."""

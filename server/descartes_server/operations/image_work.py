@@ -114,9 +114,12 @@ class ImageWork(ABC):
 
     async def paused_or_settled(self, record: Record) -> Record:
         """Answer when RECORD has stopped or ended, and that is known here and logged."""
-        assert record.live is not None
-        await record.live.paused_or_settled()
-        await self.caught_up(record)
+        live = None
+        while live is not record.live:  # one that was lost may be taken up again
+            live = record.live
+            assert live is not None
+            await live.paused_or_settled()
+            await self.caught_up(record)
         return record
 
     async def known(self, record: Record) -> Record:
@@ -127,9 +130,12 @@ class ImageWork(ABC):
 
     async def settled(self, record: Record) -> Record:
         """Answer when RECORD has ended and its event is in the log."""
-        assert record.live is not None
-        await record.live.settled()
-        await self.caught_up(record)
+        live = None
+        while live is not record.live:
+            live = record.live
+            assert live is not None
+            await live.settled()
+            await self.caught_up(record)
         return record
 
     async def caught_up(self, record: Record) -> None:
@@ -234,24 +240,26 @@ class ImageWork(ABC):
 
     def _follow(self, record: Record) -> None:
         """Log RECORD's end, once, after everything that came before it."""
+        live, logged = record.live, record.logged
+        assert live is not None
 
         def ended() -> None:
             if not self._listener.deaf:
-                self._orderly.post(lambda: self._finished(record))
+                self._orderly.post(lambda: self._finished(record, live, logged))
 
-        assert record.live is not None
         self._unended.add(record.id)
-        record.live.when_ended(ended)
+        live.when_ended(ended)
 
     def _aside_done(self, task: asyncio.Task[None]) -> None:
         self._followers.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("following the image failed", exc_info=task.exception())
 
-    async def _finished(self, record: Record) -> None:
-        live = record.live
-        assert live is not None
+    async def _finished(self, record: Record, live: swank.Evaluation, logged: asyncio.Event) -> None:
         await self.texts.settled()
+        if record.live is not live:  # it was lost and is taken up again: its end is still to come
+            logged.set()
+            return
         self._show_rest(record)
         record.values = record.output.values([self.masks.text(value) for value in live.values])
         record.output.close()
@@ -267,19 +275,19 @@ class ImageWork(ABC):
             record.unlogged = error
         if self.breakpoints.concern(record):
             # Who asked goes on when the breakpoints stand in what was defined anew; nobody else waits.
-            self.aside(self._mended(record, evaluation))
+            self.aside(self._mended(record, evaluation, logged))
         else:
-            self._released(record, evaluation)
+            self._released(record, evaluation, logged)
 
-    async def _mended(self, record: Record, evaluation: dict[str, Any]) -> None:
+    async def _mended(self, record: Record, evaluation: dict[str, Any], logged: asyncio.Event) -> None:
         try:
             await self.breakpoints.after(record)
         finally:
-            self._released(record, evaluation)
+            self._released(record, evaluation, logged)
 
-    def _released(self, record: Record, evaluation: dict[str, Any]) -> None:
-        """Let who asked for RECORD go on, then tell everybody."""
-        record.logged.set()
+    def _released(self, record: Record, evaluation: dict[str, Any], logged: asyncio.Event) -> None:
+        """Let who waits for LOGGED, the end of RECORD, go on, then tell everybody."""
+        logged.set()
         self._unended.discard(record.id)
         self.debuggers.ended(record)
         self.aside(self._tell_ended(evaluation))
