@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import contextlib
+import logging
 
 from descartes_core.errors import DescartesError, PolicyDenied, StoreUnavailable
 from descartes_core.vault.crypto import KEY_BYTES
+
+log = logging.getLogger(__name__)
 
 SERVICE = "descartes-vault"
 
@@ -53,9 +55,15 @@ def write(vault: str, generation: int, key: bytes) -> None:
 def forget(vault: str, generation: int) -> None:
     """Take the key of VAULT out of the keyring, if it has one."""
     import keyring
+    import keyring.errors
 
-    with contextlib.suppress(Exception):
+    try:
         keyring.delete_password(SERVICE, f"{vault}/{generation}")
+    except keyring.errors.PasswordDeleteError:
+        return  # it has none
+    except Exception as error:
+        # A backend may raise anything. The vault has another key by now: what was asked for is done.
+        log.warning("a key that is used no more stays in the keyring: %s", type(error).__name__)
 
 
 def _get(vault: str, generation: int) -> bytes | None:
