@@ -114,13 +114,7 @@ class ImageWork(ABC):
 
     async def paused_or_settled(self, record: Record) -> Record:
         """Answer when RECORD has stopped or ended, and that is known here and logged."""
-        live = None
-        while live is not record.live:  # one that was lost may be taken up again
-            live = record.live
-            assert live is not None
-            await live.paused_or_settled()
-            await self.caught_up(record)
-        return record
+        return await self._after(record, swank.Evaluation.paused_or_settled)
 
     async def known(self, record: Record) -> Record:
         """Answer when what RECORD says is whole: its values if it has ended, the stop if it has stopped."""
@@ -130,11 +124,17 @@ class ImageWork(ABC):
 
     async def settled(self, record: Record) -> Record:
         """Answer when RECORD has ended and its event is in the log."""
+        return await self._after(record, swank.Evaluation.settled)
+
+    async def _after(
+        self, record: Record, wait: Callable[[swank.Evaluation], Awaitable[swank.Evaluation]]
+    ) -> Record:
+        """Return RECORD after WAIT for its evaluation, taken in; what was lost may be taken up again."""
         live = None
         while live is not record.live:
             live = record.live
             assert live is not None
-            await live.settled()
+            await wait(live)
             await self.caught_up(record)
         return record
 
