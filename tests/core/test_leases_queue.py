@@ -15,7 +15,10 @@ from descartes_core.errors import Cancelled, LeaseHeld
 from descartes_core.leases import Leases, queue
 from descartes_core.model import Event, Lease, LeaseMode, Principal
 from descartes_core.store import EventQuery, Store
+from support.leasing import leases
 from support.log import FIXER, PERSON, TESTER, FakeClock
+
+__all__ = ["leases"]
 
 
 def agent(n: int) -> Principal:
@@ -25,13 +28,6 @@ def agent(n: int) -> Principal:
 @pytest.fixture
 async def store(workspace: Path) -> AsyncIterator[Store]:
     opened = await Store.open(workspace / ".descartes" / "descartes.db")
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-async def leases(store: Store, workspace: Path) -> AsyncIterator[Leases]:
-    opened = Leases(store, workspace)
     yield opened
     await opened.close()
 
