@@ -157,6 +157,11 @@ async def test_stepping_shows_what_comes_next_and_what_came_of_the_last(desk: De
     stop = (await desk.call("debugger.step", **key(stop), kind="into"))["debugger"]
     assert stop["frames"][0]["description"] == "(AREA 2 3)"
     assert stop["location"]["range"]["start"] == at(SHAPES, "(* a b)")
+    stop = (await desk.call("debugger.step", **key(stop), kind="out"))["debugger"]
+    assert stop["stepping"] == {
+        "form": "the rest of TOTAL", "arguments": [], "done": "(AREA N 3)", "values": ["(:BIG 6)"],
+    }  # fmt: skip
+    assert stop["location"]["range"]["start"] == at(SHAPES, "(area n 3)")
     left = await desk.call("debugger.step", **key(stop), kind="out")
     assert left["evaluation"]["values"] == ["(:TOTAL (:BIG 6))"]
     assert (await evaluated(desk, "(cl-user::area 2 3)"))["state"] == "done"

@@ -68,12 +68,14 @@ async def steps(here: Session, evaluation: Evaluation, *kinds: str) -> list[str]
 async def test_stepping_over_calls(here: Session, tmp_path: Path) -> None:
     await compiled(here, tmp_path, STEPS)
     evaluation, _ = await here.stop("(root 2)")
-    assert await steps(here, evaluation, *["next"] * 6) == [
+    assert await steps(here, evaluation, *["next"] * 7) == [
         "(ROOT 2) (NODE N 3)",
         "(ROOT 2) (THROWER N) <- (NODE N 3) => (25 9)",
         "(ROOT 2) (NODE 1 2)",  # the call before ended by a throw: it has no values
         "(ROOT 2) (LENGTH (NODE 1 2)) <- (NODE 1 2) => (9 4)",
         "(ROOT 2) (APPEND (NODE N 3) (LIST (CATCH 'OUT (THROWER N))) (LIST (LENGTH (NODE 1 2))))",
+        "(ROOT 2) the rest of ROOT <- "
+        "(APPEND (NODE N 3) (LIST (CATCH 'OUT (THROWER N))) (LIST (LENGTH (NODE 1 2)))) => (25 9 2 2)",
         "done",
     ]
 
@@ -92,6 +94,43 @@ async def test_stepping_into_and_out_of_calls(here: Session, tmp_path: Path) -> 
     ]
     await here.lisp.continue_(*evaluation.stop or (0, 0))
     assert (await here.settled(evaluation)).values == ["(25 9 2 2)"]
+
+
+LAST_CALLS = """(declaim (optimize (debug 3)))
+(defun sum (numbers) (reduce #'+ numbers))
+(defun average (numbers) (break "here") (/ (sum numbers) (length numbers)))
+(defun each (numbers) (break "here") (dolist (number numbers) (princ number)))
+"""
+
+
+async def test_a_call_after_which_nothing_steps_stops_with_its_values(here: Session, tmp_path: Path) -> None:
+    await compiled(here, tmp_path, LAST_CALLS)
+    evaluation, _ = await here.stop("(average '(1 2 6))")
+    assert await steps(here, evaluation, "into", "into", "into", "into", "into") == [
+        "(AVERAGE (1 2 6)) (SUM NUMBERS)",
+        "(SUM (1 2 6)) (REDUCE #'+ NUMBERS)",
+        "(SUM (1 2 6)) the rest of SUM <- (REDUCE #'+ NUMBERS) => 9",
+        "(AVERAGE (1 2 6)) the rest of AVERAGE <- (SUM NUMBERS) => 9",
+        "done",
+    ]
+    assert evaluation.values == ["3"]
+    evaluation, _ = await here.stop("(average '(1 2 6))")
+    assert await steps(here, evaluation, "into", "into", "out") == [
+        "(AVERAGE (1 2 6)) (SUM NUMBERS)",
+        "(SUM (1 2 6)) (REDUCE #'+ NUMBERS)",
+        "(AVERAGE (1 2 6)) the rest of AVERAGE <- (SUM NUMBERS) => 9",
+    ]
+    await here.lisp.abort(*evaluation.stop or (0, 0))
+    assert (await here.settled(evaluation)).state == "aborted"
+    evaluation, _ = await here.stop("(each '(1 2 3))")
+    assert await steps(here, evaluation, "next", "next", "next", "next", "next") == [
+        "(EACH (1 2 3)) (PRINC NUMBER)",
+        "(EACH (1 2 3)) the rest of EACH <- (PRINC NUMBER) => 1",
+        "(EACH (1 2 3)) (PRINC NUMBER)",
+        "(EACH (1 2 3)) (PRINC NUMBER) <- (PRINC NUMBER) => 2",
+        "done",
+    ]
+    assert (await here.run("(sum '(1 2))")).values == ["3"]
 
 
 @pytest.mark.parametrize("way", ["abort", "toplevel", "continue"])

@@ -43,7 +43,8 @@
   (address 0 :type (unsigned-byte 64))  ; of the frame that the step was asked for in
   (called nil)                          ; true when the call it began with tells when it has ended
   (form nil)                            ; what was called last, as text
-  (values nil))                         ; and its values
+  (values nil)                          ; and its values
+  (end nil))                            ; where it last stopped because nothing else would step
 
 (defvar *plans* (make-hash-table :test 'eq :synchronized t :weakness :key)
   "By thread: how it is to step. Without a plan every step is a stop: somebody used `step` in the code.")
@@ -111,13 +112,13 @@
             (stepped-done condition)
             (mapcar #'step-text (stepped-values condition))))))
 
-(defun stop-at-step (condition plan)
-  "Stop before the call of CONDITION. Answers when the client goes on: with stepping when it asked for that."
-  (let ((arguments (sb-ext:step-condition-args condition))
-        (sb-debug:*stack-top-hint* (sb-di::find-stepped-frame)))
+(defun stop-before (form arguments plan frame)
+  "Stop in FRAME before FORM, a text. Answers when the client goes on: with stepping when it asked for that."
+  (setf (current-plan) (make-plan :kind :off :end (and plan (plan-end plan))))
+  (let ((sb-debug:*stack-top-hint* frame))
     (with-simple-restart (continue "Go on without stepping.")
       (invoke-debugger (make-condition 'stepped
-                                       :form (form-text (sb-ext:step-condition-form condition))
+                                       :form form
                                        :arguments (if (listp arguments) (copy-list arguments) :unknown)
                                        :done (and plan (plan-form plan))
                                        :values (and plan (plan-values plan)))))))
@@ -127,14 +128,71 @@
   (sb-impl::disable-stepping)
   (typecase condition
     (sb-ext:step-values-condition
-     (let ((plan (current-plan)))
-       (when plan
-         (setf (plan-form plan) (form-text (sb-ext:step-condition-form condition))
-               (plan-values plan) (copy-list (sb-ext:step-condition-result condition)))
-         (unless (eq (plan-kind plan) :off)
-           (sb-impl::enable-stepping)))))
+     (take-values (current-plan) condition)
+     (when (and (current-plan) (not (eq (plan-kind (current-plan)) :off)))
+       (sb-impl::enable-stepping)))
     (sb-ext:step-form-condition
      (invoke-restart (restart-for-step condition)))))
+
+(defun take-values (plan condition)
+  "Let PLAN have the values of CONDITION, for the next stop; here when there would be no other."
+  (when plan
+    (setf (plan-form plan) (form-text (sb-ext:step-condition-form condition))
+          (plan-values plan) (copy-list (sb-ext:step-condition-result condition)))
+    (let ((frame (calling-frame)))
+      (when (and frame (at-the-end-p plan frame))
+        (setf (plan-end plan) (frame-place frame))
+        (stop-before (format nil "the rest of ~a" (step-text (frame-name frame))) '() plan frame)))))
+
+;;; Where nothing steps any more: SBCL does not trap at calls such as LENGTH and /, nor at a return
+
+(defun calling-frame ()
+  "Return the frame of the call whose values SBCL's stepper tells, as `sb-impl::step-values` is called."
+  (let ((wrapper (skip-frames (sb-di:top-frame)
+                              (lambda (frame)
+                                (not (eq (frame-name frame) 'sb-di::handle-single-step-around-trap))))))
+    (and wrapper (sb-di:frame-down wrapper))))
+
+(defun frame-place (frame)
+  (cons (frame-address frame) (sb-di::compiled-code-location-pc (sb-di:frame-code-location frame))))
+
+(defun at-the-end-p (plan frame)
+  "True when what came back to FRAME is worth a stop of PLAN, and no other stop would show it.
+In a loop that is so each time; it stops the first time only."
+  (and (worth-a-stop-p plan frame)
+       (not (equal (plan-end plan) (frame-place frame)))
+       (loop for each = frame then (sb-di:frame-down each)
+             repeat 1000
+             while (and each (not (end-of-user-frames-p each)))
+             never (steps-later-p each))))
+
+(defun steps-later-p (frame)
+  "True when the code of FRAME has a call after the one it is in at which SBCL traps."
+  (let ((now (cdr (frame-place frame)))
+        (function (sb-di:frame-debug-fun frame)))
+    (handler-case
+        (sb-di:do-debug-fun-blocks (block function)
+          (sb-di:do-debug-block-locations (location block)
+            (let ((pc (sb-di::compiled-code-location-pc location)))
+              (when (and (> pc now)
+                         (plusp (length (sb-di::compiled-code-location-step-info location)))
+                         (trap-before-p function pc))
+                (return-from steps-later-p t)))))
+      (sb-di:debug-condition () nil))))
+
+(defun trap-before-p (function pc)
+  "True when a step's trap ends right before PC in the code of FUNCTION; not every noted call has one."
+  #-(or x86 x86-64) (declare (ignore function pc))
+  #-(or x86 x86-64) t
+  #+(or x86 x86-64)
+  (let ((code (sb-di::compiled-debug-fun-component function)))
+    (and (>= pc 2)
+         (sb-sys:with-pinned-objects (code)
+           (let ((instructions (sb-kernel:code-instructions code)))
+             (and (member (sb-sys:sap-ref-8 instructions (- pc 2)) '(#xCC #x0B)) ; INT3 or UD2
+                  (member (sb-sys:sap-ref-8 instructions (- pc 1))
+                          (list sb-vm:single-step-around-trap sb-vm:single-step-before-trap))
+                  t))))))
 
 (defun restart-for-step (condition)
   "Return the restart of SBCL's that does what the plan, or a client that is asked, wants at CONDITION."
@@ -145,8 +203,8 @@
       (cond ((and plan (eq (plan-kind plan) :off)) 'sb-ext:step-continue)
             ((not (users-code-p)) (go-on 'sb-ext:step-next))
             ((worth-a-stop-p plan (sb-di::find-stepped-frame))
-             (setf (current-plan) (make-plan :kind :off))
-             (stop-at-step condition plan)
+             (stop-before (form-text (sb-ext:step-condition-form condition))
+                          (sb-ext:step-condition-args condition) plan (sb-di::find-stepped-frame))
              (let ((plan (current-plan)))
                (ecase (plan-kind plan)
                  (:off 'sb-ext:step-continue)
@@ -171,7 +229,8 @@
                                          possible; choose one of the restarts")))
             (t (setf (current-plan)
                      (make-plan :kind (if (and entering (eq kind :next)) :into kind)
-                                :address (frame-address (first-user-frame))))
+                                :address (frame-address (first-user-frame))
+                                :end (and (current-plan) (plan-end (current-plan)))))
                (unless (typep condition 'stepped)
                  (sb-impl::enable-stepping))
                (invoke-restart restart))))))
