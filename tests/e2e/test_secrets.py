@@ -43,7 +43,9 @@ def seen(client: LspClient) -> str:
     return json.dumps(client.messages, ensure_ascii=False)
 
 
-async def test_a_secret_set_and_used_from_an_editor(workspace: Path, isolated_environment: Path) -> None:
+async def test_a_secret_set_and_used_from_an_editor(
+    workspace: Path, isolated_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with lsp(workspace, capabilities=NOTIFIED, initializationOptions={"trusted": True}) as client:
         asked = types(client, VALUE, "too short", VALUE, PASSWORD)
         short = await client.refused("secret.set", {"name": "API_KEY"})
@@ -74,7 +76,16 @@ async def test_a_secret_set_and_used_from_an_editor(workspace: Path, isolated_en
         assert {each["action"] for each in audit} >= {"init", "unlock"}
         for text in (VALUE, PASSWORD, "another-value", "a wrong but long"):
             assert text not in seen(client)
+        await client.execute("hub.stop", {"force": True})
     assert not list((isolated_environment / "run").rglob("secret-*"))
+    # A hub that is started by whoever has the password masks what nobody has asked for.
+    (workspace / "kept.txt").write_text(f"{VALUE}\nanother-value-of-it\n")
+    monkeypatch.setenv("DESCARTES_VAULT_PASSWORD", PASSWORD)
+    async with lsp(workspace, capabilities=NOTIFIED, initializationOptions={"trusted": True}) as client:
+        run = await client.execute("run.spawn", {"task": "print", "command": ["cat", "kept.txt"]})
+        printed = await client.notification("descartes/run/output", lambda p: p["run"] == run["id"])
+        assert printed["text"] == "‹secret:API_KEY›\n‹secret:API_KEY›\n"
+        assert (await client.execute("secret.status", {}))["state"] == "locked"
 
 
 async def test_what_an_editor_cannot_do_is_said(workspace: Path) -> None:

@@ -10,9 +10,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from descartes_core.errors import NotFound, PolicyDenied
+from descartes_server.hub import record
 from descartes_server.hub.client import HubClient
 from descartes_server.operations.workspace import Workspace, vault
 
@@ -180,10 +182,25 @@ async def test_a_program_at_the_socket(client: Callable[..., HubClient], here: W
     assert VALUE not in str(problem.value)
 
 
-async def test_the_password_is_passed_on_to_nobody(descartes: Descartes) -> None:
+async def test_the_password_is_passed_on_to_nobody(descartes: Descartes, here: Workspace) -> None:
     await descartes("secret", "set", "A", stdin=VALUE, **OPEN)
-    printed = await descartes("spawn", "--trust", "--wait", "--", "env", **OPEN)
+    await descartes("hub", "stop")
+    printed = await descartes("spawn", "--trust", "--wait", "--", "sh", "-c", f"env; echo {VALUE}", **OPEN)
     assert printed.status == 0 and PASSWORD not in printed.out and "DESCARTES_RUN=" in printed.out
+    assert printed.out.endswith("‹secret:A›\n"), "the hub that this started had the password for a moment"
+    hub = record.read(here)
+    assert hub is not None
+    assert PASSWORD not in str(psutil.Process(hub.pid).environ())
+    assert (await descartes("secret", "status")).out.startswith("locked")
+
+
+async def test_a_hub_begins_with_a_password_that_is_wrong(descartes: Descartes, here: Workspace) -> None:
+    await descartes("secret", "set", "A", stdin=VALUE, **OPEN)
+    await descartes("hub", "stop")
+    wrong = {"DESCARTES_VAULT_PASSWORD": "another long password"}
+    assert (await descartes("spawn", "--trust", "--wait", "--", "echo", "hello", **wrong)).out == "hello\n"
+    told = (here.log / "hub.log").read_text()
+    assert "does not open the vault" in told and "another long" not in told
 
 
 async def test_two_workspaces_at_once(descartes: Descartes, isolated_environment: Path) -> None:

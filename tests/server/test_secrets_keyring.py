@@ -63,7 +63,12 @@ async def test_a_keyring_in_trouble_is_told_and_comes_back(descartes: Descartes,
         refused = await descartes("secret", "get", "API_KEY")
         assert (refused.status, refused.out) == (1, "")
         assert said in refused.err and refused.err.count("\n") == 1
+    prints = "spawn", "--trust", "--wait", "--", "echo", VALUE
+    await descartes("hub", "stop")
+    assert (await descartes(*prints)).out == f"{VALUE}\n", "a hub begins all the same, and knows nothing"
+    await descartes("hub", "stop")
     trouble.unlink()
+    assert (await descartes(*prints)).out == "‹secret:API_KEY›\n"
     assert (await descartes("secret", "get", "API_KEY")).out == f"{VALUE}\n"
 
 

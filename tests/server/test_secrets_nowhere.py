@@ -187,21 +187,34 @@ PRINTS = """
 """
 
 
-async def test_what_the_image_prints(person: HubClient, here: Workspace) -> None:
+async def test_what_the_image_prints_and_nobody_was_given(
+    person: HubClient, here: Workspace, client: Callable[..., HubClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await person.call("hub.stop", {"force": True})
+    await person.close()
+    # The next hub is started by somebody who has the password, and asks for no secret.
+    monkeypatch.setenv("DESCARTES_VAULT_PASSWORD", PASSWORD)
+    person = client(user="ann")
     heard = Heard(person)
     (here.root / "kept.txt").write_text(f"{VALUE}\n")
+    command = await person.call("run.spawn", {"task": "print", "command": ["cat", "kept.txt"]})
+    await ended(person, heard, command)
+    assert (await person.call("run.output", {"run": command["id"]}))["text"] == "‹secret:API_KEY›\n"
     code = f'(let ((*default-pathname-defaults* #p"{here.root}/")) {PRINTS})'
     found = await person.call("lisp.eval", {"code": code, "onStop": "wait"})
-    ended = await heard.until("descartes/lisp/evaluated", lambda seen: seen["id"] == found["id"])
-    assert found["state"] == ended["state"] == "done"
+    evaluated = await heard.until("descartes/lisp/evaluated", lambda seen: seen["id"] == found["id"])
+    assert found["state"] == evaluated["state"] == "done"
     assert found["output"].startswith("‹secret:API_KEY›‹secret:API_KEY› 0\n‹secret:API_KEY› 1\n")
     whole = Path(found["outputFile"]).read_text()
     assert whole.count("‹secret:API_KEY›") >= 4001 and whole.split("\n")[4000].startswith(VALUE[:9])
-    assert ended["values"][0] == '"‹secret:API_KEY›"'
+    assert evaluated["values"][0] == '"‹secret:API_KEY›"'
     for told in (
         msgspec.json.encode(heard.all),
         msgspec.json.encode(found),
         *everything_below(here.state).values(),
     ):
         assert [form for form in shown_in(told) if form != "half of it"] == []
+    assert (await person.call("secret.status", {}))["state"] == "locked"
+    audit = (await person.call("secret.audit"))["entries"]
+    assert [each["action"] for each in audit] == ["set", "init"], "nobody has read it"
     await person.call("lisp.stop", {})

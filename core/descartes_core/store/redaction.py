@@ -14,13 +14,15 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from descartes_core.errors import PolicyDenied
 from descartes_core.model import NewEvent
+from descartes_core.needles import Needles
 from descartes_core.store import patterns
 from descartes_core.store.patterns import REDACTED
 from descartes_core.store.rows import json_text
@@ -38,6 +40,8 @@ MARK = re.compile(r"‹(?:secret:[^›\n]{1,200}|redacted|email|phone|card)›")
 
 PREVIEW = 100
 """Characters of a preview."""
+LONG = 8
+"""Characters of a value that is masked inside a word, too."""
 SHORT = 96
 """Characters of a text that is remembered with what it looks like when masked."""
 
@@ -52,19 +56,31 @@ class Redactor:
 
     def __init__(self) -> None:
         self._values: Mapping[str, tuple[str, ...]] = {}
-        self._forms: tuple[tuple[str, str], ...] = ()
-        self._in_json: tuple[str, ...] = ()
+        self._names: Mapping[bytes, str] = {}
+        """The name of the secret that a form shows."""
+        self._forms = Needles(())
+        self._in_json = Needles(())
         """The forms as they stand in the text of an event, which is JSON once more."""
+        self._changing = threading.Lock()
 
     def protect(self, name: str, value: str) -> None:
         """Mask VALUE, in every form it can take, as `‹secret:NAME›`; what NAME had before stays masked."""
-        before = self._values.get(name, ())
-        if value not in before:
-            self._put({**self._values, name: (*before, value)})
+        self.protect_all([(name, value)])
+
+    def protect_all(self, values: Iterable[tuple[str, str]]) -> None:
+        """Mask each of VALUES, (name, value), from now on; takes time, when they are many."""
+        with self._changing:
+            after = dict(self._values)
+            for name, value in values:
+                if value not in after.get(name, ()):
+                    after[name] = (*after.get(name, ()), value)
+            if after != self._values:
+                self._put(after)
 
     def release(self, name: str) -> None:
         """Stop looking for the values of NAME; what was masked stays so."""
-        self._put({each: values for each, values in self._values.items() if each != name})
+        with self._changing:
+            self._put({each: values for each, values in self._values.items() if each != name})
 
     def text(self, text: str) -> str:
         """Return TEXT with everything masked that must not be kept."""
@@ -89,7 +105,7 @@ class Redactor:
 
     def values_in_bytes(self, data: bytes) -> bytes:
         """Return DATA, text or not, with the values of secrets masked where they stand in UTF-8."""
-        if not any(form.encode("utf-8", "surrogatepass") in data for form, _ in self._forms):
+        if not self._forms.within(data):
             return data
         # What is no text goes through unchanged.
         return self._hidden(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
@@ -127,23 +143,23 @@ class Redactor:
         return data
 
     def _suspicious(self, shown: str) -> bool:
-        return any(form in shown for form in self._in_json) or patterns.suspicious(shown)
+        return bool(self._in_json.within(_bytes(shown))) or patterns.suspicious(shown)
 
     def _put(self, values: Mapping[str, tuple[str, ...]]) -> None:
-        forms = {form: name for name, each in values.items() for value in each for form in forms_of(value)}
-        self._values = values
-        self._in_json = tuple(
-            {_encode(form.encode("utf-8", "replace").decode()).decode()[1:-1] for form in forms}
-        )
+        names = {form: name for name, each in values.items() for value in each for form in forms_of(value)}
         # The longest first: a value may contain another.
-        self._forms = tuple(sorted(forms.items(), key=lambda each: (-len(each[0]), each[0])))
+        forms = sorted(names, key=lambda form: (-len(form), form))
+        self._values = values
+        # Whoever masks meanwhile, in another thread, finds a name for every form.
+        self._names = {**self._names, **{_bytes(form): name for form, name in names.items()}}
+        self._in_json = Needles(_encode(form.encode("utf-8", "replace").decode())[1:-1] for form in forms)
+        self._forms = Needles(map(_bytes, forms))
 
     def _hidden(self, text: str) -> str:
-        shown = tuple(each for each in self._forms if each[0] in text)
-        if not shown:
+        if not self._forms or not (shown := self._forms.within(_bytes(text))):
             return text
-        names = dict(shown)
-        return _any_of(shown).sub(
+        names = {form.decode("utf-8", "surrogatepass"): self._names[form] for form in shown}
+        return _any_of(tuple(names)).sub(
             lambda found: f"‹secret:{names[found[0]]}›" if found[0] in names else found[0], text
         )
 
@@ -183,10 +199,11 @@ class Redactor:
         return self.text(key) if isinstance(key, str) and len(key) > 8 else key
 
     def _check_stream(self, stream: str) -> None:
-        for form, name in self._forms:
-            if len(form) >= 8 and form in stream:
+        for form in self._forms.within(_bytes(stream)):
+            if len(form.decode("utf-8", "surrogatepass")) >= LONG:
                 raise PolicyDenied(
-                    f"What this is about has the value of the secret {name!r} in its name; rename it first"
+                    f"What this is about has the value of the secret {self._names[form]!r} in its name;"
+                    " rename it first"
                 )
 
 
@@ -196,11 +213,15 @@ def has_mark(text: str) -> bool:
 
 
 @functools.lru_cache(maxsize=256)
-def _any_of(forms: tuple[tuple[str, str], ...]) -> re.Pattern[str]:
+def _any_of(forms: tuple[str, ...]) -> re.Pattern[str]:
     """Return what finds a mark, which stays as it is, or one of FORMS; a short one where it stands alone."""
     alone = r"(?<![A-Za-z0-9]){}(?![A-Za-z0-9])"
-    found = [re.escape(form) if len(form) >= 8 else alone.format(re.escape(form)) for form, _ in forms]
+    found = [re.escape(form) if len(form) >= LONG else alone.format(re.escape(form)) for form in forms]
     return re.compile("|".join([MARK.pattern, *found]))
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _is_principal(value: Mapping[Any, Any]) -> bool:

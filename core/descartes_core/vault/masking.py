@@ -1,7 +1,8 @@
 """Values of secrets taken out of text and streams: plain, in base64, hexadecimal, URL- and string-encoded.
 
-Only the standard library is imported, because a keeper carries this module beside every command that was
-given a secret. What changes a value in another way (encryption, reversing) gets it past this.
+Only the standard library is imported (and `needles`, which does the same), because a keeper carries this
+module beside every command that was given a secret. What changes a value in another way (encryption,
+reversing) gets it past this.
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ from __future__ import annotations
 import base64
 import html
 import json
+import threading
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+
+from descartes_core.needles import Needles, places
 
 SHORTEST_LINE = 8
 """Bytes; a line of a value of several lines that is shorter is masked with the whole only."""
@@ -61,17 +65,18 @@ def wrapped_forms(value: str) -> set[bytes]:
 
 
 class Patterns:
-    """Everything that is masked, made from the VALUES by name of the secret."""
+    """Everything that is masked, made from the VALUES by name of the secret, and what BASE has masked."""
 
-    def __init__(self, values: Iterable[tuple[str, str]]) -> None:
-        self._plain: dict[bytes, bytes] = {}
-        self._wrapped: dict[bytes, bytes] = {}
+    def __init__(self, values: Iterable[tuple[str, str]], base: Patterns | None = None) -> None:
+        self._plain: dict[bytes, bytes] = {} if base is None else dict(base._plain)
+        self._wrapped: dict[bytes, bytes] = {} if base is None else dict(base._wrapped)
         for name, value in values:
             mark = token(name).encode()
             for form in plain_forms(value):
                 self._plain.setdefault(form, mark)
             for form in wrapped_forms(value):
                 self._wrapped.setdefault(form, mark)
+        self._in_one_piece, self._over_lines = Needles(self._plain), Needles(self._wrapped)
         self._longest = max(map(len, (*self._plain, *self._wrapped)), default=0)
 
     def __bool__(self) -> bool:
@@ -108,30 +113,25 @@ class Patterns:
         return value
 
     def _found(self, data: bytes) -> Iterator[tuple[int, int, bytes]]:
-        for form, mark in self._plain.items():
-            yield from ((at, at + len(form), mark) for at in _places(data, form))
+        yield from _spans(data, self._in_one_piece, self._plain)
         compact = data.translate(None, LINE_ENDS)
-        hits = [
-            (at, at + len(form), mark)
-            for form, mark in self._wrapped.items()
-            for at in _places(compact, form)
-        ]
+        hits = list(_spans(compact, self._over_lines, self._wrapped))
         if hits and len(compact) == len(data):
             yield from hits
         elif hits:
-            places = [index for index, byte in enumerate(data) if byte not in LINE_ENDS]
-            yield from ((places[start], places[end - 1] + 1, mark) for start, end, mark in hits)
+            at = [index for index, byte in enumerate(data) if byte not in LINE_ENDS]
+            yield from ((at[start], at[end - 1] + 1, mark) for start, end, mark in hits)
 
     def _held(self, data: bytes) -> int:
         """Return how many bytes at the end of DATA could be the beginning of a value."""
-        held = max((_overlap(data, form) for form in self._plain), default=0)
+        held = self._in_one_piece.overlap(data)
         tail = data[-4 * self._longest - 1024 :]
         compact = tail.translate(None, LINE_ENDS)
-        wrapped = max((_overlap(compact, form) for form in self._wrapped), default=0)
+        wrapped = self._over_lines.overlap(compact)
         if wrapped == 0 or len(compact) == len(tail):
             return max(held, wrapped)
-        places = [index for index, byte in enumerate(tail) if byte not in LINE_ENDS]
-        return max(held, len(tail) - places[-wrapped])
+        at = [index for index, byte in enumerate(tail) if byte not in LINE_ENDS]
+        return max(held, len(tail) - at[-wrapped])
 
 
 class StreamMask:
@@ -156,17 +156,25 @@ class Masks:
     """The values that this process knows, by name of their secret; more come while it runs.
 
     They stay until the process ends, also when the vault is locked: what was shown once may be shown again.
+    Concurrency: safe from any thread; what is masked is replaced as a whole.
     """
 
     def __init__(self) -> None:
         self.values: list[tuple[str, str]] = []
         self.patterns = Patterns(())
+        self._adding = threading.Lock()
 
     def protect(self, name: str, value: str) -> None:
         """Mask VALUE, the secret NAME, from now on."""
-        if value and (name, value) not in self.values:
-            self.values = [*self.values, (name, value)]
-            self.patterns = Patterns(self.values)
+        self.protect_all([(name, value)])
+
+    def protect_all(self, values: Iterable[tuple[str, str]]) -> None:
+        """Mask each of VALUES, (name, value), from now on; takes time, when they are many."""
+        with self._adding:
+            known = set(self.values)
+            new = [each for each in dict.fromkeys(values) if each[1] and each not in known]
+            if new:
+                self.values, self.patterns = [*self.values, *new], Patterns(new, self.patterns)
 
     def text(self, text: str) -> str:
         """Return TEXT without any value."""
@@ -182,22 +190,9 @@ def _lower_escapes(quoted: str) -> str:
     return "%".join([parts[0], *(part[:2].lower() + part[2:] for part in parts[1:])])
 
 
-def _places(data: bytes, form: bytes) -> Iterator[int]:
-    at = data.find(form)
-    while at >= 0:
-        yield at
-        at = data.find(form, at + 1)
-
-
-def _overlap(data: bytes, form: bytes) -> int:
-    """Return the length of the longest end of DATA that is a true beginning of FORM."""
-    tail = data[-(len(form) - 1) :] if len(form) > 1 else b""
-    at = tail.find(form[:1])
-    while at >= 0:
-        if form.startswith(tail[at:]):
-            return len(tail) - at
-        at = tail.find(form[:1], at + 1)
-    return 0
+def _spans(data: bytes, forms: Needles, marks: Mapping[bytes, bytes]) -> Iterator[tuple[int, int, bytes]]:
+    for form in forms.within(data):
+        yield from ((at, at + len(form), marks[form]) for at in places(data, form))
 
 
 def _merged(spans: Iterable[tuple[int, int, bytes]]) -> list[tuple[int, int, bytes]]:

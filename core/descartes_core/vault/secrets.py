@@ -6,7 +6,7 @@ Who asks is told by the caller; what they may do is for the vault to decide.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from descartes_core.errors import DescartesError, PolicyDenied
@@ -35,12 +35,21 @@ class Secrets:
         self.vault = vault
         self.masks = Masks()
         self._store = store
+        self._known: frozenset[bytes] = frozenset()
+        """The salts of the versions whose values are masked."""
         self._keys = Keyholder(vault, store.clock, lock_seconds, self._locked_itself)
 
     @property
     def locks_at(self) -> str | None:
         """When the vault closes by itself unless it is used; None while it is locked."""
         return None if self._keys.locks_at_ms is None else iso(self._keys.locks_at_ms)
+
+    async def know(self, password: str | None) -> None:
+        """Mask what is in the vault, if PASSWORD or the system's keyring opens it; it stays locked.
+
+        This is nobody's access, and nothing of it is logged. Errors: `PolicyDenied`, `StoreUnavailable`.
+        """
+        await asyncio.to_thread(self._know_with, password)
 
     async def init(self, visitor: Visitor, password: str | None, *, keyring: bool) -> None:
         """Make the vault of VISITOR with PASSWORD, or with a key of its own in the system's KEYRING.
@@ -60,7 +69,7 @@ class Secrets:
 
         async def work() -> None:
             _require_person(visitor, "unlock the vault")
-            (await self._keys.master(password)).key.wipe()
+            await self._open(visitor, _nothing, password)
 
         await self._noted("unlock", None, visitor, work)
 
@@ -81,7 +90,7 @@ class Secrets:
 
         Where there is no vault, one is made with PASSWORD. Errors: those of `Vault.set` and `unlock`.
         """
-        self._protect(name, value)
+        await asyncio.to_thread(self._protect, [(name, value)])
         if password is not None and visitor.person and await asyncio.to_thread(self.vault.describe) is None:
             await self.init(visitor, password, keyring=False)
         return await self._perform(
@@ -93,11 +102,11 @@ class Secrets:
         self, visitor: Visitor, name: str, version: int | None, password: str | None
     ) -> SecretValue:
         """Return the value of the secret NAME. Errors: those of `Vault.get` and `unlock`."""
-        found = await self._perform(
-            "read", name, visitor, lambda master, who: self.vault.get(master, name, who, version), password
-        )
-        self._protect(name, found.value)
-        return found
+
+        def work(master: Master, who: Who) -> SecretValue:
+            return self._masked(self.vault.get(master, name, who, version))
+
+        return await self._perform("read", name, visitor, work, password)
 
     async def revoke(self, visitor: Visitor, name: str, version: int, password: str | None) -> Secret:
         """Erase an older VERSION of the secret NAME. Errors: those of `Vault.revoke` and `unlock`."""
@@ -141,6 +150,7 @@ class Secrets:
         async def work() -> None:
             _require_person(visitor, "change how the vault opens")
             self._keys.hold(await asyncio.to_thread(self._keys.change, old, new, keyring=keyring))
+            await self._open(visitor, _nothing, None)
 
         await self._noted("rekey", None, visitor, work)
 
@@ -170,15 +180,12 @@ class Secrets:
         def work(master: Master, who: Who) -> list[str]:
             _require_person(visitor, "import secrets")
             found.extend(archive.read(text, archive_password))
+            self._protect((each.name, each.value) for each in found)
             taken = self.vault.take_in(master, found, who)
             changed.extend(audit.event("set", each.name, visitor) for each in taken)
             return [each.name for each in found]
 
-        try:
-            return await self._perform("import", None, visitor, work, password, before=changed)
-        finally:
-            for each in found:
-                self._protect(each.name, each.value)
+        return await self._perform("import", None, visitor, work, password, before=changed)
 
     async def lacking(self, visitor: Visitor, names: Sequence[str]) -> list[str]:
         """Return which of the secrets NAMES VISITOR has no grant to read.
@@ -191,8 +198,7 @@ class Secrets:
                 self.vault.show(master, name, ALLOWED)
             return [name for name in names if not self.vault.may_read(master, name, who)]
 
-        master = await self._keys.master(None)
-        return await asyncio.to_thread(self._work, work, master, visitor)
+        return await self._open(visitor, work, None)
 
     async def use(
         self, visitor: Visitor, names: Sequence[str], *, allowed: bool, **about: Any
@@ -205,11 +211,9 @@ class Secrets:
         for name in dict.fromkeys(names):
 
             def work(master: Master, who: Who, name: str = name) -> SecretValue:
-                return self.vault.get(master, name, ALLOWED if allowed else who)
+                return self._masked(self.vault.get(master, name, ALLOWED if allowed else who))
 
-            value = await self._perform("use", name, visitor, work, None, **about)
-            self._protect(name, value.value)
-            found[name] = value.value
+            found[name] = (await self._perform("use", name, visitor, work, None, **about)).value
         return found
 
     async def refused(self, action: Action, name: str | None, visitor: Visitor, why: DescartesError) -> None:
@@ -221,15 +225,19 @@ class Secrets:
         password: str | None, *, before: Sequence[NewEvent] = (), **about: Any,
     ) -> T:  # fmt: skip
         async def perform() -> T:
-            master = await self._keys.master(password)
-            return await asyncio.to_thread(self._work, work, master, visitor)
+            return await self._open(visitor, work, password)
 
         return await self._noted(action, name, visitor, perform, about, before)
+
+    async def _open(self, visitor: Visitor, work: Callable[[Master, Who], T], password: str | None) -> T:
+        master = await self._keys.master(password)
+        return await asyncio.to_thread(self._work, work, master, visitor)
 
     def _work(self, work: Callable[[Master, Who], T], master: Master, visitor: Visitor) -> T:
         """Return WORK(MASTER, who VISITOR is here), in a thread, and wipe this copy of the key."""
         # Not by whoever awaits: a thread goes on when that is cancelled, and must not write with zeros.
         try:
+            self._know(master)
             found = self.vault.describe()
             owner = visitor.person and found is not None and found.owner == visitor.principal.id
             return work(master, Who(visitor.principal, visitor.roles, owner, visitor.named))
@@ -252,14 +260,42 @@ class Secrets:
         await self._store.append(*before, audit.event(action, name, visitor, None, about))
         return result
 
-    def _protect(self, name: str, value: str) -> None:
-        """Have VALUE masked in everything that this process prints or logs from now on."""
-        self.masks.protect(name, value)
-        self._store.redactor.protect(name, value)
+    def _know_with(self, password: str | None) -> None:
+        found = self.vault.describe()
+        if found is None or (password is None and found.key_source == "password"):
+            return
+        opener = self._keys.opener(None if found.key_source == "keyring" else password)
+        master = self.vault.unlock(opener)
+        try:
+            self._know(master)
+        finally:
+            master.key.wipe()
+
+    def _know(self, master: Master) -> None:
+        """Mask what came into the vault since the last time, by whatever process; in a thread."""
+        new = self.vault.unknown(master, self._known)
+        if new:
+            self._protect((each.name, each.value) for each in new.values())
+            self._known |= new.keys()
+
+    def _masked(self, found: SecretValue) -> SecretValue:
+        """Return FOUND, which another process may have kept since the last look."""
+        self._protect([(found.name, found.value)])
+        return found
+
+    def _protect(self, values: Iterable[tuple[str, str]]) -> None:
+        """Have VALUES, (name, value), masked in everything that this process prints or logs from now on."""
+        values = list(values)
+        self.masks.protect_all(values)
+        self._store.redactor.protect_all(values)
 
     def _locked_itself(self) -> None:
         noted = self._store.post(audit.event("lock", None, Visitor(HUB, "nobody used it")))
         noted.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+
+def _nothing(master: Master, who: Who) -> None:
+    """What is done with a vault that is only opened."""
 
 
 def _require_person(visitor: Visitor, what: str) -> None:

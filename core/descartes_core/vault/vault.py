@@ -10,7 +10,7 @@ import getpass
 import os
 import sqlite3
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -151,8 +151,7 @@ class Vault:
         with self._reading(master) as connection:
             row = records.require(connection, name, who, "read", self._clock.now_ms())
             number = records.newest(connection, row.id) if version is None else version
-            value = boxes.open_version(connection, master, row, number)
-        return SecretValue(name=name, type=_type(row), version=number, value=value.decode())
+            return _opened(connection, master, row, number)
 
     def set(
         self,
@@ -254,6 +253,22 @@ class Vault:
         """Return the newest value of every secret that WHO may read."""
         return [self.get(master, each.name, who) for each in self.list(who)]
 
+    def unknown(self, master: Master, known: Collection[bytes]) -> Mapping[bytes, SecretValue]:
+        """Return every value that was not revoked, of old versions too, by its salt, unless that is KNOWN.
+
+        For whoever masks them: nobody's access is asked for. A salt is never that of another value.
+        """
+        with self._reading(master) as connection:
+            rows = connection.execute(
+                "SELECT salt, id, name, type, number FROM version JOIN secret ON id = secret"
+                " WHERE revoked_ms IS NULL ORDER BY name, number"
+            ).fetchall()
+            return {
+                salt: _opened(connection, master, Row(*row), number)
+                for salt, *row, number in rows
+                if salt not in known
+            }
+
     @contextmanager
     def _open(self, *, write: bool = False) -> Iterator[tuple[sqlite3.Connection, Header]]:
         if not os.path.lexists(self.path):
@@ -331,6 +346,11 @@ def _value(connection: sqlite3.Connection, master: Master, name: str, who: Who, 
     if row is None or not _may_read(connection, row, who, now):
         return None
     return boxes.open_version(connection, master, row, records.newest(connection, row.id))
+
+
+def _opened(connection: sqlite3.Connection, master: Master, row: Row, number: int) -> SecretValue:
+    value = boxes.open_version(connection, master, row, number)
+    return SecretValue(name=row.name, type=_type(row), version=number, value=value.decode())
 
 
 def _may_read(connection: sqlite3.Connection, row: Row, who: Who, now: int) -> bool:

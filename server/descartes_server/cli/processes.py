@@ -8,12 +8,14 @@ import click
 @click.command("daemon", epilog="Example: descartes daemon --workspace ~/src/my-system")
 @click.option("--workspace", metavar="DIR", help="The workspace (default: that of this folder).")
 @click.option("--detached", is_flag=True, help="Go on in the background; say on standard output how it went.")
-def daemon(workspace: str | None, detached: bool) -> int:
+@click.option("--password-from", type=int, hidden=True)
+def daemon(workspace: str | None, detached: bool, password_from: int | None) -> int:
     """Run the hub of a workspace in this terminal until it is interrupted."""
     from descartes_server.cli.session import Session
     from descartes_server.hub import main as hub
 
-    return hub.daemon(Session(workspace).workspace, detached=detached)
+    password = hub.take_password(password_from)
+    return hub.daemon(Session(workspace).workspace, detached=detached, password=password)
 
 
 @click.command("dap", epilog="Example: descartes dap")

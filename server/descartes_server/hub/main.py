@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
+KEYRING_S = 10.0
+"""How long a hub that begins waits for the system's keyring, which may be asking a person."""
 LOG_BYTES = 4 * 1024 * 1024
 
 
@@ -62,8 +64,10 @@ class Held(Exception):
 
 
 @asynccontextmanager
-async def running_hub(workspace: Workspace, *, embedded: bool = False) -> AsyncIterator[Hub]:
-    """Be the hub of WORKSPACE inside the block; it listens nowhere yet.
+async def running_hub(
+    workspace: Workspace, *, embedded: bool = False, password: str | None = None
+) -> AsyncIterator[Hub]:
+    """Be the hub of WORKSPACE inside the block; it listens nowhere yet. PASSWORD is that of the vault.
 
     Errors: `Held`; `WorkspaceInUse` and `InvalidParams` for a state folder that is not followed.
     """
@@ -77,18 +81,21 @@ async def running_hub(workspace: Workspace, *, embedded: bool = False) -> AsyncI
         hub = Hub(services, await services.reader.last_seq())
         stack.push_async_callback(hub.close)
         await hub.begin()
+        # Before anything is printed again: what goes on printing does so without the values of secrets.
+        await _know_secrets(services, password, stack)
         await _open_image_and_runs(services, hub, stack)
         yield hub
         hub.end("its process ends")
 
 
-async def serve(workspace: Workspace, ready: Any) -> None:
+async def serve(workspace: Workspace, ready: Any, password: str | None = None) -> None:
     """Be the hub of WORKSPACE on its socket until it is time to end; READY(answer) is called once, early.
 
+    PASSWORD opens the vault, for a moment, so that what it holds is masked from the beginning.
     The answer is `{ready: true}`, or `{held: owner}` or `{error}` when this process is no hub.
     """
     try:
-        async with running_hub(workspace) as hub:
+        async with running_hub(workspace, password=password) as hub:
             server = SocketServer(hub, workspace)
             await server.listen()
             try:
@@ -127,6 +134,21 @@ async def _open_services(workspace: Workspace, stack: AsyncExitStack) -> Service
         handler.addFilter(masking)
         stack.callback(handler.removeFilter, masking)
     return services
+
+
+async def _know_secrets(services: Services, password: str | None, stack: AsyncExitStack) -> None:
+    """Have what is in the vault masked, if PASSWORD or the system's keyring opens it; it stays locked."""
+
+    async def know() -> None:
+        try:
+            await services.secrets.know(password)
+        except DescartesError as error:
+            log.warning("secrets are masked from their first use on: %s", error.message)
+
+    knowing = asyncio.create_task(know())
+    stack.callback(knowing.cancel)
+    # A password is computed with. A keyring may ask a person, who may be away.
+    await asyncio.wait([knowing], timeout=KEYRING_S if password is None else None)
 
 
 def _lock_seconds(services: Services) -> float:
@@ -254,13 +276,25 @@ def _is_same(folder: Path, identity: os.stat_result) -> bool:
         return False
 
 
-def daemon(workspace: Workspace, *, detached: bool) -> int:
+def take_password(descriptor: int | None) -> str | None:
+    """Return the password of the vault that this process was given by DESCRIPTOR or in its environment.
+
+    It is taken out of the environment: nothing that the hub starts may have it.
+    """
+    password = os.environ.pop(principals.PASSWORD_VARIABLE, None)
+    if descriptor is not None:
+        with open(descriptor, encoding="utf-8", errors="surrogateescape") as pipe:  # noqa: PTH123
+            password = pipe.read()
+    return password or None
+
+
+def daemon(workspace: Workspace, *, detached: bool, password: str | None) -> int:
     """Run the hub of WORKSPACE in this process and return its exit code; DETACHED: in one of its own.
 
-    A detached one says on standard output, in one line of JSON, what became of it, and nothing after that.
+    PASSWORD is that of the vault. A detached one says on standard output, in one line of JSON, what became
+    of it, and nothing after that.
     """
     os.umask(0o077)
-    os.environ.pop(principals.PASSWORD_VARIABLE, None)  # nothing that the hub starts may have it
     garbage.pause()
     sys.setswitchinterval(0.0005)  # the loop must not wait 5 ms for a thread that parses
     if detached and os.fork():
@@ -278,7 +312,7 @@ def daemon(workspace: Workspace, *, detached: bool) -> int:
     try:
         workspace.prepare()
         _log_to(workspace.log / "hub.log", also_shown=not detached)
-        asyncio.run(serve(workspace, ready))
+        asyncio.run(serve(workspace, ready, password))
     except DescartesError as error:
         ready({"error": error.as_json()})
     except OSError as error:

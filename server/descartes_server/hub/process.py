@@ -6,6 +6,8 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -21,6 +23,8 @@ from descartes_server.operations.workspace import Workspace
 PATIENCE_S = 10.0
 """How long a call waits for a hub that is being started or replaced."""
 STEP_S = 0.02
+LONGEST_PASSWORD = 4096
+"""Bytes; more than any vault takes, less than any pipe holds."""
 AGAIN_S = 0.5
 """A hub that held the lock and cannot be reached for this long may be gone: try to start one again."""
 
@@ -79,17 +83,19 @@ async def start_hub(workspace: Workspace) -> dict[str, Any]:
         for name, value in principals.environment().items()
         if name not in (RUN_VARIABLE, TOKEN_VARIABLE)
     }
-    process = await asyncio.create_subprocess_exec(
-        # -P: a folder named descartes_server in the current folder must not be taken for this program.
-        *(sys.executable, "-P", "-m", "descartes_server", "daemon", "--detached"),
-        *("--workspace", str(workspace.root)),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env=environment,
-        cwd="/",
-        start_new_session=True,
-    )
+    with _password_pipe() as descriptor:
+        process = await asyncio.create_subprocess_exec(
+            # -P: a folder named descartes_server in the current folder must not be taken for this program.
+            *(sys.executable, "-P", "-m", "descartes_server", "daemon", "--detached"),
+            *("--workspace", str(workspace.root), "--password-from", str(descriptor)),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            pass_fds=[descriptor],
+            env=environment,
+            cwd="/",
+            start_new_session=True,
+        )
     said = asyncio.ensure_future(process.communicate())
     try:
         line, _ = await asyncio.shield(said)
@@ -103,6 +109,22 @@ async def start_hub(workspace: Workspace) -> dict[str, Any]:
     if "error" in answer:
         raise errors.from_json(answer["error"])
     return answer
+
+
+@contextmanager
+def _password_pipe() -> Iterator[int]:
+    """Give what the password of the vault is read from, if this process has it and is no child of a run.
+
+    Not the environment: that of a process can be read for as long as it lives.
+    """
+    reading, writing = os.pipe()
+    try:
+        password = None if RUN_VARIABLE in os.environ else os.environ.get(principals.PASSWORD_VARIABLE)
+        os.write(writing, os.fsencode(password or "")[:LONGEST_PASSWORD])
+        os.close(writing)
+        yield reading
+    finally:
+        os.close(reading)
 
 
 async def wait_gone(found: record.HubRecord, seconds: float) -> bool:

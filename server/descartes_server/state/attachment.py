@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -284,7 +285,10 @@ class Attachment:
             from descartes_server.hub.embedded import EmbeddedOpener
             from descartes_server.hub.main import running_hub  # the whole hub, where wanted
 
-            hub = await self._stack.enter_async_context(running_hub(self.workspace, embedded=True))
+            password = os.environ.get(principals.PASSWORD_VARIABLE)
+            hub = await self._stack.enter_async_context(
+                running_hub(self.workspace, embedded=True, password=password)
+            )
             return EmbeddedOpener(hub)
         from descartes_server.hub.process import SocketOpener
 
