@@ -126,6 +126,7 @@ KNOWN = {
     "server/descartes_server/hub/main.py": OWN,
     "server/descartes_server/hub/record.py": OWN,
     "server/descartes_server/hub/server.py": OWN,
+    "server/descartes_server/mcp/logs.py": OWN,
     "core/descartes_core/blobs.py": OWN,
     "server/descartes_server/operations/collecting.py": OWN,
     "server/descartes_server/operations/guard_hooks.py": GIT,

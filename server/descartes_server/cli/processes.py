@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from descartes_core.errors import Unsupported
+
 
 @click.command("daemon", epilog="Example: descartes daemon --workspace ~/src/my-system")
 @click.option("--workspace", metavar="DIR", help="The workspace (default: that of this folder).")
@@ -24,6 +26,26 @@ def dap() -> int:
     from descartes_server.dap import adapter
 
     return adapter.serve()
+
+
+@click.command("mcp", epilog="Example: descartes mcp --workspace ~/src/my-system")
+@click.option("--workspace", metavar="DIR", help="The workspace (default: that of this folder).")
+@click.option(
+    "--only", metavar="RESOURCE,…", help="Offer the tools of these resources only, as lisp,debugger."
+)
+def mcp(workspace: str | None, only: str | None) -> int:
+    """Serve one agent program in the Model Context Protocol on standard input and output."""
+    from descartes_server.mcp import session, tools
+
+    offered = tools.of_resources([each.strip() for each in (only or "").split(",") if each.strip()])
+    try:
+        from descartes_server.mcp import server
+    except ModuleNotFoundError as error:
+        raise Unsupported(
+            f"expected the library {error.name!r} for the Model Context Protocol, it is not installed;"
+            " pip install 'descartes-lsp[mcp]'"
+        ) from None
+    return server.serve(session.found(workspace), offered)
 
 
 @click.command("lsp", epilog="Example: descartes lsp --stdio")

@@ -224,6 +224,9 @@ class HubClient:
             self._wire.close()
             raise errors.HubLost(self.notice or _mismatch(hub, self._hello))
         self.hub = hub
+        if self._hello.distinct and hub.principal is not None:
+            # Who it is told to be it stays, whichever hub comes next.
+            self._hello = msgspec.structs.replace(self._hello, principal=hub.principal)
         self._attached_at = self._heard_at = asyncio.get_running_loop().time()
         self._dismissed = False
         self._detached.clear()

@@ -42,6 +42,8 @@ class ClientHello(Message, frozen=True):
     client_name: str = ""
     principal: Principal | None = None
     """None: the person who runs the hub."""
+    distinct: bool = False
+    """Whether an attached client of the same PRINCIPAL is somebody else: then this one is given a number."""
     run: str | None = None
     token: str | None = None
     trusted: bool | None = None

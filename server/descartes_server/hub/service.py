@@ -13,6 +13,8 @@ from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+import msgspec
+
 from descartes_core.errors import HubLost, InvalidTransition, NotFound, PolicyDenied, StoreUnavailable
 from descartes_core.model import Event, NewEvent, Principal
 from descartes_core.store.times import iso
@@ -171,6 +173,8 @@ class Hub:
                     f"expected the run and token of one run, got a token that is not {hello.run}'s"
                 )
             principal = agent
+        elif hello.distinct:
+            principal = self._told_apart(principal, hello.client_id)
         trusted = hello.trusted if hello.trusted is not None and not of_run else self.is_trusted()
         return Caller(
             principal=principal,
@@ -183,6 +187,19 @@ class Hub:
             keeps_leases_as=hello.client_id if hello.presence and not of_run else None,
             brief=hello.brief,
         )
+
+    def _told_apart(self, principal: Principal, client_id: str) -> Principal:
+        """Return PRINCIPAL, with a number behind it when another client than CLIENT_ID is attached as it."""
+        callers = [each.caller for each in self._attachments]
+        others = [each.principal for each in callers if each is not None and each.client_id != client_id]
+        number, mine = 1, principal
+        while any(each.same_as(mine) for each in others):
+            number += 1
+            shown = f"-{number}"
+            mine = msgspec.structs.replace(
+                principal, id=f"{principal.id}{shown}", name=f"{principal.name}{shown}"
+            )
+        return mine
 
     def is_trusted(self) -> bool:
         """Return whether the person's list has this workspace."""
