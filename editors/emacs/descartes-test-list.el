@@ -48,6 +48,7 @@
   (pcase (plist-get result :status)
     ("passed" (propertize "✓" 'face 'success))
     ("skipped" (propertize "-" 'face 'shadow))
+    ("unknown" (propertize "?" 'face 'warning))
     ('nil (propertize "·" 'face 'shadow))
     (_ (propertize "✗" 'face 'error))))
 

@@ -42,7 +42,7 @@
 
 (defun descartes-tests--face (status)
   "Return the face of a result with STATUS."
-  (pcase status ("passed" 'success) ("skipped" 'shadow) (_ 'error)))
+  (pcase status ("passed" 'success) ("skipped" 'shadow) ("unknown" 'warning) (_ 'error)))
 
 (defun descartes-tests--insert (result)
   "Insert RESULT."
@@ -57,7 +57,7 @@
 
 (defun descartes-tests--counts (counts)
   "Return COUNTS as a line of text."
-  (string-join (cl-loop for key in '(:passed :failed :error :skipped)
+  (string-join (cl-loop for key in '(:passed :failed :error :skipped :unknown)
                         for count = (or (plist-get counts key) 0)
                         unless (and (zerop count) (not (eq key :passed)))
                         collect (format "%d %s" count (substring (symbol-name key) 1)))

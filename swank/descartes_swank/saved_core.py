@@ -40,6 +40,7 @@ _OWN = (
     "systems",
     "tests",
     "frameworks",
+    "fiasco",
     "objects",
     "object-kinds",
     "inspector",

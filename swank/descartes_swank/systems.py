@@ -20,7 +20,7 @@ SystemOperation = Literal["load-op", "compile-op", "test-op"]
 
 SYSTEMS: Final = ("systems.lisp",)
 """The files of `lisp/` that only systems need; `*systems-version*` is theirs."""
-TESTS: Final = ("tests.lisp", "frameworks.lisp")
+TESTS: Final = ("tests.lisp", "frameworks.lisp", "fiasco.lisp")
 
 
 @dataclass(frozen=True, slots=True)

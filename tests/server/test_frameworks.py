@@ -1,7 +1,7 @@
-"""Parachute and rove, which Debian has not got: run against stand-ins of what is used of them.
+"""Parachute, rove and fiasco, without a package of them: run against stand-ins of what is used of them.
 
 With `DESCARTES_TEST_FRAMEWORKS=/folder` the same tests run against the real ones and all they need, below
-that folder; so they were, with parachute 1.5.0 (9a6679e) and rove 0.10.0 (9868028).
+that folder; so they were, with parachute 1.5.0 (9a6679e), rove 0.10.0 (9868028) and fiasco (bb47d2f).
 """
 
 from __future__ import annotations
@@ -69,6 +69,22 @@ ROVE = """(defpackage #:rt1 (:use #:cl #:rove))
 """
 
 
+FIASCO = """(fiasco:define-test-package #:ft1 (:use #:cl))
+(in-package #:ft1)
+(defvar *one* 1)
+(deftest area () (princ "hello") (is (= 6 (* 2 3))))
+(deftest wrong () (is (= 7 (* 2 3))) (is (= 6 (* 2 3))) (is (null 5)))
+(deftest errs () (is (= 1 (car *one*))))
+(deftest misses () (signals error (list 1)) (finishes (list 2)))
+(deftest skipped () (skip) (is nil))
+(deftest of-number (n) (is (oddp n)))
+(deftest caller () (of-number 1) (of-number 2))
+(deftest optional (&optional (n 3)) (is (oddp n)))
+(defsuite (inner :in fiasco-suites::ft1))
+(deftest (within :in inner) () (is (= 1 1)))
+"""
+
+
 @pytest.fixture(autouse=True)
 def frameworks(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let ASDF find the frameworks, and give the workspace a system for each."""
@@ -76,9 +92,12 @@ def frameworks(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (workspace / "tests.asd").write_text(
         '(defsystem "pt" :depends-on ("parachute") :components ((:file "pt")))\n'
         '(defsystem "rt1" :depends-on ("rove") :components ((:file "rt1")))\n'
+        '(defsystem "ft1" :depends-on ("fiasco") :components ((:file "ft1"))\n'
+        " :perform (test-op (o c) (symbol-call :fiasco :run-package-tests :package :ft1)))\n"
     )
     (workspace / "pt.lisp").write_text(PARACHUTE)
     (workspace / "rt1.lisp").write_text(ROVE)
+    (workspace / "ft1.lisp").write_text(FIASCO)
 
 
 def statuses(run: dict[str, Any]) -> dict[str, str]:
@@ -224,4 +243,44 @@ async def test_rove_debugged(desk: Desk) -> None:
     left = await desk.call("debugger.restart", **stop, name="NEXT-TEST")
     assert left["evaluation"]["state"] == "done"
     results = (await desk.call("lisp.testResults", system="rt1"))["results"]
+    assert statuses({"results": results}) == {"wrong": "failed", "errs": "error", "area": "passed"}
+
+
+async def test_fiasco(desk: Desk, workspace: Path) -> None:
+    run = await desk.call("lisp.testSystem", system="ft1")
+    assert (run["framework"], run["state"], run["success"]) == ("fiasco", "done", False)
+    assert statuses(run) == {
+        "area": "passed",
+        "wrong": "failed",
+        "errs": "error",
+        "misses": "failed",
+        "skipped": "skipped",
+        "of-number": "skipped",
+        "caller": "failed",
+        "optional": "passed",
+        "within": "passed",
+    }
+    said = message(run, "wrong")
+    assert 0 <= said.find("7") < said.find("(NULL 5)")
+    assert message(run, "errs") == "TYPE-ERROR: The value 1 is not of type LIST"
+    assert "failed to signal a condition of type ERROR" in message(run, "misses")
+    assert "ODDP" in message(run, "caller") and "arguments" in message(run, "of-number")
+    assert outputs(run) == {"area": "hello"}
+    assert [each["location"]["range"]["start"]["line"] for each in run["results"]] == [*range(4, 12), 13]
+    one = await desk.call("lisp.runTest", uri=uri_of(workspace / "ft1.lisp"), name="within")
+    assert statuses(one) == {"within": "passed"}
+
+
+async def test_fiasco_debugged(desk: Desk) -> None:
+    only = ["wrong", "errs", "area"]
+    run = await desk.call("lisp.testSystem", system="ft1", only=only, debug=True)
+    assert run["state"] == "stopped" and "7" in run["condition"]["message"]
+    second = await desk.call("debugger.restart", **run["debugger"], name="CONTINUE")
+    assert "(NULL 5)" in second["debugger"]["condition"]["message"]
+    stop = {key: second["debugger"][key] for key in ("thread", "level")}
+    third = await desk.call("debugger.restart", **stop, name="CONTINUE")
+    assert third["debugger"]["condition"]["type"].endswith("TYPE-ERROR")
+    left = await desk.call("debugger.restart", **stop, name="NEXT-TEST")
+    assert left["evaluation"]["state"] == "done"
+    results = (await desk.call("lisp.testResults", system="ft1"))["results"]
     assert statuses({"results": results}) == {"wrong": "failed", "errs": "error", "area": "passed"}

@@ -76,7 +76,7 @@ async def test_tests_are_found_in_the_text_without_an_image(desk: Desk, tested: 
 async def test_each_test_has_a_result(desk: Desk, tested: Path) -> None:
     run = await desk.call("lisp.testSystem", system="shapes")
     assert (run["framework"], run["state"], run["success"]) == ("fiveam", "done", False)
-    assert run["counts"] == {"passed": 2, "failed": 1, "error": 1, "skipped": 2}
+    assert run["counts"] == {"passed": 2, "failed": 1, "error": 1, "skipped": 2, "unknown": 0}
     results = by_name(run)
     assert {name: each["status"] for name, each in results.items()} == {
         "passes": "passed",
@@ -220,3 +220,31 @@ async def test_a_system_without_a_known_framework_has_one_result(
     assert message in result["message"]
     assert run["success"] == (status == "passed")
     assert await desk.values("(+ 1 1)") == ["2"]
+
+
+async def test_a_framework_that_signals_nothing_proves_nothing(desk: Desk, workspace: Path) -> None:
+    (workspace / "prove.asd").write_text('(defsystem "prove")')
+    (workspace / "quiet.asd").write_text(
+        '(defsystem "quiet" :in-order-to ((test-op (test-op "quiet/tests"))))\n'
+        '(defsystem "quiet/tests" :depends-on ("quiet" "prove")\n'
+        ' :perform (test-op (o c) (princ "1 failed")))\n'
+    )
+    run = await desk.call("lisp.testSystem", system="quiet")
+    (result,) = run["results"]
+    assert (result["status"], result["output"]) == ("unknown", "1 failed")
+    assert "prove" in result["message"]
+    assert not run["success"] and run["counts"]["unknown"] == 1
+
+
+async def test_the_tests_of_rt_are_asked_of_it(desk: Desk, workspace: Path) -> None:
+    (workspace / "old.asd").write_text(
+        '(defsystem "old" :depends-on ("sb-rt") :components ((:file "old"))\n'
+        " :perform (test-op (o c) (symbol-call :sb-rt :do-tests)))\n"
+    )
+    good = "(sb-rt:deftest good (+ 1 1) 2)\n"
+    for text, status in ((good, "passed"), (good + "(sb-rt:deftest wrong (+ 1 1) 3)\n", "failed")):
+        (workspace / "old.lisp").write_text(text)
+        run = await desk.call("lisp.testSystem", system="old")
+        (result,) = run["results"]
+        assert (result["status"], run["success"]) == (status, status == "passed"), result
+    assert "wrong" in result["message"] and "good" not in result["message"]

@@ -276,7 +276,7 @@ export interface Test extends Location {
 }
 export interface TestResult {
   name: string;
-  status: 'passed' | 'failed' | 'error' | 'skipped';
+  status: 'passed' | 'failed' | 'error' | 'skipped' | 'unknown';
   message?: string | null;
   location?: Location | null;
   durationMs: number;

@@ -4,6 +4,8 @@ import type { TestResult, TestRun } from './protocol';
 
 export class TestSession {
   private readonly told = new Set<string>();
+  /** The message of the last result that is no test's of its own: of a whole system. */
+  private said = '';
   private settle: () => void = () => undefined;
   /** Ends when the server has told that the run has ended. */
   readonly ended = new Promise<void>((resolve) => (this.settle = resolve));
@@ -42,10 +44,14 @@ export class TestSession {
   end({ success, message, output, durationMs, system, counts }: TestRun): void {
     const group = this.items.get(`system:${system}`);
     if (group !== undefined && group.children.size === 0) {
+      const bad = counts.failed + counts.error;
       if (success) {
         this.run.passed(group, durationMs);
+      } else if (bad === 0 && counts.unknown > 0) {
+        this.run.skipped(group);
+        this.print(`${this.said}\n`, group);
       } else {
-        this.run.failed(group, new vscode.TestMessage(message ?? `${counts.failed + counts.error} failed`), durationMs);
+        this.run.failed(group, new vscode.TestMessage(message ?? (this.said || `${bad} failed`)), durationMs);
       }
       this.print(output, group);
     } else if (message) {
@@ -75,6 +81,7 @@ export class TestSession {
     const item = this.items.get(name);
     this.print(output ?? '', item);
     if (item === undefined) {
+      this.said = message ?? '';
       return;
     }
     const said = new vscode.TestMessage(message ?? status);
@@ -89,6 +96,7 @@ export class TestSession {
       case 'error':
         return this.run.errored(item, said, durationMs);
       case 'skipped':
+      case 'unknown':
         return this.run.skipped(item);
     }
   }

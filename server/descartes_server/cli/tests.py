@@ -10,7 +10,13 @@ import click
 
 from descartes_server.cli import output
 
-MARKS = {"passed": ("✓", "green"), "failed": ("✗", "red"), "error": ("✗", "red"), "skipped": ("–", "yellow")}
+MARKS = {
+    "passed": ("✓", "green"),
+    "failed": ("✗", "red"),
+    "error": ("✗", "red"),
+    "skipped": ("–", "yellow"),
+    "unknown": ("?", "yellow"),
+}
 OUTPUT_LINES = 20
 
 
@@ -39,7 +45,7 @@ def _table(run: Mapping[str, Any]) -> None:
         line = f"{click.style(mark, fg=colour)} {result['name']:<{width}}"
         click.echo(f"{line}  {click.style(_duration(result['durationMs']), dim=True)}")
     for result in run["results"]:
-        if result["status"] in ("failed", "error", "skipped") and result.get("message"):
+        if result["status"] != "passed" and result.get("message"):
             _details(result)
 
 

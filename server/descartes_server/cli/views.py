@@ -23,6 +23,7 @@ COLOURS = {
     "failed": "red",
     "passed": "green",
     "skipped": "yellow",
+    "unknown": "yellow",
     "idle": "dim",
     "initializing": "cyan",
     "loaded": "green",

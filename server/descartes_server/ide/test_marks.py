@@ -12,7 +12,7 @@ from descartes_server.ide.stops import Mark
 from descartes_server.ide.tests import TestForm
 
 CODE = "test"
-SIGNS = {"passed": "✓", "failed": "✗", "error": "✗", "skipped": "–"}
+SIGNS = {"passed": "✓", "failed": "✗", "error": "✗", "skipped": "–", "unknown": "?"}
 BAD = frozenset({"failed", "error"})
 
 

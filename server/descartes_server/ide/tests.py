@@ -46,7 +46,7 @@ DEFINERS = {
 """The frameworks that have a defining form, the most likely one first."""
 _UNSURE = frozenset({"test"})
 """Forms that define a test only where something says that their framework is used."""
-RUNNABLE = frozenset({"fiveam", "parachute", "rove"})
+RUNNABLE = frozenset({"fiveam", "parachute", "rove", "fiasco"})
 """The frameworks whose tests can be run one by one."""
 
 MAY_DEFINE = re.compile(r"\(\s*(?:[^\s()'\":]+::?)?(?:def-?test|define-test|test)\b", re.IGNORECASE)

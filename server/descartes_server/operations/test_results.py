@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, get_args
 
 from descartes_core.model import Shape
 from descartes_server.operations import lisp_shapes as shapes
 
-Status = Literal["passed", "failed", "error", "skipped"]
+Status = Literal["passed", "failed", "error", "skipped", "unknown"]
+"""`unknown`: it ended, and does not tell how."""
 REMEMBERED = 50_000
 
 
@@ -37,6 +38,7 @@ class Counts(Shape, frozen=True, kw_only=True):
     failed: int = 0
     error: int = 0
     skipped: int = 0
+    unknown: int = 0
 
 
 class TestRun(Shape, frozen=True, kw_only=True):
@@ -88,7 +90,7 @@ class TestResults:
 
 def count(results: Iterable[TestResult]) -> Counts:
     """Return how many of RESULTS ended how."""
-    numbers = {"passed": 0, "failed": 0, "error": 0, "skipped": 0}
+    numbers = dict.fromkeys(get_args(Status), 0)
     for each in results:
         numbers[each.status] += 1
     return Counts(**numbers)

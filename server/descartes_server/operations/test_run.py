@@ -74,7 +74,7 @@ class Run:
         assert live is not None
         counts = count(self.results)
         return TestRun(
-            success=live.state == "done" and not counts.failed and not counts.error,
+            success=live.state == "done" and not (counts.failed or counts.error or counts.unknown),
             system=self.system,
             framework=self.framework,
             results=self.results[since:],

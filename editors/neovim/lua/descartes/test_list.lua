@@ -10,6 +10,7 @@ local SIGNS = {
   failed = { '✗', 'DiagnosticError' },
   error = { '✗', 'DiagnosticError' },
   skipped = { '-', 'Comment' },
+  unknown = { '?', 'DiagnosticWarn' },
 }
 local NEW = { '·', 'Comment' }
 local shown ---@type {system: string?, tests: table[], results: table<string, table>}?

@@ -4,12 +4,12 @@ local M = {}
 local views = require('descartes.views')
 
 local HELP = '<CR> go there  r run failed again  R run all again  d debug  q close'
-local GROUPS = { passed = 'DiagnosticOk', skipped = 'Comment' }
+local GROUPS = { passed = 'DiagnosticOk', skipped = 'Comment', unknown = 'DiagnosticWarn' }
 local shown ---@type table? the run that is shown
 
 local function counts(of)
   local parts = {}
-  for _, status in ipairs({ 'passed', 'failed', 'error', 'skipped' }) do
+  for _, status in ipairs({ 'passed', 'failed', 'error', 'skipped', 'unknown' }) do
     local count = of[status] or 0
     if count > 0 or status == 'passed' then
       parts[#parts + 1] = ('%d %s'):format(count, status)

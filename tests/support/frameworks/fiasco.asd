@@ -1,0 +1,1 @@
+(defsystem "fiasco" :components ((:file "fiasco")))
