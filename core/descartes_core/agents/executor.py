@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -85,41 +85,44 @@ class ToolExecutor:
         self._body = body
         self._secrets = secrets
 
-    async def execute(self, step: Step) -> None:
-        """Do STEP, or find out why not, and record its result.
+    async def execute(self, step: Step, *, granted: bool = False) -> str | DescartesError:
+        """Do STEP, or find out why not, and record its result; return it, or why there is none.
 
+        GRANTED: a person has just accepted it in another form, and is not asked once more.
         Errors: `LeaseLost` after recording it, because then the whole run ends; `Cancelled` when a person
         chose to stop the run.
         """
-        if step.started is not None and not await self._repeats(step):
-            return
+        if step.started is not None and (skipped := await self._skipped(step)):
+            return skipped
         try:
-            ready = await self._prepare(step)
+            ready = await self._prepare(step, granted)
         except Cancelled:
             raise
         except DescartesError as problem:
             await self._journal.add(*self._unexecuted(step, problem))
             if isinstance(problem, LeaseLost):
                 raise
-        else:
-            if isinstance(ready, Reply):
-                await self._journal.add(*self._answered(step, ready))
-            else:
-                await self._run(step, ready)
+            return problem
+        if isinstance(ready, Reply):
+            await self._journal.add(*self._answered(step, ready))
+            return ready.text
+        return await self._run(step, ready)
 
-    async def _repeats(self, step: Step) -> bool:
+    async def _skipped(self, step: Step) -> DescartesError | None:
+        """Return why STEP, which was interrupted, is not done again; None when it is."""
         await self._hands.end_leftovers(step.call.id)
         if await self._questions.repeat(step):
-            return True
+            return None
         skipped = PolicyDenied("This call was interrupted, and a person chose to go on without it")
         await self._journal.add(*self._failed(step, skipped, step.started, 0))
-        return False
+        return skipped
 
-    async def _prepare(self, step: Step) -> Ready | Reply:
+    async def _prepare(self, step: Step, granted: bool) -> Ready | Reply:
         ready = self._parse(step.call)
         await check_unmasked(self._workspace, step.call)
         files = await self._written_by(ready.call)
-        decision = self._with_unsaved(self._decide(step.call), ready.call, files)
+        decided = self._decide(step.call)
+        decision = self._with_unsaved(Allow() if granted else decided, ready.call, files)
         decision = await self._with_secrets(decision, ready.call)
         typed = await self._lease(ready, step, files)
         if typed is not None and isinstance(decision, Allow):
@@ -186,7 +189,7 @@ class ToolExecutor:
         (path,) = files
         return await self._hands.lease(path, step.asked_by, lambda: planned(call.name, path, call.arguments))
 
-    async def _run(self, step: Step, ready: Ready) -> None:
+    async def _run(self, step: Step, ready: Ready) -> str | DescartesError:
         (started,) = await self._journal.add(self._started(step, ready.call))
         began = time.monotonic()
         hands = self._hands.of(step.call.id, started.id, allowed=ready.allowed)
@@ -201,8 +204,9 @@ class ToolExecutor:
             await self._journal.add(*self._failed(step, problem, started.id, _since(began)))
             if isinstance(problem, LeaseLost):
                 raise problem from None
-        else:
-            await self._journal.add(self._completed(step, result, started.id, _since(began)))
+            return problem
+        await self._journal.add(self._completed(step, result, started.id, _since(began)))
+        return result
 
     def _remembering(self, parent: str) -> RunMemory | None:
         if self._memory is None:
@@ -245,10 +249,14 @@ class ToolExecutor:
         data = {**_of(step), "result": result, "durationMs": ms, **more}
         return self._journal.event("tool_use", "tool.completed", data, parent=parent)
 
-    def given_up(self) -> list[NewEvent]:
-        """Return the events that end what has begun and will not end by itself, because the run does."""
+    def given_up(self, steps: Iterable[Step] | None = None) -> list[NewEvent]:
+        """Return the events that end what has begun and will not end by itself, because the run does.
+
+        Of STEPS, or of those of the conversation.
+        """
         ended = Cancelled("The run ended while this was being executed")
-        begun = [step for step in self._conversation.steps if step.started is not None]
+        looked = self._conversation.steps if steps is None else steps
+        begun = [step for step in looked if step.started is not None]
         return [event for step in begun for event in self._failed(step, ended, step.started, 0)]
 
     def _failed(

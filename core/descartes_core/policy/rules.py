@@ -89,9 +89,10 @@ class Policy:
     def __init__(self, rules: Callable[[], Sequence[PolicyRule]] = tuple) -> None:
         self._rules = rules
 
-    def decide(self, call: ToolCall, run: Asker) -> Decision:
+    def decide(self, call: ToolCall, run: Asker, *, asks: bool | None = None) -> Decision:
         """Return what becomes of CALL, which RUN wants to make.
 
+        ASKS says whether a call is asked about that no rule speaks of; by default one that changes anything.
         Example: decide(ToolCall(id="1", name="write", arguments={}), Asker("full")) -> Ask("write changes…")
         """
         if not allows(run.level, call.name):
@@ -100,7 +101,7 @@ class Policy:
             return Deny("A person rejected exactly this call twice; do something else or end the work")
         if (ruled := self._ruled(call, run)) is not None:
             return ruled
-        if run.level == "trusted" or call.name not in MUTATING:
+        if run.level == "trusted" or not (call.name in MUTATING if asks is None else asks):
             return Allow()
         return Ask(f"{call.name} {_effect(call.name)}, and this run asks before it does that")
 
@@ -164,7 +165,11 @@ def _effect(tool: str) -> str:
     match tool:
         case "write" | "edit":
             return "changes a file"
+        case "delete" | "move":
+            return f"{tool}s a file"
         case "shell":
             return "runs a command"
-        case _:
+        case _ if tool in LISP:
             return "changes the Lisp image"
+        case _:
+            return "is something its agent asks about"

@@ -102,7 +102,9 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     with ExitStack() as opened:
         stdin = opened.enter_context((folder / STDIN).open("rb", buffering=0))
-        stdout, stderr = (_target(specification[name], output, opened) for name in ("stdout", "stderr"))
+        listened = specification.get("converses", False)
+        stdout = (_said if listened else _target)(specification["stdout"], output, opened)
+        stderr = _target(specification["stderr"], output, opened)
         return subprocess.Popen(
             specification["command"],
             cwd=specification["cwd"],
@@ -122,6 +124,14 @@ def _target(path: str, output: MaskedOutput | None, opened: ExitStack) -> int:
         else os.dup(output.pipe_to(path))
     )
     opened.callback(os.close, descriptor)
+    return descriptor
+
+
+def _said(path: str, output: MaskedOutput | None, opened: ExitStack) -> int:
+    """Return the writing end of the FIFO at PATH, which the hub reads; there is none without a hub."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    opened.callback(os.close, descriptor)
+    os.set_blocking(descriptor, True)
     return descriptor
 
 

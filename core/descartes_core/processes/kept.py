@@ -38,6 +38,8 @@ class Command(Shape, frozen=True):
     stdout: str
     stderr: str
     takes_input: bool = True
+    converses: bool = False
+    """STDOUT is a FIFO that is open for reading here: what is said there is for the hub, unmasked."""
     secrets: list[tuple[str, str]] = []
     """Names and values that must not reach STDOUT and STDERR; what is printed is masked."""
 

@@ -9,22 +9,14 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from descartes_core.agents.conversation import Conversation
-from descartes_core.agents.executor import ToolExecutor
-from descartes_core.agents.hands import Hands
 from descartes_core.agents.loop import drive
 from descartes_core.agents.models import open_model
 from descartes_core.agents.past import remember
-from descartes_core.agents.questions import Questions
-from descartes_core.agents.run_leases import RunLeases
-from descartes_core.agents.tools import TOOLS
 from descartes_core.errors import Cancelled, DescartesError, InvalidTransition, LeaseLost
-from descartes_core.model import Event, NewEvent, Principal, RunStatus
-from descartes_core.policy.rules import Policy
+from descartes_core.model import NewEvent, Principal, RunStatus
+from descartes_core.runs.equipment import executor_of, follow, hands_of
 from descartes_core.runs.output import Output
 from descartes_core.runs.work import Ending, Job
-from descartes_core.store import EventQuery
-
-EVERYTHING = 1_000_000
 
 
 class ModelRun:
@@ -40,8 +32,8 @@ class ModelRun:
         self._status: RunStatus = job.recovered["status"] if job.recovered else "initializing"
         self._conversation = Conversation()
         self._output = Output(job.places.output, job.record.id, job.around.on_output, job.around.settings)
-        self._hands = self._make_hands()
-        self._executor = self._make_executor()
+        self._hands = hands_of(job)
+        self._executor = executor_of(job, self._conversation, self._hands, self)
         self._task: asyncio.Task[Any] | None = None
         self._ended = asyncio.Event()
         self._interruptible = True
@@ -189,76 +181,9 @@ class ModelRun:
 
     async def _follow_log(self) -> Callable[[], None]:
         """Fold what the log has of this run and go on folding; return what ends that."""
-        store, run = self._job.around.store, self._job.record.id
         if self._job.record.fork is not None:
-            await remember(store.reader, self._job.record.fork, self._conversation)
-        early: list[Event] = []
-        take: Callable[[Event], None] = early.append
-
-        def listen(events: Sequence[Event]) -> None:
-            for event in events:
-                if event.run == run:
-                    take(event)
-
-        forget = store.on_events(listen)
-        try:
-            page = await store.reader.events(EventQuery(run=run, order="asc", limit=EVERYTHING))
-        except BaseException:
-            forget()
-            raise
-        last = page.events[-1].seq if page.events else 0
-        for event in [*page.events, *(each for each in early if each.seq > last)]:
-            self._conversation.apply(event)
-        take = self._conversation.apply
-        return forget
-
-    def _make_hands(self) -> Hands:
-        job, record, around = self._job, self._job.record, self._job.around
-        return Hands(
-            journal=job.journal,
-            leases=RunLeases(
-                around.leases,
-                job.journal,
-                around.forms,
-                reason=record.purpose,
-                files=record.files,
-                ttl_seconds=job.lease_seconds,
-            ),
-            places=job.places,
-            environment=job.environment,
-            secrets=job.secrets,
-        )
-
-    def _make_executor(self) -> ToolExecutor:
-        job, record, around = self._job, self._job.record, self._job.around
-        questions = Questions(
-            around.interventions,
-            level=record.tool_level,
-            conversation=self._conversation,
-            journal=job.journal,
-            control=self,
-        )
-        return ToolExecutor(
-            workspace=around.workspace,
-            tools=TOOLS,
-            level=record.tool_level,
-            policy=Policy(lambda: around.settings().policy.rules),
-            about={
-                "id": record.id,
-                "agent": record.agent,
-                "task": record.task,
-                "model": record.model,
-            },
-            conversation=self._conversation,
-            questions=questions,
-            journal=job.journal,
-            hands=self._hands,
-            lisp=around.lisp,
-            unsaved_in=around.unsaved_in,
-            memory=around.memory,
-            body=around.body,
-            secrets=job.secrets,
-        )
+            await remember(self._job.around.store.reader, self._job.record.fork, self._conversation)
+        return await follow(self._job, self._conversation.apply)
 
     async def _say_why(self, lost: LeaseLost) -> None:
         text = f"I stop here. {lost.message}. What I had not written stays unwritten."

@@ -50,6 +50,11 @@ class Output:
         for piece in _pieces(text, self._settings().performance.stream_chunk_size):
             self._tell(stream, piece)
 
+    def append(self, stream: Stream, text: str) -> None:
+        """Append TEXT to STREAM, for runs whose output is followed."""
+        with self.file(stream).open("a", encoding="utf-8", newline="") as file:
+            file.write(text)
+
     def file(self, stream: Stream) -> Path:
         """Return the file of STREAM, its folder made."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

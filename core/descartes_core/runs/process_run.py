@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from descartes_core.errors import Cancelled, DescartesError, InvalidParams, InvalidTransition, NotFound
-from descartes_core.model import Choice, Intervention, NewEvent, Principal
+from descartes_core.errors import DescartesError, InvalidParams, InvalidTransition, NotFound
+from descartes_core.model import NewEvent, Principal
 from descartes_core.processes.kept import Command, Exit, KeptProcess
+from descartes_core.runs.allowing import check_command_known, command_allowed
 from descartes_core.runs.output import Output
 from descartes_core.runs.work import Ending, Job
-from descartes_core.store.redaction import has_mark
-
-CHOICES = (
-    Choice(id="accept", title="Run it"),
-    Choice(id="reject", title="Do not run it", arguments=["reason"]),
-)
 
 
 class ProcessRun:
@@ -107,11 +101,7 @@ class ProcessRun:
         job = self._job
         if job.record.asks_first:
             await self._ask()
-        if any(has_mark(word) for word in job.record.command or []):
-            raise InvalidParams(
-                "The command of this run had something that the log does not keep, and the hub that knew it"
-                " has ended; spawn the run again"
-            )
+        check_command_known(job.record)
         # Whoever chose the command may give it these secrets, or a person has just allowed it.
         environment = await job.secrets.environment(
             job.environment, job.record.secrets, allowed=True, call=None
@@ -139,34 +129,9 @@ class ProcessRun:
         return kept
 
     async def _ask(self) -> None:
-        """Return when a person allowed the command, which an agent or another program chose.
-
-        Errors: `Cancelled` when they did not.
-        """
-        run, questions = self._job.record.id, self._job.around.interventions
-        asked = await questions.list("all", run=run)
-        question = asked[-1] if asked else await self._open_question()
-        await self._job.statuses.phase("waiting")
         self._asking = True
-        answer = await questions.wait(question.id)
+        await command_allowed(self._job)
         self._asking = False
-        await self._job.statuses.phase(None)
-        if answer.choice != "accept":
-            why = f": {answer.reason}" if answer.reason else ""
-            raise Cancelled(f"{answer.by.name} did not allow the command{why}")
-
-    async def _open_question(self) -> Intervention:
-        record, command = self._job.record, shlex.join(self._job.record.command or [])
-        return await self._job.around.interventions.open(
-            "approval",
-            title=f"Run {command[:80]}",
-            detail=f"{record.task}\n\n{command}" + _given(record.secrets),
-            choices=CHOICES,
-            by=self._job.journal.principal,
-            run=record.id,
-            parent=self._job.journal.root,
-            data={"command": record.command},
-        )
 
     async def _running(self) -> KeptProcess:
         """Return the process, waiting for its start when that is under way."""
@@ -180,10 +145,6 @@ class ProcessRun:
     def _signal(self, kept: KeptProcess, number: signal.Signals) -> None:
         if not kept.signal(number):
             raise InvalidTransition("The process of this run has just ended")
-
-
-def _given(secrets: Sequence[str]) -> str:
-    return f"\n\nIt is given these secrets: {', '.join(secrets)}" if secrets else ""
 
 
 def _ending(ended: Exit) -> Ending:

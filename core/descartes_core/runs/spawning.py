@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import uuid
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,7 @@ from descartes_core.runs.request import SpawnRequest
 from descartes_core.runs.statuses import Statuses
 from descartes_core.store import Reader, Store, Transaction
 
-BACKENDS = ("model", "process")
+BACKENDS = ("model", "process", "acp")
 MOST_TAGS, LONGEST_TAG = 20, 100
 
 
@@ -58,8 +59,10 @@ def record_for(
     backend = _backend(request)
     if not request.task.strip():
         raise InvalidParams("A run needs a task; say in a few words what it is to do")
-    if backend == "process":
-        _check_command(request.command, environment)
+    if backend == "acp":
+        _check_protocol()
+    if backend != "model":
+        _check_command(backend, request.command, environment)
     elif not request.model:
         raise InvalidParams("A run of the backend model needs a model, such as scripted:PATH")
     id_ = new_id("run")
@@ -79,7 +82,7 @@ def record_for(
         secrets=list(dict.fromkeys(request.secrets)),
         tags=_tags(request.tags),
         vouched=vouches(by, spawner, agent),
-        asks_first=backend == "process" and by.kind != "human",
+        asks_first=backend != "model" and by.kind != "human",
         fork=fork,
     )
 
@@ -116,7 +119,7 @@ async def session_of(request: SpawnRequest, spawner: RunRecord | None, reader: R
 async def advice_for(record: RunRecord, task: str, memory: Memory | None) -> Sequence[Relevant]:
     """Return the wisdom of MEMORY that the run of RECORD is told behind its TASK."""
     # A command reads no messages, and a fork was told when its conversation began.
-    if memory is None or record.backend != "model" or record.fork is not None:
+    if memory is None or record.backend == "process" or record.fork is not None:
         return ()
     return await memory.advice(task)
 
@@ -186,7 +189,9 @@ def _backend(request: SpawnRequest) -> str:
     if backend is None:
         raise InvalidParams("A run needs a command or a model, such as scripted:PATH; it got neither")
     if backend not in BACKENDS:
-        raise InvalidParams(f"The backend of a run is {' or '.join(BACKENDS)}, not {backend!r}")
+        raise InvalidParams(
+            f"The backend of a run is {', '.join(BACKENDS[:-1])} or {BACKENDS[-1]}, not {backend!r}"
+        )
     return backend
 
 
@@ -199,8 +204,16 @@ def _tags(given: Sequence[str]) -> list[str]:
     return tags
 
 
-def _check_command(command: Sequence[str] | None, environment: Mapping[str, str]) -> None:
+def _check_protocol() -> None:
+    if importlib.util.find_spec("acp") is None:
+        raise InvalidParams(
+            "A run of the backend acp needs the package agent-client-protocol;"
+            " install it with: pip install 'descartes-lsp[acp]'"
+        )
+
+
+def _check_command(backend: str, command: Sequence[str] | None, environment: Mapping[str, str]) -> None:
     if not command or not command[0]:
-        raise InvalidParams("A run of the backend process needs a command, a list of words")
+        raise InvalidParams(f"A run of the backend {backend} needs a command, a list of words")
     if "/" not in command[0] and shutil.which(command[0], path=environment.get("PATH")) is None:
         raise InvalidParams(f"There is no program {command[0]!r} on the PATH of who spawned it")

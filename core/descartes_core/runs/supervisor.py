@@ -25,6 +25,7 @@ from descartes_core.policy.interventions import Interventions
 from descartes_core.policy.rules import ToolLevel
 from descartes_core.ports import BodySnapshots, Forms, LispPort, NoSnapshots
 from descartes_core.runs import giving, spawning, tokens
+from descartes_core.runs.acp_run import AcpRun
 from descartes_core.runs.leasing import lease_again
 from descartes_core.runs.machine import is_terminal
 from descartes_core.runs.model_run import ModelRun
@@ -45,7 +46,7 @@ log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 5.0
 EVERY = 1_000_000
-BACKENDS: Mapping[str, Callable[[Job], Work]] = {"model": ModelRun, "process": ProcessRun}
+BACKENDS: Mapping[str, Callable[[Job], Work]] = {"model": ModelRun, "process": ProcessRun, "acp": AcpRun}
 
 
 @dataclass(eq=False)

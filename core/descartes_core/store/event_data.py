@@ -172,6 +172,17 @@ class RunProcess(Data, frozen=True, kw_only=True):
     start: str
 
 
+class AgentConnected(Data, frozen=True, kw_only=True):
+    """The agent of another program introduced itself, and began a session of its own for a run."""
+
+    protocol: int
+    """The version of the Agent Client Protocol."""
+    name: str | None
+    version: str | None
+    agent_session: str
+    """The session's id with the agent."""
+
+
 class Opened(Intervention, frozen=True, kw_only=True):
     """A question was asked: an approval, a restart, a conflict."""
 
@@ -216,4 +227,12 @@ register(
     {"intervention.opened": Opened, "intervention.answered": Answered, "intervention.closed": Closed},
 )
 register("error", {"error": Problem})
-register("system", {"run.spawned": RunSpawned, "run.process": RunProcess, "run.usage": UsageCounted})
+register(
+    "system",
+    {
+        "run.spawned": RunSpawned,
+        "run.process": RunProcess,
+        "run.usage": UsageCounted,
+        "agent.connected": AgentConnected,
+    },
+)

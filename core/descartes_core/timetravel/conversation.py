@@ -27,7 +27,11 @@ class BrainPart:
     async def back(self, goal: Goal) -> AsyncIterator[Prepared]:
         """See `Part`; a command has no conversation to go back to, which is no failure."""
         begun = await forks.run_begun(self._reader, goal.run)
-        if begun.data.get("backend") == "process":
+        if begun.data.get("backend") == "acp":
+            yield Prepared(
+                "the agent keeps its conversation itself", "no run is started, spawn the agent again"
+            )
+        elif begun.data.get("backend") == "process":
             yield Prepared("a command has no conversation", "a command is not started again")
         elif not (await brain.state_at(self._reader, goal.run, goal.to.seq)).messages:
             yield Prepared(

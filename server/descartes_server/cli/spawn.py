@@ -26,7 +26,9 @@ STREAMS = ("stdout", "stderr")
 
 @click.command("spawn", epilog="Example: descartes spawn --task 'Run the tests' --wait -- make test")
 @click.option("--task", help="What the run is to do; for a command by default the command.")
-@click.option("--backend", type=click.Choice(["model", "process"]), help="Default: by --model or COMMAND.")
+@click.option(
+    "--backend", type=click.Choice(["model", "process", "acp"]), help="Default: by --model or COMMAND."
+)
 @click.option("--model", help="The model, such as scripted:FILE.")
 @click.option("--agent", help="The agent's name.")
 @click.option("--tool-level", help="What it may do: read-only, lisp-developer, full or trusted.")

@@ -27,7 +27,7 @@ async def read(context: ToolContext, path: str, offset: int = 1, limit: int | No
     if found.is_dir():
         raise InvalidParams(f"{path!r} is a folder; use list", path=path)
     text = texts.decode(await asyncio.to_thread(found.read_bytes), path).content
-    return _cut(_lines(text, offset, limit))
+    return cut(lines_of(text, offset, limit))
 
 
 @tool("Write CONTENT to the file PATH, replacing it or making it.")
@@ -103,7 +103,7 @@ async def _replace(context: ToolContext, path: Path, change: Callable[[bytes | N
     raise TimedOut(f"{path.name!r} was changed by somebody else each time; read it again and try once more")
 
 
-def _lines(text: str, offset: int, limit: int | None) -> str:
+def lines_of(text: str, offset: int, limit: int | None) -> str:
     if offset < 1 or (limit is not None and limit < 1):
         raise InvalidParams(f"The offset and limit count lines from 1, not {offset} and {limit}")
     # Not splitlines, which also splits at form feeds and other characters that no editor counts.
@@ -112,7 +112,7 @@ def _lines(text: str, offset: int, limit: int | None) -> str:
     return "\n".join(shown) + ("\n" if offset - 1 + len(shown) < len(lines) else "")
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
     if len(text) <= SHOWN_CHARACTERS:
         return text
     end = text.rfind("\n", 0, SHOWN_CHARACTERS) + 1 or SHOWN_CHARACTERS
