@@ -10,15 +10,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from descartes_core.errors import PolicyDenied
+from descartes_core.errors import LeaseHeld, PolicyDenied
 from descartes_core.leases import Leases
 from descartes_core.model import Lease as LeaseShape
 from descartes_core.model import NewEvent, Principal
-from descartes_core.store import Redactor, Store, patterns
+from descartes_core.store import EventQuery, Redactor, Store, patterns
 from support.running import ANN, Bench, call
 
 CORPUS: dict[str, list[Any]] = json.loads(
@@ -218,16 +219,33 @@ async def test_nothing_masked_reaches_the_file_the_tables_or_the_listeners(store
 
 
 async def test_a_person_whose_name_is_an_address_holds_leases(store: Store, workspace: Path) -> None:
-    person = Principal(kind="human", id="ann@example.org", name="Ann <ann@example.org>")
+    person = Principal(kind="human", id="ann@example.org", name="Ann <ann@example.org>", via="of ann@x.org")
+    other = msgspec.structs.replace(person, id="bob@example.org")
     leases = Leases(store, workspace)
-    first = await leases.acquire("team@example.org/415-555-0132.lisp", person, reason="ask bob@example.com")
-    assert first.holder == person
+    await leases.acquire("team@example.org/415-555-0132.lisp", person, reason="ask bob@example.com")
     again = await leases.acquire("team@example.org/415-555-0132.lisp", person)
-    assert (again.token, again.path, again.reason) == (1, first.path, "ask ‹email›")
+    assert (again.token, again.reason) == (1, "ask ‹email›"), "it is the same person's"
+    with pytest.raises(LeaseHeld):
+        await leases.acquire("team@example.org/415-555-0132.lisp", other)
     await store.rebuild()
     (found,) = await leases.list()
-    assert (found.holder, found.path, found.reason) == (person, first.path, "ask ‹email›")
+    shown = Principal(kind="human", id="ann@example.org", name="Ann <‹email›>", via="of ‹email›")
+    assert (found.holder, found.path, found.reason) == (shown, again.path, "ask ‹email›")
+    (actor,) = {each.actor.name for each in (await store.reader.events(EventQuery())).events}
+    assert actor == shown.name and b"Ann <ann@" not in bytes_of(store)
     await leases.close()
+
+
+def test_the_same_name_is_always_masked_the_same() -> None:
+    redactor = Redactor()
+    redactor.protect("DB", "hunter2-of-the-vault")
+    names = ["fixer", "ann@example.org", "bob@example.org", "of hunter2-of-the-vault", "+49 30 1234567"]
+    masked = [redactor.identity(name) for name in names]
+    assert (
+        masked == [redactor.identity(name) for name in names] == [redactor.identity(each) for each in masked]
+    )
+    assert len(set(masked)) == len(names) and masked[0] == "fixer" and masked[3] == "of ‹secret:DB›"
+    assert masked[1].startswith("‹email›~") and masked[4].startswith("‹phone›~")
 
 
 async def test_a_lease_on_a_path_that_shows_a_secret_is_refused(store: Store, workspace: Path) -> None:

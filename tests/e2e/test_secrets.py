@@ -81,11 +81,19 @@ async def test_a_secret_set_and_used_from_an_editor(
     # A hub that is started by whoever has the password masks what nobody has asked for.
     (workspace / "kept.txt").write_text(f"{VALUE}\nanother-value-of-it\n")
     monkeypatch.setenv("DESCARTES_VAULT_PASSWORD", PASSWORD)
-    async with lsp(workspace, capabilities=NOTIFIED, initializationOptions={"trusted": True}) as client:
+    calls_itself = {"name": f"An editor of {VALUE}, ann@example.org"}
+    options: dict[str, Any] = {"clientInfo": calls_itself, "initializationOptions": {"trusted": True}}
+    async with lsp(workspace, capabilities=NOTIFIED, **options) as client:
         run = await client.execute("run.spawn", {"task": "print", "command": ["cat", "kept.txt"]})
         printed = await client.notification("descartes/run/output", lambda p: p["run"] == run["id"])
         assert printed["text"] == "‹secret:API_KEY›\n‹secret:API_KEY›\n"
         assert (await client.execute("secret.status", {}))["state"] == "locked"
+        lease = await client.execute("lease.acquire", {"path": "kept.txt"})
+        assert lease["holder"]["via"] == "An editor of ‹secret:API_KEY›, ‹email›"
+        again = await client.execute("lease.acquire", {"path": "kept.txt"})
+        assert again["token"] == lease["token"], "it is the same person's"
+    kept = b"".join(path.read_bytes() for path in (workspace / ".descartes").rglob("*") if path.is_file())
+    assert VALUE.encode() not in kept and b"ann@example.org" not in kept
 
 
 async def test_what_an_editor_cannot_do_is_said(workspace: Path) -> None:

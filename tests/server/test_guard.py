@@ -15,8 +15,8 @@ import pytest
 from descartes_core.errors import PolicyDenied
 from descartes_core.leases import Leases
 from descartes_core.model import Principal
-from descartes_core.store import EventQuery, Reader, Store
-from descartes_server.operations import guard_hooks
+from descartes_core.store import EventQuery, Reader, Redactor, Store
+from descartes_server.operations import guard_hooks, principals
 from descartes_server.operations.guard_hooks import Mode, Repository
 
 Descartes = Callable[..., Awaitable[Any]]
@@ -274,6 +274,15 @@ async def test_who_commits_is_the_run_whatever_it_says_of_itself(repository: Pat
     assert refused.returncode == 1
     nonsense = commit(repository, DESCARTES_HOLDER="fixer")
     assert nonsense.returncode == 1 and "DESCARTES_HOLDER: expected a holder as KIND:NAME" in nonsense.stderr
+
+
+def test_who_calls_itself_by_an_address_is_known_again() -> None:
+    redactor = Redactor()
+    ann, bob = (principals.parse(f"agent:{name}@example.org") for name in ("ann", "bob"))
+    kept = principals.kept(ann, redactor)
+    assert kept.name == "‹email›" and "ann" not in kept.id and principals.kept(kept, redactor) == kept
+    assert principals.fits(kept, ann) and principals.fits(kept, kept) and not principals.fits(kept, bob)
+    assert not principals.fits(kept, principals.parse("human:ann@example.org"))
 
 
 async def test_a_guard_that_cannot_look_keeps_nobody_from_working(repository: Path) -> None:

@@ -168,7 +168,8 @@ MORE: tuple[set[str], ...] = (
 @pytest.mark.ledger("D-69")
 async def test_no_text_that_is_kept_shows_a_secret(client: Callable[..., HubClient], here: Workspace) -> None:
     trust.trust(here.root)
-    person = client(user="ann")
+    ann = Principal(kind="human", id="ann", name=f"Ann of {VALUE}", via=f"the editor of {VALUE}")
+    person = client(f"the editor of {VALUE}", principal=ann)
     await person.call("secret.set", {"name": "API_KEY", "value": VALUE, "password": PASSWORD})
     doors = Doors(person, here)
     await doors.furnish()

@@ -140,8 +140,9 @@ class Runs(RunView):
         `NotFound` for a fork that is none.
         """
         base = dict(os.environ) if environment is None else environment
-        # Who acts is in the log as it is.
-        request = msgspec.structs.replace(request, agent=self._around.store.redactor.values_in(request.agent))
+        # As the log will have it, so that the run is called the same by everybody from the beginning.
+        called = request.agent and self._around.store.redactor.text(request.agent)
+        request = msgspec.structs.replace(request, agent=called)
         await giving.check(self._around.secrets, request, by, self._record_of(by))
         token = tokens.new_token()
         parent = await self._level_of(by)

@@ -5,14 +5,16 @@ looks (`sk-…`, `ghp_…`, `AKIA…`, private keys, JWT), texts under names suc
 phone numbers and card numbers. What was masked reads `‹secret:NAME›`, `‹redacted›`, `‹email›`, `‹phone›` or
 `‹card›`; masking twice changes nothing more.
 
-Left as they are, because the program works by them: who acts (`{kind, id, name}`), ids, fencing tokens, words
-of our own such as statuses, and paths. Text that has to be exact to be used again (the code of the journal,
-the arguments of a call under way) is kept outside the log by whoever uses it; see docs/history.md.
+Left as they are, because the program works by them: ids, also of who acts (whose name is masked), fencing
+tokens, words of our own such as statuses, and paths. Text that has to be exact to be used again (the code of
+the journal, the arguments of a call under way) is kept outside the log by whoever uses it; see
+docs/history.md.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import re
 import threading
 from collections.abc import Iterable, Mapping
@@ -21,7 +23,7 @@ from typing import Any
 import msgspec
 
 from descartes_core.errors import PolicyDenied
-from descartes_core.model import NewEvent
+from descartes_core.model import NewEvent, Principal
 from descartes_core.needles import Needles
 from descartes_core.store import patterns
 from descartes_core.store.patterns import REDACTED
@@ -125,7 +127,7 @@ class Redactor:
         Errors: `PolicyDenied` when its stream, by which the program finds it, shows a secret.
         """
         self._check_stream(event.stream)
-        shown = _encode_or_none((event.data, event.metadata, event.tags))
+        shown = _encode_or_none((event.data, event.metadata, event.tags, event.actor))
         if shown is not None and not self._suspicious(shown):
             return event
         return msgspec.structs.replace(
@@ -133,7 +135,22 @@ class Redactor:
             data=self._event_data(event),
             metadata=self._any(event.metadata),
             tags=[self.text(tag) for tag in event.tags],
+            actor=self.principal(event.actor),
         )
+
+    def principal(self, who: Principal) -> Principal:
+        """Return WHO as the log has it: by the same id, with everything masked in its name and door."""
+        return msgspec.structs.replace(who, name=self.text(who.name), via=who.via and self.text(who.via))
+
+    def identity(self, text: str) -> str:
+        """Return TEXT as the id of somebody that may be kept: the same for the same, another for another.
+
+        Example: identity("ann@example.org") -> "‹email›~438c4c7a"
+        """
+        # Nothing is told of the value of a secret, not even a digest.
+        known = self._hidden(text)
+        masked = self.text(known)
+        return known if masked == known else f"{masked}~{hashlib.sha256(known.encode()).hexdigest()[:8]}"
 
     def _event_data(self, event: NewEvent) -> dict[str, Any]:
         data: dict[str, Any] = self._any(event.data)
@@ -168,7 +185,8 @@ class Redactor:
             return self._string(value, name)
         if isinstance(value, Mapping):
             if _is_principal(value):
-                return value
+                # Who holds a lease is found by the id.
+                return {**value, **{key: self._any(value[key]) for key in ("name", "via") if key in value}}
             return {self._key(key): self._any(each, key) for key, each in value.items()}
         if isinstance(value, list | tuple):
             return self._list(value, name)

@@ -164,7 +164,8 @@ class Hub:
 
         Errors: `PolicyDenied` for a token that is not the run's.
         """
-        principal = hello.principal or principals.user()
+        redactor = self.services.store.redactor
+        principal = principals.kept(hello.principal or principals.user(), redactor)
         of_run = hello.run is not None or hello.token is not None
         if of_run:
             agent = await self.services.runs.principal(hello.run or "", hello.token or "")
@@ -179,7 +180,7 @@ class Hub:
         return Caller(
             principal=principal,
             client_id=hello.client_id,
-            client_name=hello.client_name,
+            client_name=redactor.text(hello.client_name),
             trusted=trusted,
             environment=hello.environment,
             editor_settings=hello.settings,

@@ -69,9 +69,9 @@ class Watch:
         Errors: `sqlite3.Error` when the log cannot be read.
         """
         found = standing.read(place.database, now_ms())
-        own = [h.lease.holder for h in found if _is(h.lease.holder, who)]
+        own = [h.lease.holder for h in found if principals.fits(h.lease.holder, who)]
         me = next((holder for holder in own if holder.id == who.id), own[0] if own else who)
-        others = [h for h in found if h.lease.holder.same_as(me) or not _is(h.lease.holder, who)]
+        others = [h for h in found if h.lease.holder.same_as(me) or not principals.fits(h.lease.holder, who)]
         return cls(place, me, others)
 
     @property
@@ -150,8 +150,9 @@ async def _record(
     leases = [msgspec.to_builtins(lease) for lease in refused.values()]
     data = {**what, "paths": sorted(refused), "leases": leases}
     try:
+        by = principals.kept(who, store.redactor)
         await store.append(
-            NewEvent(category="decision", name=f"guard.{outcome}", stream="guard", actor=who, data=data)
+            NewEvent(category="decision", name=f"guard.{outcome}", stream="guard", actor=by, data=data)
         )
     finally:
         await store.close()
@@ -196,10 +197,6 @@ def _updates() -> str:
 def _of_form(lease: Lease) -> str:
     form = leased_form(lease.path, lease.uri)
     return f", the form {form}" if form else ""
-
-
-def _is(holder: Principal, who: Principal) -> bool:
-    return holder.kind == who.kind and who.id in (holder.id, holder.name)
 
 
 def now_ms() -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from descartes_core.errors import InvalidParams, PolicyDenied
 from descartes_core.leases import LeaseView
 from descartes_core.leases.paths import overlap
@@ -179,7 +177,7 @@ async def list_(context: Context, params: ListParams) -> Leases:
     about = params.path or params.uri
     found = await _view(context).list(about)
     wanted = principals.parse(params.holder) if isinstance(params.holder, str) else params.holder
-    return Leases(leases=[each for each in found if wanted is None or _is(each.holder, wanted)])
+    return Leases(leases=[each for each in found if wanted is None or principals.fits(each.holder, wanted)])
 
 
 @operation("lease.show", kind="read", for_agents=True, positional=("path",))
@@ -191,10 +189,6 @@ async def show(context: Context, params: PathParams) -> MaybeLease:
 def _view(context: Context) -> LeaseView:
     services = context.services
     return LeaseView(services.reader, services.workspace.root, services.clock)
-
-
-def _is(holder: Principal, wanted: Principal) -> bool:
-    return holder.kind == wanted.kind and wanted.id in (holder.id, holder.name)
 
 
 def _refuse_typed(services: Services, about: str) -> None:
@@ -221,12 +215,9 @@ def _holder(context: Context, given: Holder | None, what: str) -> Principal:
     """
     caller = context.caller
     holder = principals.parse(given) if isinstance(given, str) else given
-    if holder is not None:
-        # Who holds a lease is in the log as it is.
-        shown = context.services.store.redactor.values_in(msgspec.to_builtins(holder))
-        holder = msgspec.convert(shown, Principal)
-    if holder is None or _is(caller.principal, holder):
+    if holder is None or principals.fits(caller.principal, holder):
         return caller.principal
+    holder = principals.kept(holder, context.services.store.redactor)
     if caller.run is not None or (holder.kind == "human" and not caller.is_person):
         raise PolicyDenied(
             f"{caller.principal.name!r} may do its own {what} only, not that of {holder.name!r}"

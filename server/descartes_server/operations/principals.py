@@ -6,9 +6,15 @@ import getpass
 import os
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from descartes_core.errors import InvalidParams
 from descartes_core.model import Principal, PrincipalKind
+
+if TYPE_CHECKING:
+    from descartes_core.store.redaction import Redactor
 
 RUN_VARIABLE, TOKEN_VARIABLE = "DESCARTES_RUN", "DESCARTES_RUN_TOKEN"
 """As in `descartes_core.runs.tokens`, which takes too long to import for a command that only reads."""
@@ -42,6 +48,30 @@ def parse(holder: str) -> Principal:
     if not colon or kind not in KINDS or not name:
         raise InvalidParams(f"expected a holder as KIND:NAME with human, agent or service, got {holder!r}")
     return Principal(kind=KINDS[kind], id=name, name=name)
+
+
+def kept(who: Principal, redactor: Redactor) -> Principal:
+    """Return WHO as it may be kept and shown: always the same for the same, and different for different ids.
+
+    The id of a person is what the system calls them, and stays unless it shows the value of a secret.
+    """
+    shown = redactor.principal(who)
+    own = redactor.values_in(who.id) if who.kind == "human" else redactor.identity(who.id)
+    return msgspec.structs.replace(shown, id=own)
+
+
+def fits(holder: Principal, wanted: Principal) -> bool:
+    """Return whether HOLDER, as the log has it, is who somebody called WANTED.
+
+    A name is as good as an id, but not what is left of one: many addresses look the same when masked.
+    """
+    if holder.kind != wanted.kind or wanted.id in (holder.id, holder.name):
+        return holder.kind == wanted.kind
+    if "‹" not in holder.id:
+        return False
+    from descartes_core.store.redaction import Redactor  # only where something was masked
+
+    return Redactor().identity(wanted.id) == holder.id
 
 
 def run_of_environment() -> tuple[str | None, str | None]:
