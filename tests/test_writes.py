@@ -132,6 +132,7 @@ KNOWN = {
     "server/descartes_server/mcp/logs.py": OWN,
     "core/descartes_core/blobs.py": OWN,
     "server/descartes_server/operations/collecting.py": OWN,
+    "server/descartes_server/operations/edit_questions.py": NOTHING,
     "server/descartes_server/operations/guard_hooks.py": GIT,
     "server/descartes_server/operations/guarding.py": OWN,
     "server/descartes_server/operations/lease.py": NOTHING,

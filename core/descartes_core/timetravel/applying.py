@@ -27,12 +27,12 @@ from descartes_core.timetravel.plan import Plan, leased_as
 from descartes_core.timetravel.shapes import Restored
 from descartes_core.timetravel.sharing import Sharing
 from descartes_core.timetravel.unbroken import in_thread, to_its_end
-from descartes_core.timetravel.work import Work
+from descartes_core.timetravel.work import Work, noun_of
 
 log = logging.getLogger(__name__)
 
-FINISHED = "A restore that was interrupted has been finished: everything is as it was to be"
-ROLLED_BACK = "A restore that was interrupted has been rolled back: the files are as they were before it"
+FINISHED = "A {} that was interrupted has been finished: everything is as it was to be"
+ROLLED_BACK = "A {} that was interrupted has been rolled back: the files are as they were before it"
 
 
 class Unfinished(StoreUnavailable):
@@ -81,7 +81,8 @@ class Applying:
         except OSError as error:
             await to_its_end(self._failed(work, error.strerror or str(error)))
             raise StoreUnavailable(
-                f"The restore could not be done: {error.strerror or error}; everything is as it was before"
+                f"The {work.noun} could not be done: {error.strerror or error};"
+                " everything is as it was before"
             ) from error
         except Exception as error:
             await to_its_end(self._failed(work, str(error)))
@@ -95,18 +96,21 @@ class Applying:
         if not self._moving.is_open:
             return None
         id_, phase, about = await in_thread(self._moving.read)
+        kind = self._moving.kind
         events = msgspec.convert(about.get("events", []), list[NewEvent])
         if phase in ("moved", "done") and (
             phase == "done" or await self._is_logged(events) or await _are_in(about["notes"], parts)
         ):
             await self._finish(events)
-            return FINISHED
+            return FINISHED.format(noun_of(kind))
         kept = await self._roll_back()
-        data = {"id": id_, "reason": "it was interrupted", "rolledBack": True, "kept": kept}
-        failed = NewEvent(category="system", name="restore.failed", stream="restore", actor=HUB, data=data)
+        stream = "edit" if kind == "edit" else "restore"
+        data = {"id": id_, "kind": kind, "reason": "it was interrupted", "rolledBack": True, "kept": kept}
+        failed = NewEvent(category="system", name=f"{stream}.failed", stream=stream, actor=HUB, data=data)
         with suppress(DescartesError):
             await self._store.append(failed)
-        return f"{ROLLED_BACK}, but {'; '.join(kept)}" if kept else ROLLED_BACK
+        told = ROLLED_BACK.format(noun_of(kind))
+        return f"{told}, but {'; '.join(kept)}" if kept else told
 
     async def _look(self, work: Work) -> Found:
         """Keep the files as they are, and return what changes. Nothing is changed here."""
@@ -123,7 +127,7 @@ class Applying:
 
     async def _change(self, work: Work, found: Found) -> Restored:
         leased = [shown(path) for path in leased_as(found.planned.changes)]
-        async with self._sharing.held(leased, work.by):
+        async with self._sharing.held(leased, work.by, f"files are being {work.verb}"):
             beside = AsyncExitStack()
             try:
                 await self._finish(await self._done(work, found, beside))
@@ -154,10 +158,10 @@ class Applying:
         moving, planned = self._moving, found.planned
         repository = self._body.snapshots.repository if planned.changes else None
         work.go_on()
-        await in_thread(moving.stage, work.id, planned.changes, repository)
+        await in_thread(moving.stage, work.id, planned.changes, repository, work.kind)
         work.go_on()
         await in_thread(moving.swap)
-        text = _told(planned) if found.backup else "no file was to be put back"
+        text = work.told(planned) if found.backup else "no file was to be put back"
         await self._tell(work.step("checkout", text))
         for name, begin in work.parts.items():
             await work.prepare(name, asyncio.ensure_future(beside.enter_async_context(begin())))
@@ -171,7 +175,7 @@ class Applying:
 
     async def _checked(self, work: Work, planned: Plan) -> Kept:
         """Return the files as they are now, kept for an undo, when they are as they were to be."""
-        after = await self._keep(work, "restored")
+        after = await self._keep(work, "edited" if work.is_edit else "restored")
         _check(planned, after.snapshot.manifest)
         return after
 
@@ -182,7 +186,7 @@ class Applying:
                 await self._store.append(*events)
         except (DescartesError, OSError) as error:
             raise Unfinished(
-                "The restore is done, but the log could not take that it is"
+                f"The {noun_of(self._moving.kind)} is done, but the log could not take that it is"
                 f" ({_said(error)}); run `descartes doctor --fix` when it can, which finishes it"
             ) from error
         try:
@@ -201,7 +205,7 @@ class Applying:
             await self._close_what_is_logged()
         if self._moving.is_open:
             raise RestoreConflict("An earlier restore was interrupted; run `descartes doctor --fix` first")
-        if work.then is None:
+        if work.then is None or work.is_edit:
             return
         if (what := self._body.snapshots.repository.in_progress()) is not None:
             raise RestoreConflict(
@@ -237,8 +241,7 @@ class Applying:
 
     async def _failed(self, work: Work, reason: str, *, rolled_back: bool = True) -> None:
         with suppress(DescartesError):
-            data = {"reason": reason, "rolledBack": rolled_back, "kept": work.kept}
-            await self._tell(work.event("restore.failed", data))
+            await self._tell(work.failed(reason, rolled_back=rolled_back))
 
     async def _keep(self, work: Work, when: Any) -> Kept:
         """Keep the files as they are now, also for an undo: under a ref that is not the run's."""
@@ -290,8 +293,3 @@ def _check(planned: Plan, now: Manifest) -> None:
         # A folder that holds something ignored stays.
         if found != each.after and not (each.after is None and found is not None and found.kind == "folder"):
             raise RestoreConflict(f"{shown(each.path)!r} was changed meanwhile; look at the preview again")
-
-
-def _told(planned: Plan) -> str:
-    count = sum(not each.is_folder for each in planned.changes)
-    return "every file was as it was then" if not count else f"{count} file{'s' * (count > 1)} put back"

@@ -22,7 +22,7 @@ from descartes_core.timetravel.snapshots import LARGEST_BYTES, Snapshot, Snapsho
 
 log = logging.getLogger(__name__)
 
-When = Literal["start", "before", "after", "end", "preview", "backup", "restored"]
+When = Literal["start", "before", "after", "end", "preview", "backup", "restored", "edited"]
 HUB = Principal(kind="service", id="hub", name="the hub")
 RUN_STEP = "run"
 """The one step of a run that is a command: it begins and ends with the run."""

@@ -23,14 +23,16 @@ def changed_since_restore(
     paths: Sequence[str],
     since: Mapping[BodyName, Since],
     bodies: Sequence[BodyName],
+    noun: str = "restore",
 ) -> RestoreConflict:
     """Return the error that a turn (KIND) of BODIES would take away what came since the last one.
 
-    PATHS are the files, SINCE what was done in the other bodies. `data.choices` are the ways to go on all the
-    same: `{title, arguments}` each, the arguments those of the operation.
+    PATHS are the files, SINCE what was done in the other bodies, NOUN what was done first.
+    `data.choices` are the ways to go on all the same: `{title, arguments}` each, the arguments those of the
+    operation.
     """
     back = "redo" if kind == "undo" else "undo"
-    told = [f"{_were_changed(paths)} the {'restore' if kind == 'undo' else back}"] if paths else []
+    told = [f"{_were_changed(paths)} the {noun if kind == 'undo' else back}"] if paths else []
     told += [each.text for each in since.values()]
     choices = [{"title": f"{kind.capitalize()} all the same", "arguments": {"force": True}}]
     ways = f"force the {kind}, and {back} brings back what it takes away"

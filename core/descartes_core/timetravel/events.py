@@ -7,7 +7,7 @@ from typing import Literal
 from descartes_core.store.schemas import Data, register
 from descartes_core.timetravel.shapes import BodyName
 
-RestoreKind = Literal["restore", "undo", "redo"]
+RestoreKind = Literal["restore", "undo", "redo", "edit"]
 
 
 class SnapshotTaken(Data, frozen=True, kw_only=True):
@@ -15,7 +15,7 @@ class SnapshotTaken(Data, frozen=True, kw_only=True):
 
     commit: str
     ref: str
-    when: Literal["start", "before", "after", "end", "preview", "backup", "restored"]
+    when: Literal["start", "before", "after", "end", "preview", "backup", "restored", "edited"]
     reason: str
     fresh: bool
     files: int
@@ -97,10 +97,67 @@ class RestoreFailed(OfRestore, frozen=True, kw_only=True):
     kept: list[str] = []
 
 
+class EditPreviewed(Data, frozen=True, kw_only=True):
+    """Somebody looked at what a bulk edit would change; the event's id confirms it."""
+
+    what: str
+    now: str
+    then: str
+    files: int
+    count: int
+    """How many places would change."""
+    expires_ms: int
+
+
+class OfEdit(OfRestore, frozen=True, kw_only=True):
+    """What every event of one bulk edit has: WHAT it does, as a person reads it, and WHY they say it does."""
+
+    what: str | None = None
+    why: str | None = None
+
+
+class EditBegan(OfEdit, frozen=True, kw_only=True):
+    """Files begin to be edited in bulk; the commit BEFORE holds the files that were there."""
+
+    before: str | None = None
+    files: int
+    paths: list[str]
+
+
+class EditStep(OfEdit, frozen=True, kw_only=True):
+    """One step of a bulk edit is done."""
+
+    number: int
+    step: Literal["backup", "checkout"]
+    text: str
+
+
+class EditDone(OfEdit, frozen=True, kw_only=True):
+    """Files were edited in bulk; the commits BEFORE and AFTER hold both states, and it can be undone."""
+
+    before: str | None = None
+    after: str | None = None
+    files: int
+    paths: list[str]
+
+
+class EditFailed(OfEdit, frozen=True, kw_only=True):
+    """A bulk edit came to nothing; KEPT and ROLLED_BACK as for a restore."""
+
+    reason: str
+    rolled_back: bool
+    kept: list[str] = []
+
+
 register(
     "system",
     {
         "body.snapshot": SnapshotTaken,
+        "edit.previewed": EditPreviewed,
+        "edit.began": EditBegan,
+        "edit.step": EditStep,
+        "edit.applied": EditDone,
+        "edit.failed": EditFailed,
         "restore.previewed": RestorePreviewed,
         "restore.began": RestoreBegan,
         "restore.step": RestoreStep,

@@ -13,6 +13,8 @@ from descartes_core.timetravel.shapes import BodyName
 KEPT = 10
 """How many restores can be undone."""
 EVERY = 1_000_000
+DONE = ("restore.applied", "edit.applied")
+"""What can be undone: a bulk edit is turned as a restore is."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,13 @@ class Done:
     session: str | None
     session_before: str | None
     last: Turned
+    what: str | None = None
+    """What a bulk edit did, as a person reads it; None for a restore."""
+
+    @property
+    def noun(self) -> str:
+        """What a person calls it."""
+        return "restore" if self.what is None else "bulk edit"
 
     def only(self, bodies: Sequence[BodyName]) -> Done:
         """Return the part of it that is about BODIES."""
@@ -57,7 +66,7 @@ class History:
 
     def take(self, event: Event) -> None:
         """Take EVENT of a restore into account."""
-        if event.name == "restore.applied":
+        if event.name in DONE:
             self.undo.append(_done(event))
             self.redo.clear()
         elif event.name == "restore.undone":
@@ -81,7 +90,10 @@ class History:
 async def history(reader: Reader) -> History:
     """Return which restores can be undone and redone now."""
     found = History()
-    for event in (await reader.events(EventQuery(type="restore", order="asc", limit=EVERY))).events:
+    events: list[Event] = []
+    for kind in ("restore", *DONE[1:]):
+        events += (await reader.events(EventQuery(type=kind, order="asc", limit=EVERY))).events
+    for event in sorted(events, key=lambda each: each.seq):
         found.take(event)
     return found
 
@@ -109,4 +121,5 @@ def _done(event: Event) -> Done:
         session=data.get("session"),
         session_before=data.get("sessionBefore"),
         last=_turned(event),
+        what=data.get("what"),
     )

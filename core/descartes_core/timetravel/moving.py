@@ -37,10 +37,11 @@ class Move(msgspec.Struct, frozen=True):
 
 
 class Intent(msgspec.Struct, frozen=True):
-    """What the journal says: the restore ID and its MOVES."""
+    """What the journal says: the restore ID, its MOVES and its KIND."""
 
     id: str
     moves: list[Move]
+    kind: str = "restore"
 
 
 class Moving:
@@ -55,13 +56,17 @@ class Moving:
         self._place = place
         self._at = at
         self._changes: list[Change] = []
+        self.kind = "restore"
+        """The kind of work that the journal is about, after `stage` or `read`."""
 
     @property
     def is_open(self) -> bool:
         """Whether there is a journal that is not closed."""
         return (self._place / "journal").exists() or (self._place / "phase").exists()
 
-    def stage(self, intent_id: str, changes: Sequence[Change], repository: Repository | None) -> None:
+    def stage(
+        self, intent_id: str, changes: Sequence[Change], repository: Repository | None, kind: str = "restore"
+    ) -> None:
         """Write down what is intended and write the new files beside. Nothing of the tree changes.
 
         REPOSITORY has their bytes; None where there are no changes.
@@ -71,9 +76,9 @@ class Moving:
         self._discard()
         for name in ("new", "old"):
             (self._place / name).mkdir(mode=0o700, parents=True)
-        self._changes = list(changes)
+        self._changes, self.kind = list(changes), kind
         moves = [Move(_quoted(each.path), each.before, each.after) for each in changes]
-        self._write("journal", msgspec.json.encode(Intent(intent_id, moves)))
+        self._write("journal", msgspec.json.encode(Intent(intent_id, moves, kind)))
         self._phase("staging")
         self._at("staging")
         self._stage_files(repository)
@@ -131,6 +136,7 @@ class Moving:
             # The journal is whole before its phase is written, and that before the first change.
             intent, phase = Intent("", []), "staging"
         self._changes = [Change(_unquoted(each.path), each.before, each.after) for each in intent.moves]
+        self.kind = intent.kind
         if phase not in ("moved", "done"):
             return intent.id, phase, {}
         return intent.id, phase, msgspec.json.decode((self._place / "about").read_bytes())

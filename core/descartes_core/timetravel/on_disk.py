@@ -15,6 +15,14 @@ from descartes_core.timetravel.manifest import Entry, shown
 CHUNK = 1 << 20
 
 
+def digest_of_bytes(data: bytes, like: str) -> str:
+    """Return git's name for DATA, the bytes of a file, in the format of LIKE."""
+    algorithm = hashlib.sha256() if len(like) == 64 else hashlib.sha1(usedforsecurity=False)
+    algorithm.update(b"blob %d\0" % len(data))
+    algorithm.update(data)
+    return algorithm.hexdigest()
+
+
 def digest_of(path: Path, like: str) -> str:
     """Return git's name for the bytes of the file PATH, or the target of the link, in the format of LIKE."""
     algorithm = hashlib.sha256() if len(like) == 64 else hashlib.sha1(usedforsecurity=False)

@@ -65,7 +65,7 @@ class Restores:
         self._store = store
         self._body = body
         self._recovered: str | None = None
-        sharing = Sharing(leases, body.root, unsaved_in)
+        self.sharing = sharing = Sharing(leases, body.root, unsaved_in)
         moving = Moving(body.root, body.state / "restore" / "current", at)
         self._applying = Applying(store, body, sharing, moving, at)
         self._previewing = Previewing(store, body, sharing, ignores_case=ignores_case)
@@ -138,6 +138,13 @@ class Restores:
         }
         work = Work(goal.id, "restore", by, seen.run, seen.bodies, then, planned, others)
         work.about = {"to": seen.to, "preview": preview.id}
+        return await self.perform(work)
+
+    async def perform(self, work: Work) -> Restored:
+        """Do WORK, a restore or a bulk edit, while nobody else changes files; return what was done.
+
+        Errors: `RestoreConflict` while a step of a run is changing files; those of `Applying.perform`.
+        """
         async with self._body.alone():
             restored = await self._applying.perform(work)
             await self._forget_old()
@@ -187,7 +194,7 @@ class Restores:
 
             def refuse(paths: list[str]) -> None:
                 if not force and (paths or since):
-                    raise conflicts.changed_since_restore(kind, paths, since, done.bodies)
+                    raise conflicts.changed_since_restore(kind, paths, since, done.bodies, done.noun)
 
             def planned(now: Manifest) -> Plan:
                 assert goal is not None

@@ -106,7 +106,7 @@ class Restored(Shape, frozen=True, kw_only=True):
 
     id: str
     run: str | None
-    kind: Literal["restore", "undo", "redo"]
+    kind: Literal["restore", "undo", "redo", "edit"]
     bodies: list[BodyName] = []
     files: list[FileDone] = []
     missing: list[Problem] = []

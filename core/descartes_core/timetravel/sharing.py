@@ -31,11 +31,9 @@ class Sharing:
         """Return the editor that has changes of PATH that are in no file."""
         return self._unsaved_in(self._root / path)
 
-    def held(self, paths: Sequence[str], by: Principal) -> AbstractAsyncContextManager[None]:
-        """Lease PATHS, and nothing else, for BY inside the block; leases that BY had before stay.
+    def held(self, paths: Sequence[str], by: Principal, reason: str) -> AbstractAsyncContextManager[None]:
+        """Lease PATHS, and nothing else, for BY and REASON inside the block; leases that BY had before stay.
 
         Errors: `LeaseHeld` when somebody else has one, and then none is taken.
         """
-        return held_meanwhile(
-            self._leases, paths, by, ttl_seconds=TTL_SECONDS, reason="files are being restored"
-        )
+        return held_meanwhile(self._leases, paths, by, ttl_seconds=TTL_SECONDS, reason=reason)

@@ -6,9 +6,9 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -56,12 +56,15 @@ class Snapshots:
         self._repository: Repository | None = None
         self._known: dict[str, Known] | None = None
         self._last: Snapshot | None = None
+        self._taken: Snapshot | None = None
+        """The last one of the work tree; `_last`, which the private index has, may be an altered one."""
 
     @property
     def repository(self) -> Repository:
         """Where the trees are kept. Errors: `GitFailed`."""
         if self._repository is None or not self._repository.git_dir.exists():
-            self._repository, self._last = Repository(self.root, self.state), None
+            self._repository = Repository(self.root, self.state)
+            self._last = self._taken = None
         return self._repository
 
     def take(self, also: Iterable[str] = ()) -> Snapshot:
@@ -77,10 +80,28 @@ class Snapshots:
             found = scan(repository, wanted)
             entries = self._entries(found, repository, wanted)
             manifest = Manifest(entries, found.left)
+            taken = self._taken
+            if taken is not None and taken.manifest == manifest:
+                self._taken = replace(taken, fresh=False, repositories=tuple(found.repositories))
+                return self._taken
             commit, fresh = self._committed(manifest, repository)
-            snapshot = Snapshot(commit, manifest, fresh, tuple(found.repositories))
-            self._last = snapshot
-            return snapshot
+            self._last = self._taken = Snapshot(commit, manifest, fresh, tuple(found.repositories))
+            return self._taken
+
+    def altered(self, snapshot: Snapshot, contents: Mapping[str, bytes]) -> Snapshot:
+        """Return SNAPSHOT with other CONTENTS of some of its files, kept without being in the work tree.
+
+        Errors: `GitFailed`; `OSError` where the disk is full.
+        """
+        with self._lock:
+            digests = self.repository.store_bytes(list(contents.values()))
+            entries = dict(snapshot.manifest.entries)
+            for path, digest in zip(contents, digests, strict=True):
+                entries[path] = Entry("file", entries[path].mode, digest)
+            manifest = Manifest(entries, snapshot.manifest.left)
+            commit, fresh = self._committed(manifest, self.repository)
+            self._last = altered = Snapshot(commit, manifest, fresh, snapshot.repositories)
+            return altered
 
     def manifest(self, commit: str) -> Manifest:
         """Return what COMMIT holds. Errors: `NotFound` when it is kept no longer."""

@@ -46,7 +46,7 @@ ORDER BY seq
 """
 _RESTORES = """
 SELECT seq, id, name, run_id AS run, data ->> '$.id' AS call FROM event
-WHERE name IN ('restore.applied', 'restore.undone', 'restore.redone')
+WHERE name IN ('restore.applied', 'restore.undone', 'restore.redone', 'edit.applied')
 """
 
 Row = Mapping[str, Any]
@@ -100,7 +100,7 @@ def versions(rows: Sequence[Row], root: Path, state: Path, path: str) -> list[Ve
     commits = [*dict.fromkeys(row["kept"] for row in rows if row["name"] == "body.snapshot")]
     contents = _contents(root, state, path, commits)
     known, saved = Known(), Blobs(state / SAVES)
-    restores = {row["call"]: row["id"] for row in rows if row["name"].startswith("restore.")}
+    restores = {row["call"]: row["id"] for row in rows if row["name"].startswith(("restore.", "edit."))}
     for row in rows:
         if row["name"] == "file.written":
             _written(known, row, path)
@@ -115,7 +115,7 @@ def versions(rows: Sequence[Row], root: Path, state: Path, path: str) -> list[Ve
 
 def _cause(snapshot: Row, restores: Mapping[str, str]) -> Cause:
     """Return what changed the files up to SNAPSHOT; RESTORES are the events of their ends."""
-    if snapshot["moment"] == "restored" and snapshot["call"] in restores:
+    if snapshot["moment"] in ("restored", "edited") and snapshot["call"] in restores:
         return Cause(restores[snapshot["call"]])
     if snapshot["moment"] == "after" and snapshot["call"] is not None:
         return Cause(f"{snapshot['run']}/{snapshot['call']}")

@@ -18,8 +18,13 @@ from descartes_core.timetravel.parts import Prepared
 from descartes_core.timetravel.plan import Plan
 from descartes_core.timetravel.shapes import BodyName, FileDone, Problem, Restored, Step
 
-Kind = Literal["restore", "undo", "redo"]
-ENDINGS: dict[Kind, str] = {"restore": "restore.applied", "undo": "restore.undone", "redo": "restore.redone"}
+Kind = Literal["restore", "undo", "redo", "edit"]
+ENDINGS: dict[Kind, str] = {
+    "restore": "restore.applied",
+    "undo": "restore.undone",
+    "redo": "restore.redone",
+    "edit": "edit.applied",
+}
 LOGGED_FILES = 500
 """How many files an event names; all of them are in its two commits."""
 
@@ -50,6 +55,27 @@ class Work:
     """What could not be put back because it was changed meanwhile, and where it lies now."""
     _stopped: bool = False
     _preparing: asyncio.Future[Prepared] | None = None
+
+    @property
+    def is_edit(self) -> bool:
+        """Whether files are edited in bulk: nothing goes back to what it was."""
+        return self.kind == "edit"
+
+    @property
+    def noun(self) -> str:
+        """What a person calls it, in messages: an undo and a redo are restores too."""
+        return noun_of(self.kind)
+
+    @property
+    def verb(self) -> str:
+        """What is done to the files meanwhile."""
+        return "edited" if self.is_edit else "restored"
+
+    def told(self, planned: Plan) -> str:
+        """Return what became of the files, as a person reads it."""
+        count = sum(not each.is_folder for each in planned.changes)
+        done = "changed" if self.is_edit else "put back"
+        return f"{count} file{'s' * (count > 1)} {done}" if count else "every file was as it was then"
 
     @property
     def also(self) -> list[str]:
@@ -94,7 +120,7 @@ class Work:
         return NewEvent(
             category="system",
             name=name,
-            stream="restore",
+            stream=name.partition(".")[0],
             actor=self.by,
             run=self.run,
             data={key: value for key, value in told.items() if value is not None or key == "session"},
@@ -105,11 +131,15 @@ class Work:
         """Return the event of the step NAME, which is done."""
         step = Step(number=len(self.steps) + 1, step=name, text=text)
         self.steps.append(step)
-        return self.event("restore.step", msgspec.to_builtins(step))
+        return self._own("step", msgspec.to_builtins(step))
 
     def began(self, planned: Plan, backup: Kept | None) -> NewEvent:
         """Return the event of the beginning: from here on something may be found changed."""
-        return self.event("restore.began", {"before": commit(backup), **_files(planned)})
+        return self._own("began", {"before": commit(backup), **_files(planned)})
+
+    def failed(self, reason: str, *, rolled_back: bool) -> NewEvent:
+        """Return the event that it came to nothing, for REASON."""
+        return self._own("failed", {"reason": reason, "rolledBack": rolled_back, "kept": self.kept})
 
     def endings(self, planned: Plan, backup: Kept | None, after: Kept | None) -> list[NewEvent]:
         """Return what the log gets when everything is done, the end itself last."""
@@ -122,15 +152,16 @@ class Work:
             "sessionBefore": before,
             "missing": [shown(path) for path in planned.missing][:LOGGED_FILES],
         }
+        if self.is_edit:
+            del data["session"], data["sessionBefore"], data["missing"]
+            return [self._ending(data, after)]
         told = [each.text for each in self.prepared.values()]
         goes_on = next((each.goes_on for each in self.prepared.values() if each.goes_on), None)
-        ending = self.event(ENDINGS[self.kind], data, new_id("evt"))
         return [
             *(event for each in self.prepared.values() for event in each.events),
             self.step("memory", "; ".join(told) or "the conversation stays as it is"),
             self.step("resume", goes_on or "no run is started, as no conversation went back"),
-            # Restores leave HEAD where it is.
-            msgspec.structs.replace(ending, git_commit=after.event.git_commit if after else None),
+            self._ending(data, after),
         ]
 
     def result(self, planned: Plan) -> Restored:
@@ -146,6 +177,19 @@ class Work:
             session=self.session,
             complete=not planned.missing,
         )
+
+    def _own(self, verb: str, data: Mapping[str, Any]) -> NewEvent:
+        return self.event(f"{'edit' if self.is_edit else 'restore'}.{verb}", data)
+
+    def _ending(self, data: Mapping[str, Any], after: Kept | None) -> NewEvent:
+        ending = self.event(ENDINGS[self.kind], data, new_id("evt"))
+        # HEAD stays where it is.
+        return msgspec.structs.replace(ending, git_commit=after.event.git_commit if after else None)
+
+
+def noun_of(kind: str) -> str:
+    """Return what a person calls work of KIND."""
+    return "bulk edit" if kind == "edit" else "restore"
 
 
 def commit(kept: Kept | None) -> str | None:

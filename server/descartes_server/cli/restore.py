@@ -81,7 +81,7 @@ def to(
     bodies = [*(["body"] if include_code else []), "brain", *(["image"] if include_image else [])]
     request = {"run": run, "to": moment, "bodies": bodies}
     if paths:
-        request["paths"] = [_from_root(session, path) for path in paths]
+        request["paths"] = [from_root(session, path) for path in paths]
     preview = session.call("restore.preview", request)
     if dry_run or not as_json:
         _show(preview, as_json=as_json)
@@ -218,7 +218,7 @@ def _on_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def _from_root(session: Session, path: str) -> str:
+def from_root(session: Session, path: str) -> str:
     """Return PATH, given in the current folder, as seen from the workspace."""
     from pathlib import Path
 

@@ -133,8 +133,9 @@ def summary(event: Row) -> str:
         return sessions.said({"type": kind, "content": data["content"]})
     if name == "body.snapshot":
         return f"{data.get('when')} · {data.get('reason')}"
-    if name.startswith("restore.") and "files" in data:
-        return f"{data['files']} file{'s' * (data['files'] != 1)}"
+    if name.startswith(("restore.", "edit.")) and "files" in data:
+        told = f"{data['what']} · " if data.get("what") else ""
+        return f"{told}{data['files']} file{'s' * (data['files'] != 1)}"
     if isinstance(data.get("condition"), dict):
         return f"{data['condition'].get('type')}: {data['condition'].get('message')}"
     if data.get("implementation"):
@@ -311,7 +312,7 @@ WENT_BACK = {"body": "files", "brain": "conversation", "image": "image"}
 RESTORES = [
     _id(),
     Column("can be", lambda row: {"undo": "undone", "redo": "done again"}[row["can"]]),
-    Column("what", lambda row: ", ".join(WENT_BACK[each] for each in row["bodies"])),
+    Column("what", lambda row: row["what"] or ", ".join(WENT_BACK[each] for each in row["bodies"])),
     _id("of run", "run"),
     _time("at"),
 ]

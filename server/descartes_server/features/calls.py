@@ -18,7 +18,7 @@ from descartes_core.errors import DescartesError, InvalidParams, WorkspaceNotTru
 from descartes_server.features import views
 from descartes_server.features.secrets import RESOURCE, SecretCalls
 from descartes_server.ide.index import is_lisp_file
-from descartes_server.lsp import convert
+from descartes_server.lsp import convert, uris
 from descartes_server.lsp.positions import Positions
 from descartes_server.state import ServerState, Snapshot, frame_places, notes, results
 
@@ -100,6 +100,9 @@ class Calls:
         if operation.needs_trust:
             await self._see_to_trust(attachment, name)
         params = await self._params(snapshot, operation, given)
+        if isinstance(changes := params.get("changes"), list):
+            root = attachment.workspace.root
+            params["changes"] = [await _change_as_hub_counts(snapshot, root, each) for each in changes]
         if name == "history.playback":
             self._state.own_playbacks.add(str(params.get("run")).removeprefix("run_"))
         try:
@@ -261,6 +264,15 @@ async def _as_hub_counts(
             raise InvalidParams(f"expected a file, got {opened.uri!r}, which is not saved yet; save it first")
         params["document"] = {"version": opened.version, "text": opened.text}
     return params
+
+
+async def _change_as_hub_counts(snapshot: Snapshot, root: Path, change: Any) -> Any:
+    """Return CHANGE of a file, named from ROOT or by its URI, with its range in the text that counts here."""
+    path, where = (change.get("path"), change.get("range")) if isinstance(change, dict) else (None, None)
+    if not isinstance(path, str) or not isinstance(where, dict):
+        return change
+    uri = path if path.startswith("file:") else uris.uri_of(root / path)
+    return {**change, "range": convert.to_hub(where, (await snapshot.document(uri)).positions)}
 
 
 @cache

@@ -163,6 +163,7 @@ def _largest_bytes(hub: Hub) -> int:
 
 async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitStack) -> None:
     """Take the image of an earlier hub back, then the runs that it left; both are let go of with STACK."""
+    from descartes_core.edits.edits import Edits
     from descartes_core.memory.memory import Memory
     from descartes_core.memory.thoughts import Thoughts
     from descartes_core.runs import Runs
@@ -170,6 +171,7 @@ async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitSta
     from descartes_core.timetravel.body import Body
     from descartes_core.timetravel.restores import Restores
     from descartes_server.ide.leased_forms import LispForms
+    from descartes_server.ide.symbol_places import symbol_places
     from descartes_server.operations.image import Image
     from descartes_server.operations.image_work import Places
     from descartes_server.operations.lisp_for_runs import LispForRuns
@@ -195,6 +197,13 @@ async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitSta
         body,
         services.leases,
         unsaved_in=hub.editors.unsaved_in,
+    )
+    services.edits = Edits(
+        services.store,
+        body,
+        services.restores,
+        symbols=symbol_places,
+        unsaved=hub.editors.unsaved,
     )
     questions = RestartQuestions(image, services.interventions)
     services.runs = Runs(

@@ -36,6 +36,11 @@ def params(given: Mapping[str, Any], text_of: TextOf) -> dict[str, Any]:
     return {**given, "position": _to_hub(position, positions)}
 
 
+def to_hub(where: Mapping[str, Any], positions: Positions) -> dict[str, Any]:
+    """Return the range WHERE in the text of POSITIONS as the hub counts. Errors: `InvalidParams`."""
+    return {end: _to_hub(where.get(end), positions) for end in ("start", "end")}
+
+
 def _to_hub(position: Any, positions: Positions) -> dict[str, int]:
     line = position.get("line") if isinstance(position, dict) else None
     character = position.get("character") if isinstance(position, dict) else None

@@ -53,6 +53,7 @@ _VERBS = {
         "evalInFrame frame frames list recompile restart restartFrame retryWithFix returnFromFrame step "
         "toplevel"
     ),
+    "edit": "apply preview",
     "gc": "collect plan",
     "guard": "install status uninstall",
     "history": "document export list picture playback schema show state statistics subscribe verify",

@@ -14,6 +14,7 @@ from descartes_server.operations.settings import Settings
 from descartes_server.operations.workspace import Workspace
 
 if TYPE_CHECKING:
+    from descartes_core.edits.edits import Edits
     from descartes_core.leases import Leases
     from descartes_core.policy.interventions import Interventions
     from descartes_core.runs import Runs
@@ -66,6 +67,7 @@ class Services:
     leases: InHub[Leases] = InHub()
     runs: InHub[Runs] = InHub()
     restores: InHub[Restores] = InHub()
+    edits: InHub[Edits] = InHub()
     interventions: InHub[Interventions] = InHub()
     image: InHub[Image] = InHub()
     editors: InHub[Editors] = InHub()

@@ -48,7 +48,7 @@ async def list_(context: Context, params: ListParams) -> Interventions:
 async def answer(context: Context, params: AnswerParams) -> Intervention:
     """Answer a question with one of its choices."""
     # Imported here: whoever only lists questions needs none of it.
-    from descartes_server.operations import restore_questions
+    from descartes_server.operations import edit_questions, restore_questions
 
     if params.bodies is not None:
         restore_questions.check_bodies(await show(context.services.reader, params.id), params.bodies)
@@ -56,6 +56,8 @@ async def answer(context: Context, params: AnswerParams) -> Intervention:
         params.id, params.choice, params.arguments, params.reason, by=context.caller.principal
     )
     await lease_requests.follow_answer(context.services, answered, params.choice)
+    if "edit" in answered.data:
+        await edit_questions.follow_answer(context, answered, params.choice, params.arguments)
     if answered.kind == "restore":
         await restore_questions.follow_answer(
             context, answered, params.choice, params.arguments, params.bodies

@@ -31,6 +31,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "whiteboard": ("whiteboard",),
     "wisdom": ("wisdom",),
     "restore": ("restore",),
+    "edit": ("edit",),
     "hub": ("hub", "repair"),
     "gc": ("gc",),
     "guard": ("guard",),

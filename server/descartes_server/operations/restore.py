@@ -57,13 +57,15 @@ class TurnParams(Params, frozen=True, kw_only=True):
 
 
 class Kept(Shape, frozen=True, kw_only=True):
-    """A restore that can be undone, or done again."""
+    """A restore, or a bulk edit, that can be undone or done again."""
 
     id: str
     run: str | None
     at: str
     bodies: list[BodyName] = []
     can: Literal["undo", "redo"]
+    what: str | None = None
+    """What a bulk edit did, which is undone as a restore is; None for a restore."""
 
 
 class KeptRestores(Shape, frozen=True, kw_only=True):
@@ -136,7 +138,7 @@ async def list_(context: Context, params: NoParams) -> KeptRestores:
 
 
 def _kept(done: journal.Done, can: Literal["undo", "redo"]) -> Kept:
-    return Kept(id=done.id, run=done.run, at=done.at, bodies=list(done.bodies), can=can)
+    return Kept(id=done.id, run=done.run, at=done.at, bodies=list(done.bodies), can=can, what=done.what)
 
 
 def _bodies(given: list[BodyName]) -> list[BodyName]:
