@@ -19,7 +19,7 @@ from typing import Any
 
 import sexpdata
 
-from descartes_swank import fast_reader, framing, general_reader, messages, sexp
+from descartes_swank import fast_reader, framing, general_reader, messages, parsing, sexp
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
@@ -73,7 +73,7 @@ class _Client:
     def stopped_thread(self, form: str) -> messages.Thread:
         """Return the thread that FORM, which fails, has stopped."""
         self._ask(form, True)
-        events = (messages.parse(sexp.read(packet)[0]) for packet in self._packets())
+        events = (parsing.parse(sexp.read(packet)[0]) for packet in self._packets())
         return next(event.thread for event in events if isinstance(event, messages.Debug))
 
     def close(self) -> None:

@@ -19,12 +19,6 @@ from descartes_server.operations import registry
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("core/descartes_core", "swank/descartes_swank", "server/descartes_server")
 FUNCTION_LINES, FILE_LINES = 80, 400
-LARGE_FILES: dict[str, str] = {
-    "server/descartes_server/cli/demo/story.py": "the steps of the demo, in the order in which they are told",
-    "server/descartes_server/hub/client.py": "one connection's whole life; its parts know each other's state",
-    "swank/descartes_swank/messages.py": "a table: one dataclass for each message of the protocol",
-}
-"""Files above the norm and why."""
 
 
 def test_layers_are_kept() -> None:
@@ -109,9 +103,7 @@ def sources() -> list[Path]:
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_sizes(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    name = str(path.relative_to(ROOT))
-    if name not in LARGE_FILES:
-        assert len(text.splitlines()) <= FILE_LINES
+    assert len(text.splitlines()) <= FILE_LINES
     long = [each.name for each in functions(text) if (each.end_lineno or 0) - each.lineno >= FUNCTION_LINES]
     assert long == []
 

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from . import messages, sexp
+from . import messages, parsing, sexp
 from .errors import Aborted, InvalidParams, LispLost, ReaderError, RequestInvalid
 from .forms import Form, Symbol, Value
 from .framing import Framer, FramingProblem, encode
@@ -141,7 +141,7 @@ class Connection:
     def _received(self, packet: bytes) -> None:
         text = packet.decode("utf-8", "replace")
         form, problem = sexp.read(text)
-        event = messages.parse(form)
+        event = parsing.parse(form)
         if problem is not None:
             _log.warning("Swank sent a packet that cannot be read (%s): %.200r", problem, text)
             if not isinstance(event, messages.Return) and (answered := _last_id(text)) is not None:

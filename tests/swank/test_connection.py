@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from descartes_swank import messages
+from descartes_swank import messages, parsing
 from descartes_swank.connection import Connection
 from descartes_swank.errors import (
     Aborted,
@@ -119,7 +119,7 @@ async def test_a_failing_request_stops_in_the_debugger_and_is_aborted(
     assert stop.conts == (request,)
     assert stop.level == 1
     assert any(restart.quits for restart in stop.restarts)
-    info = messages.debug_info(await lisp.rex("(swank:debugger-info-for-emacs 0 5)", thread=stop.thread))
+    info = parsing.debug_info(await lisp.rex("(swank:debugger-info-for-emacs 0 5)", thread=stop.thread))
     assert info is not None
     assert (info.condition, len(info.frames)) == (stop.condition, 5)
     # The request that asks is the innermost.

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from descartes_swank import messages as m
+from descartes_swank import parsing
 from descartes_swank.sexp import Symbol, read
 
 _DEBUG_PARTS = (
@@ -77,7 +78,7 @@ EVENTS: list[tuple[str, m.Event]] = [
 
 @pytest.mark.parametrize(("text", "event"), EVENTS)
 def test_every_event_has_its_shape(text: str, event: m.Event) -> None:
-    assert m.parse(read(text)[0]) == event
+    assert parsing.parse(read(text)[0]) == event
 
 
 def test_no_event_is_without_an_example() -> None:
@@ -94,7 +95,7 @@ def test_no_event_is_without_an_example() -> None:
 )  # fmt: skip
 def test_other_forms_are_unknown(text: str) -> None:
     form = read(text)[0]
-    assert m.parse(form) == m.Unknown(form)
+    assert parsing.parse(form) == m.Unknown(form)
 
 
 values: st.SearchStrategy[Any] = st.recursive(
@@ -112,14 +113,14 @@ values: st.SearchStrategy[Any] = st.recursive(
 
 @given(st.sampled_from([text.split()[0].strip("()") for text, _ in EVENTS]), st.lists(values, max_size=6))
 def test_no_form_makes_it_fail(name: str, arguments: list[Any]) -> None:
-    m.parse([Symbol(name), *arguments])
-    m.parse(arguments)
+    parsing.parse([Symbol(name), *arguments])
+    parsing.parse(arguments)
 
 
 def test_the_parts_of_a_stop_are_read_from_an_answer_too() -> None:
-    info = m.debug_info(read(f"({_DEBUG_PARTS})")[0])
+    info = parsing.debug_info(read(f"({_DEBUG_PARTS})")[0])
     assert info == m.DebugInfo(_CONDITION, _RESTARTS, _FRAMES, (12, 7))
-    assert m.debug_info("nothing") is None
-    assert m.debug_info([1, 2]) is None
-    assert m.frames(read('((0 "(/ 1 0)" (:restartable t)) (1 "(EVAL 1)") (bad))')[0]) == _FRAMES
-    assert m.frames(None) == ()
+    assert parsing.debug_info("nothing") is None
+    assert parsing.debug_info([1, 2]) is None
+    assert parsing.frames(read('((0 "(/ 1 0)" (:restartable t)) (1 "(EVAL 1)") (bad))')[0]) == _FRAMES
+    assert parsing.frames(None) == ()

@@ -13,10 +13,11 @@ from typing import Any
 from descartes_core.errors import InvalidParams
 from descartes_core.model import Principal
 from descartes_server import __version__
-from descartes_server.hub.client import Answer, HubClient, Listener
+from descartes_server.hub.client import HubClient, Listener
 from descartes_server.hub.door import Door, local_services
 from descartes_server.hub.messages import PROTOCOL, ClientHello
 from descartes_server.hub.process import SocketOpener
+from descartes_server.hub.responding import Answer
 from descartes_server.operations import principals, settings, trust, workspace
 from descartes_server.operations.context import Caller
 from descartes_server.operations.workspace import Workspace

@@ -9,43 +9,29 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from descartes_core import errors
 from descartes_server.hub import messages
 from descartes_server.hub.event_queue import EventQueue
-from descartes_server.hub.wire import Lost, Receive, Wire
+from descartes_server.hub.greeting import Greeting, Opener, is_older, mismatch
+from descartes_server.hub.responding import Answer, Responding
+from descartes_server.hub.wire import Wire
 
 log = logging.getLogger(__name__)
 
-GREETING_S = 5.0
 LIVED_S = 1.0
 """A hub that dies sooner after the greeting is not started again until something needs it."""
 WATCH_S = 0.25
-PATIENCE_S = 10.0
-"""How long a call waits for a hub that is being replaced."""
-AGAIN_S = 0.02
 PING_S = 5.0
 SILENT_S = 20.0
 """A hub that answers no ping for this long while a call waits counts as dead."""
 
 Listener = Callable[[str, dict[str, Any]], None]
-Answer = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
-
-
-class Opener(Protocol):
-    """How a client reaches its hub."""
-
-    async def open(self, receive: Receive, lost: Lost, *, start: bool) -> Wire | None:
-        """Return a wire to the hub, started when there is none and START is true; else None.
-
-        Errors: `HubLost` when none could be started; `WorkspaceInUse` when one is held but out of reach.
-        """
-        ...
 
 
 class HubClient:
@@ -53,22 +39,19 @@ class HubClient:
 
     def __init__(self, opener: Opener, hello: Callable[[], messages.ClientHello]) -> None:
         """Make a client that reaches its hub through OPENER and says HELLO(), asked for when first needed."""
-        self._opener = opener
         self._make_hello = hello
         self.hub: messages.HubHello | None = None
         """What the hub said of itself; None while not attached."""
         self.notice: str | None = None
         """A sentence for the person about an older hub that could not end yet."""
         self._wire: Wire | None = None
-        self._generation = 0
-        self._greeting: asyncio.Future[messages.HubHello] | None = None
+        self._greeting = Greeting(opener, self._receive, self._lose)
         self._opening = asyncio.Lock()
         self._pending: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._notified: list[Listener] = []
         self._attached_listeners: list[Callable[[], None]] = []
         self._lost_listeners: list[Callable[[str], None]] = []
-        self._answer: Answer | None = None
-        self._responding: dict[str, asyncio.Task[None]] = {}
+        self._responding = Responding(self._spawn, self._send)
         self._unsaved: list[str] = []
         self._has_unsaved = False
         """Whether any hub was told of unsaved text: the next one is told that there is none any more, too."""
@@ -154,7 +137,7 @@ class HubClient:
 
         It is cancelled when the hub needs no answer any more.
         """
-        self._answer = answer
+        self._responding.answer = answer
 
     def set_unsaved(self, paths: Iterable[str]) -> None:
         """Tell the hub, now and after every attachment, that exactly PATHS have unsaved changes here."""
@@ -216,13 +199,13 @@ class HubClient:
         if self._closed:
             raise errors.HubLost("this client was closed; open another")
         hub = await self._greet(start=start)
-        if hub is not None and _is_older(hub.version, self._hello.version):
+        if hub is not None and is_older(hub.version, self._hello.version):
             hub = await self._replace(hub, start=start)
         if hub is None or self._wire is None:
             return False
         if hub.protocol != self._hello.protocol:
             self._wire.close()
-            raise errors.HubLost(self.notice or _mismatch(hub, self._hello))
+            raise errors.HubLost(self.notice or mismatch(hub, self._hello))
         self.hub = hub
         if self._hello.distinct and hub.principal is not None:
             # Who it is told to be it stays, whichever hub comes next.
@@ -241,50 +224,12 @@ class HubClient:
         return True
 
     async def _greet(self, *, start: bool) -> messages.HubHello | None:
-        """Return what the hub says of itself, None when there is none and START is false.
+        return await self._greeting.greet(self._say_hello, start=start)
 
-        A hub that dies or ends can still take connections for a moment: then its successor is waited for.
-        """
-        deadline = asyncio.get_running_loop().time() + PATIENCE_S
-        while True:
-            try:
-                return await self._greet_once(start=start)
-            except errors.HubLost:
-                if not start:
-                    return None
-                if asyncio.get_running_loop().time() > deadline:
-                    raise
-                await asyncio.sleep(AGAIN_S)
-
-    async def _greet_once(self, *, start: bool) -> messages.HubHello | None:
-        greeting: asyncio.Future[messages.HubHello] = asyncio.get_running_loop().create_future()
-        self._greeting = greeting
-        self._generation += 1
-        generation = self._generation
-
-        def lost(reason: str) -> None:
-            # An earlier wire that closes late must not take the present one with it.
-            if generation == self._generation:
-                self._lose(reason)
-
-        try:
-            self._wire = wire = await self._opener.open(self._receive, lost, start=start)
-        except errors.DescartesError:
-            self._greeting = None
-            raise
-        if wire is None:
-            self._greeting = None
-            return None
-        wire.send(self._hello)
-        try:
-            async with asyncio.timeout(GREETING_S):
-                return await greeting
-        except TimeoutError:
-            wire.close()
-            raise errors.WorkspaceInUse(
-                f"the hub took the connection and did not answer for {GREETING_S:.0f} s; "
-                "`descartes hub stop --force` ends it"
-            ) from None
+    def _say_hello(self, wire: Wire | None) -> None:
+        self._wire = wire
+        if wire is not None:
+            wire.send(self._hello)
 
     async def _replace(self, hub: messages.HubHello, *, start: bool) -> messages.HubHello | None:
         """Ask the older HUB to end, and return its successor, or HUB itself when it is not idle."""
@@ -319,13 +264,11 @@ class HubClient:
                 if self._events is not None:
                     self._events.put(message.event)
             case messages.HubHello():
-                if self._greeting is not None and not self._greeting.done():
-                    self._greeting.set_result(message)
+                self._greeting.heard(message)
             case messages.HubRequest():
-                self._begin_response(message)
+                self._responding.begin(message)
             case messages.Withdraw():
-                if (responding := self._responding.get(message.request_id)) is not None:
-                    responding.cancel()
+                self._responding.withdraw(message.request_id)
             case messages.Lagged():
                 self._notify("descartes/lagged", {"dropped": message.dropped})
             case messages.Refused():
@@ -346,39 +289,15 @@ class HubClient:
         for listener in tuple(self._notified):
             listener(method, params)
 
-    def _begin_response(self, request: messages.HubRequest) -> None:
-        key = request.request_id
-        self._responding[key] = self._spawn(self._respond(request))
-        self._responding[key].add_done_callback(lambda _: self._responding.pop(key, None))
-
-    async def _respond(self, request: messages.HubRequest) -> None:
-        result, error = None, None
-        try:
-            if self._answer is None:
-                raise errors.NotFound(f"this client has no answer to {request.method!r}")
-            result = await self._answer(request.method, request.params)
-        except errors.DescartesError as refusal:
-            error = refusal.as_json()
-        except Exception:
-            log.exception("could not answer %s", request.method)
-            error = errors.DescartesError(f"the client failed to answer {request.method!r}").as_json()
-        if self._wire is not None:
-            self._wire.send(
-                messages.ClientResponse(request_id=request.request_id, result=result, error=error)
-            )
-
     def _refused(self, error: errors.DescartesError) -> None:
         # The hub ends on purpose, or wants nothing of this client: it is not started again for that.
         self._dismissed = True
-        if self._greeting is not None and not self._greeting.done():
-            self._greeting.set_exception(error)
+        self._greeting.failed(error)
 
     def _lose(self, reason: str) -> None:
         was_attached, self.hub, self._wire = self.hub is not None, None, None
-        if self._greeting is not None and not self._greeting.done():
-            self._greeting.set_exception(errors.HubLost(f"the hub went away at once: {reason}"))
-        for responding in self._responding.values():
-            responding.cancel()  # nobody takes the answer; the next hub asks again what is still read
+        self._greeting.failed(errors.HubLost(f"the hub went away at once: {reason}"))
+        self._responding.withdraw_all()
         for answer in self._pending.values():
             if not answer.done():
                 answer.set_exception(
@@ -419,6 +338,10 @@ class HubClient:
             else:
                 self._wire.send(messages.Ping())
 
+    def _send(self, response: messages.ClientResponse) -> None:
+        if self._wire is not None:
+            self._wire.send(response)
+
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
@@ -429,17 +352,3 @@ class HubClient:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             log.error("a task of the hub's client failed", exc_info=error)
-
-
-def _is_older(one: str, other: str) -> bool:
-    def numbers(version: str) -> list[int]:
-        return [int(part) for part in version.split(".") if part.isdigit()]
-
-    return numbers(one) < numbers(other)
-
-
-def _mismatch(hub: messages.HubHello, hello: messages.ClientHello) -> str:
-    return (
-        f"expected a hub of protocol {hello.protocol} (version {hello.version}), "
-        f"found protocol {hub.protocol} (version {hub.version}); restart the older of the two"
-    )

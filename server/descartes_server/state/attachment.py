@@ -31,7 +31,7 @@ from descartes_server.operations.workspace import Workspace
 from descartes_server.state import marks, results
 
 if TYPE_CHECKING:
-    from descartes_server.hub.client import Opener
+    from descartes_server.hub.greeting import Opener
     from descartes_server.state.documents import Document
     from descartes_server.state.server_state import ServerState
     from descartes_server.state.workshop import Workshop
