@@ -117,6 +117,7 @@ KNOWN = {
     "swank/descartes_swank/saved_core.py": OWN,
     "swank/descartes_swank/succession.py": OWN,
     "server/descartes_server/cli/demo/client.py": SCRATCH,
+    "server/descartes_server/cli/demo/document.py": SCRATCH,
     "server/descartes_server/cli/demo/editors.py": SCRATCH,
     "server/descartes_server/cli/demo/scratch.py": SCRATCH,
     "server/descartes_server/cli/demo/story.py": SCRATCH,
