@@ -238,7 +238,7 @@ class PortableLisp(Lisp):
         frames = [Frame(each[0], str(each[1]), False, None) for each in form or []]
         return tuple(frames)
 
-    async def frame(self, thread: int, level: int, index: int) -> FrameDetail:
+    async def frame(self, thread: int, level: int, index: int, *, all: bool = False) -> FrameDetail:
         await self._reached(thread, level)
         answer = await self._in_thread(
             thread, f"(cl:ignore-errors (swank:frame-locals-and-catch-tags {index}))"
@@ -247,7 +247,9 @@ class PortableLisp(Lisp):
             raise InvalidParams(f"Frame {index} shows nothing; look at the frames again")
         values = [dict(zip(each[::2], each[1::2], strict=False)) for each in answer[0] or []]
         found = tuple(
-            Local(str(each.get(":name")), str(each.get(":value")), each.get(":id") or 0) for each in values
+            Local(str(each.get(":name")), str(each.get(":value")), number)
+            for number, each in enumerate(values)
+            if all or not str(each.get(":name")).startswith("#:")
         )
         location = await self._frame_place(thread, index)
         detail = FrameDetail(found, tuple(map(str, answer[1] or [])), None, "COMMON-LISP-USER")

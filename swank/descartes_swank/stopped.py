@@ -80,9 +80,9 @@ class StoppedThreads:
         frames, places = debugger.read_frames(form)
         return debugger.with_locations(frames, await asyncio.to_thread(self._files.locate_all, places))
 
-    async def frame(self, thread: int, level: int, index: int) -> FrameDetail:
-        """Return the variables and the place of the frame INDEX. Errors: `DebuggerStale`, `InvalidParams`."""
-        detail, place = debugger.read_detail(await self._at(thread, level, "frame-detail", index))
+    async def frame(self, thread: int, level: int, index: int, *, all: bool = False) -> FrameDetail:
+        """Return the place of the frame INDEX and its variables, without ALL those that a source can name."""
+        detail, place = debugger.read_detail(await self._at(thread, level, "frame-detail", index, all))
         if place is None:
             return detail
         return replace(detail, location=await asyncio.to_thread(self._files.locate, place))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from descartes_core import errors
 from descartes_server.operations.lisp_shapes import Condition, Debugger, Frame, Local, Origin
 from descartes_server.operations.visits import Visits
 from support.desk import Desk, desk
@@ -52,6 +55,30 @@ async def test_the_console_of_a_frame_refers_to_its_earlier_values(desk: Desk) -
     assert await console("(list ** *)") == ["((3 4) (4 3))"]
     assert await console("(values x (1+ x))") == ["3", "4"]
     assert await console("/") == ["(3 4)"]
+
+
+MADE_UP = """(defun made-up (width height)
+  (declare (optimize (debug 3)))
+  (restart-case (let ((area (* width height)))
+                  (error "too small: ~a" area))
+    (use-value (area) area)))"""
+
+
+async def test_variables_that_no_source_can_name_are_left_out(desk: Desk) -> None:
+    await desk.call("lisp.eval", code=MADE_UP)
+    stop = await stop_of(desk, "(made-up 3 4)")
+    shown = (await desk.call("debugger.frame", **stop))["locals"]
+    assert {each["name"]: each["value"] for each in shown} == {"WIDTH": "3", "HEIGHT": "4", "AREA": "12"}
+    every = (await desk.call("debugger.frame", **stop, all=True))["locals"]
+    assert every[: len(shown)] == shown and len(every) > len(shown)
+    assert all(each["name"].startswith("#:") for each in every[len(shown) :])
+    # The number of a variable is its id, whichever are shown.
+    for each in shown:
+        opened = await desk.call("inspector.open", **stop, local=each["id"])
+        assert opened["title"] == each["value"]
+    for wrong in (len(every), "nosuch"):
+        with pytest.raises(errors.NotFound, match="has area, height, width"):
+            await desk.call("inspector.open", **stop, local=wrong)
 
 
 COUNTING = """(defun counting (limit)

@@ -113,10 +113,8 @@ class Locals:
 
     async def variables(self, start: int, count: int | None, filter: str | None = None) -> list[Variable]:
         detail = await self.adapter.session.call("debugger.frame", self.frame.key)
-        # What macros and the compiler made up stands after what the person wrote.
-        there = sorted(enumerate(detail["locals"]), key=lambda each: each[1]["name"].startswith("#:"))
-        shown = page(there, start, count, filter)
-        return list(await asyncio.gather(*(self._variable(index, each) for index, each in shown)))
+        shown = page(detail["locals"], start, count, filter)
+        return list(await asyncio.gather(*(self._variable(each) for each in shown)))
 
     async def set(self, name: str, value: str) -> Variable:
         await self.way_to(name)
@@ -131,14 +129,14 @@ class Locals:
         if name not in names:
             there = ", ".join(names) or "none"
             raise NotFound(f"expected a local variable of the frame, got {name!r}; there are {there}")
-        return Way({**self.frame.key, "local": names.index(name)})
+        return Way({**self.frame.key, "local": detail["locals"][names.index(name)]["id"]})
 
-    async def _variable(self, index: int, local: dict[str, Any]) -> Variable:
+    async def _variable(self, local: dict[str, Any]) -> Variable:
         name, value = local["name"], local["value"]
         variable = {"name": name, "value": value, "evaluateName": name, "variablesReference": 0}
         if not is_structured(value):
             return variable
-        node = Node(self.adapter, {**self.frame.key, "local": index}, self.frame.stop)
+        node = Node(self.adapter, {**self.frame.key, "local": local["id"]}, self.frame.stop)
         reference = self.adapter.references.add(node, self.frame.stop)
         return {**variable, "variablesReference": reference, **await node.sizes()}
 

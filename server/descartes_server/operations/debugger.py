@@ -48,6 +48,12 @@ class FrameParams(StopParams, frozen=True, kw_only=True):
     frame: int = 0
 
 
+class FrameDetailParams(FrameParams, frozen=True, kw_only=True):
+    """A frame; ALL: its variables that no source can name too, those of the compiler and of macros."""
+
+    all: bool = False
+
+
 class RestartParams(FrameParams, frozen=True, kw_only=True):
     """A restart by INDEX or NAME; ARGUMENTS are Lisp text, evaluated in FRAME."""
 
@@ -96,11 +102,12 @@ async def frames(context: Context, params: FramesParams) -> FrameList:
 
 
 @operation("debugger.frame", kind="effect", for_agents=True)
-async def frame(context: Context, params: FrameParams) -> shapes.FrameDetail:
+async def frame(context: Context, params: FrameDetailParams) -> shapes.FrameDetail:
     """Answer the locals and catch tags of a frame, and where it is."""
     image = context.services.image
     debugger = image.debuggers.get(params.thread, params.level)
-    detail = await image.ask(image.running().frame(params.thread, params.level, params.frame))
+    looked = image.running().frame(params.thread, params.level, params.frame, all=params.all)
+    detail = await image.ask(looked)
     found = (shapes.Local(name=each.name, value=each.value, id=each.id) for each in detail.locals)
     return shapes.FrameDetail(
         locals=image.debuggers.visits.with_earlier(debugger, params.frame, found),

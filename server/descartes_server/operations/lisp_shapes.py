@@ -213,7 +213,10 @@ class Compilation(Shape, frozen=True, kw_only=True):
 
 
 class Local(Shape, frozen=True, kw_only=True):
-    """A local variable of a frame; EARLIER are its other values at earlier visits there, the newest first."""
+    """A local variable of a frame; EARLIER are its other values at earlier visits there, the newest first.
+
+    ID is its number in the frame, as `inspector.open` takes it for `local`.
+    """
 
     name: str
     value: str

@@ -208,19 +208,35 @@ The frames that evaluate what the client asked for are left out at the end, unle
     (list :ok (values (frame-entries start end 1)))))
 
 (defun compilers-name-p (name)
-  "True for the name of a variable that no user has written."
+  "True for the name of a variable that no source can name: the compiler's, or one that a macro made up."
   (or (eql 0 (search "SB-" name))
+      (eql 0 (search "#:" name))
       (eql 0 (search "DESCARTES-BOOT:" name))))
 
-(defun frame-detail (level index)
+(defun frame-variables (swank-index)
+  "Return (NAME VALUE PLACE) of each variable of a frame, and how many of them a source can name: the first ones.
+PLACE is Swank's number of it; ours is its position here."
+  (let ((variables (loop for local in (swank::frame-locals-for-emacs swank-index)
+                         for place from 0
+                         collect (list (getf local :name) (getf local :value) place))))
+    (flet ((hidden-p (variable) (compilers-name-p (first variable))))
+      (let ((named (remove-if #'hidden-p variables)))
+        (values (append named (remove-if-not #'hidden-p variables)) (length named))))))
+
+(defun numbered-variables (swank-index all)
+  "Return (NAME VALUE NUMBER) of the variables of a frame, ALL or those that a source can name."
+  (multiple-value-bind (variables named) (frame-variables swank-index)
+    (loop for (name value) in variables
+          for number from 0 below (if all (length variables) named)
+          collect (list name value number))))
+
+(defun frame-detail (level index &optional all)
   "Return the variables, catch tags, location and package of the frame INDEX."
   (at-level (level)
     (let ((index (swank-index index)))
       (or-invalid
         (list :ok
-              (loop for local in (swank::frame-locals-for-emacs index)
-                    unless (compilers-name-p (getf local :name))
-                    collect (list (getf local :name) (getf local :value) (getf local :id)))
+              (numbered-variables index all)
               (mapcar #'swank::to-string (swank/backend:frame-catch-tags index))
               (frame-location index)
               (package-name (frame-reading-package index)))))))

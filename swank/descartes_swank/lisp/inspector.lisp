@@ -276,15 +276,14 @@ OUTPUT is bound to a function that returns what was printed meanwhile. Reading f
     (:expression (value-in-frame (second what) (swank-index frame)))
     (:local
      (let* ((index (swank-index frame))
-            (locals (swank::frame-locals-for-emacs index))
-            (place (if (stringp (second what))
-                       (position (second what) locals :key (lambda (local) (getf local :name))
-                                                      :test #'string-equal)
-                       (second what))))
-       (if (and place (< -1 place (length locals)))
-           (swank/backend:frame-var-value index place)
+            (variables (frame-variables index))
+            (found (if (stringp (second what))
+                       (find (second what) variables :key #'first :test #'string-equal)
+                       (nth (max 0 (second what)) variables))))
+       (if found
+           (swank/backend:frame-var-value index (third found))
            (missing "There is no variable ~a in frame ~d; it has~:[ none~;~:*~{ ~(~a~)~^,~}~]"
-                    (second what) frame (mapcar (lambda (local) (getf local :name)) locals)))))))
+                    (second what) frame (mapcar #'first (numbered-variables index nil))))))))
 
 (defun inspector-open-stopped (level id owner client frame what count milliseconds)
   "Return (:ok MESSAGE) about WHAT in this stopped thread, seen with its own special variables."
