@@ -20,6 +20,7 @@ from .debugger import Frame, FrameDetail, Local
 from .errors import Aborted, InvalidParams, NotFound, SwankError, Unsupported
 from .evaluation import Evaluation
 from .forms import Form, Symbol, Value
+from .interrupting import see_taken
 from .locations import FRAME, place
 from .messages import Debug
 from .portable_questions import PortableQuestions
@@ -154,6 +155,7 @@ class PortableLisp(Lisp):
         if running[-1] is not known:
             self.refuse("interrupt of any but the newest evaluation")
         self.connection.interrupt(True)
+        self._spawn(see_taken(self.connection, known))
 
     async def adopt(self) -> list[Evaluation]:
         """Return nothing: what an earlier client left stopped stays so in the image."""

@@ -13,6 +13,7 @@ from descartes_swank import ImageSettings, Lisp, Unsupported, start_plain_image,
 from descartes_swank.evaluation import Evaluation
 from descartes_swank.image import ImageRecord
 from support.session import patient
+from support.until import answer_that
 
 # The first start on a machine compiles Swank through C.
 pytestmark = pytest.mark.timeout(300)
@@ -98,6 +99,27 @@ async def test_an_endless_loop_is_interrupted(lisp: Lisp) -> None:
     await lisp.abort(*running.stop)
     await asyncio.wait_for(running.settled(), DEADLINE_S)
     assert running.state == "aborted"
+
+
+async def test_an_interrupt_that_swank_leaves_lying_is_taken(lisp: Lisp) -> None:
+    await lisp.connection.rex("(cl:defparameter cl-user::*step* 0)")
+    # As while a thread sends a message: Swank keeps the interrupt, and looks for it when it waits next.
+    sending = (
+        "(progn (swank::without-slime-interrupts"
+        " (setf *step* 1) (loop until (and (= *step* 2) swank::*pending-slime-interrupts*)))"
+        " (setf *step* 3) (loop))"
+    )
+    running = await lisp.start_evaluation(sending, id="lying1")
+    await answer_that(lambda step: step == 1, lambda: lisp.connection.rex("cl-user::*step*"), "it sends")
+    await lisp.interrupt(evaluation="lying1")
+    await lisp.connection.rex("(cl:setf cl-user::*step* 2)")
+    await paused(running)
+    assert running.stop is not None and running.stop[1] == 1
+    assert await lisp.connection.rex("cl-user::*step*") == 3
+    assert list(lisp.stops) == [running.stop]
+    await lisp.abort(*running.stop)
+    await asyncio.wait_for(running.settled(), DEADLINE_S)
+    assert running.state == "aborted" and lisp.stops == {}
 
 
 async def test_compilation(lisp: Lisp, tmp_path: Path) -> None:
