@@ -32,8 +32,10 @@ export async function stepping({ page, shot }) {
   await row(page, 'DESCARTES-BOOT').waitFor();
   say('the condition of a stop is inspected');
   await act(page, stop(page, 'step'), 'Step Out');
-  await status(page, '⇒ (:TOTAL (2 6))').waitFor();
+  await row(page, 'Next: the rest of TOTAL').waitFor();
   say('a step goes out of the function');
+  await act(page, stop(page, 'step'), 'Step Out');
+  await status(page, '⇒ (:TOTAL (2 6))').waitFor();
   await closeTab(page, 'walk.lisp');
 }
 
