@@ -96,7 +96,7 @@ KNOWN = {
     "core/descartes_core/processes/kept.py": OWN,
     "core/descartes_core/processes/masked_output.py": OWN,
     "core/descartes_core/replacement.py": LEASED,
-    "core/descartes_core/agents/hands.py": LEASED,
+    "core/descartes_core/agents/replacements.py": LEASED,
     "core/descartes_core/runs/acp/channel.py": OWN,
     "core/descartes_core/runs/acp/permissions.py": NOTHING,
     "core/descartes_core/runs/allowing.py": NOTHING,
@@ -155,7 +155,10 @@ Whoever adds one says so here. What writes a file that a person may have leased 
 CHECKED = {
     "core/descartes_core/config/files.py": ("server/descartes_server/operations/writing.py", "stopping("),
     "core/descartes_core/replacement.py": ("core/descartes_core/agents/hands.py", "self._leases.check("),
-    "core/descartes_core/agents/hands.py": ("core/descartes_core/agents/run_leases.py", "own_lease("),
+    "core/descartes_core/agents/replacements.py": (
+        "core/descartes_core/agents/run_leases.py",
+        "own_lease(",
+    ),
     "core/descartes_core/timetravel/moving.py": (
         "core/descartes_core/timetravel/sharing.py",
         "held_meanwhile(",

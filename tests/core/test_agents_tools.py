@@ -115,6 +115,7 @@ def test_the_schema_of_a_tool_is_its_signature() -> None:
         "read": ["path", "offset", "limit"],
         "write": ["path", "content"],
         "edit": ["path", "old", "new"],
+        "edit_files": ["edits"],
         "list": ["path"],
         "search": ["pattern", "path"],
         "shell": ["command", "timeoutMs", "secrets"],
@@ -124,6 +125,8 @@ def test_the_schema_of_a_tool_is_its_signature() -> None:
         "lisp_restart": ["thread", "level", "name", "index", "arguments"],
     }
     assert {name: list(TOOLS[name].schema()["properties"]) for name in expected} == expected
+    edits = TOOLS["edit_files"].schema()["properties"]["edits"]
+    assert edits["items"]["required"] == ["path", "old", "new"] and edits["items"]["type"] == "object"
 
 
 async def test_read_returns_lines_by_number(use: Use, workspace: Path) -> None:

@@ -25,6 +25,7 @@ list            allow      allow           allow  allow
 search          allow      allow           allow  allow
 write           deny       deny            ask    allow
 edit            deny       deny            ask    allow
+edit_files      deny       deny            ask    allow
 shell           deny       ask             ask    allow
 lisp_eval       deny       ask             ask    allow
 lisp_compile    deny       ask             ask    allow

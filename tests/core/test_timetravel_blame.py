@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from descartes_core.blobs import Blobs
+from descartes_core.edits.edits import Edits
+from descartes_core.edits.shapes import EditRequest
 from descartes_core.model import NewEvent
 from descartes_core.store import Store
 from descartes_core.timetravel.blame import Blame, Place, blame
@@ -208,6 +210,10 @@ async def test_what_a_restore_put_back_is_the_restores(bench: Bench) -> None:
     path.write_text(path.read_text().replace("two", "2"))
     await edit(bench, "(defun one ())", "(defun 1 ())", "fixer")
     assert told(await look(bench), path.read_text()) == ["fixer", "?", "Ann", ""]
+    edits = Edits(bench.store, body, restores)
+    looked = await edits.preview(EditRequest(pattern="three", replacement="3"), BOB)
+    await edits.apply(looked.id, BOB)
+    assert told(await look(bench), path.read_text()) == ["fixer", "?", "Bob", ""]
 
 
 LINES = st.lists(st.sampled_from("abcde"), max_size=8)

@@ -14,6 +14,7 @@ from support.trees import tree, write
 FILES: dict[str, str | bytes] = {"a.lisp": "(a)\n", "b.lisp": "(b)\n"}
 TURN = {"toolCalls": [{"name": "shell", "arguments": {"command": "rm b.lisp; echo '(x)' > a.lisp"}}]}
 TRUSTED = {"trusted": True}
+REPLACE = {"pattern": "(", "replacement": "[", "paths": ["*.lisp"]}
 
 
 async def ended_run(client: LspClient, workspace: Path) -> dict[str, Any]:
@@ -90,6 +91,7 @@ async def test_an_editor_with_views_chooses_files_and_is_told_why_it_cannot_be(w
         (applied,) = (await client.execute("history.list", {"type": "restore.applied"}))["events"]
         assert applied["data"]["bodies"] == ["body"]
         assert (workspace / "b.lisp").read_text() == "(b)\n" and (workspace / "a.lisp").read_text() == "(x)\n"
+        await edited_in_bulk(client, workspace)
         again = await client.execute("restore.preview", request)
         (workspace / "a.lisp").write_text("(mine)\n")
         for name, params, code in (
@@ -107,5 +109,59 @@ async def test_an_editor_with_views_chooses_files_and_is_told_why_it_cannot_be(w
             assert refused.data["code"] == code, (name, refused)
         assert (workspace / "a.lisp").read_text() == "(mine)\n"
     async with lsp(workspace, initializationOptions={"trusted": False}) as client:
-        refused = await client.refused("restore.preview", request)
-        assert refused.data["code"] == "workspace_not_trusted"
+        for name, params in (("restore.preview", request), ("edit.preview", REPLACE)):
+            refused = await client.refused(name, params)
+            assert refused.data["code"] == "workspace_not_trusted"
+
+
+async def edited_in_bulk(client: LspClient, workspace: Path) -> None:
+    """Edit files in bulk, as questions and by named places, while a.lisp has unsaved text in the editor."""
+    preview = await client.execute("edit.preview", {**REPLACE, "ask": True})
+    files = {each["path"]: each for each in preview["files"]}
+    assert sorted(files) == ["a.lisp", "b.lisp"] and files["a.lisp"]["unsaved"] == "an editor"
+    assert "+[b)" in files["b.lisp"]["diff"] and "unsaved changes" in preview["refused"]
+    question = await opened(client, preview["intervention"])
+    assert question["title"] == "Replace '(' by '[' in 2 places of 2 files?"
+    assert (question["kind"], question["default"]) == ("review", "cancel")
+    assert [each["path"] for each in question["data"]["files"]] == ["a.lisp", "b.lisp"]
+    refused = await client.refused("intervention.answer", {"id": question["id"], "choice": "apply"})
+    assert refused.data["code"] == "unsaved_changes" and (workspace / "b.lisp").read_text() == "(b)\n"
+    preview = await client.execute("edit.preview", {**REPLACE, "ask": True})
+    answer = {"id": preview["intervention"], "choice": "apply", "arguments": ["b.lisp"]}
+    await client.execute("intervention.answer", answer)
+    assert (workspace / "b.lisp").read_text() == "[b)\n" and (workspace / "a.lisp").read_text() == "(x)\n"
+    write(workspace, {"c d.lisp": "é😀(c)\r\n"})
+    # Behind é and 😀, which UTF-16 counts as three.
+    where = {"start": {"line": 0, "character": 3}, "end": {"line": 0, "character": 4}}
+    change = {"path": (workspace / "c d.lisp").as_uri(), "range": where, "newText": "["}
+    preview = await client.execute("edit.preview", {"changes": [change]})
+    assert preview["files"][0]["places"] == [{"line": 1, "column": 3, "old": "é😀(c)", "new": "é😀[c)"}]
+    done = await client.execute("edit.apply", {"confirm": preview["id"], "reason": "brackets"})
+    assert (workspace / "c d.lisp").read_bytes() == "é😀[c)\r\n".encode() and len(done["files"]) == 1
+    for name, params, code in (
+        ("edit.preview", {}, "invalid_params"),
+        ("edit.preview", {**REPLACE, "paths": "*.lisp"}, "invalid_params"),
+        ("edit.preview", {**REPLACE, "regex": True}, "invalid_params"),
+        ("edit.preview", {"changes": ["a.lisp"]}, "invalid_params"),
+        ("edit.preview", {"changes": [{**change, "range": {"start": 1}}]}, "invalid_params"),
+        ("edit.preview", {"changes": [{**change, "path": "untitled:a"}]}, "not_found"),
+        ("edit.preview", {"changes": [{**change, "path": "file:///etc/passwd"}]}, "invalid_params"),
+        ("edit.preview", {"changes": [{**change, "path": "none.lisp"}]}, "not_found"),
+        ("edit.apply", {}, "invalid_params"),
+        ("edit.apply", {"confirm": "evt_beef"}, "not_found"),
+        ("edit.apply", {"confirm": done["id"]}, "not_found"),
+        ("edit.apply", {"confirm": preview["id"]}, "restore_conflict"),
+        ("edit.apply", {"confirm": preview["id"], "paths": ["b.lisp"]}, "invalid_params"),
+    ):
+        refused = await client.refused(name, params)
+        assert refused.data["code"] == code, (name, params, refused)
+    await client.execute("restore.undo")
+    assert (workspace / "c d.lisp").read_bytes() == "é😀(c)\r\n".encode()
+    await client.execute("restore.redo")
+    assert (workspace / "c d.lisp").read_bytes() == "é😀[c)\r\n".encode()
+
+
+async def opened(client: LspClient, question: str) -> dict[str, Any]:
+    """Return QUESTION, which is open."""
+    found: list[dict[str, Any]] = (await client.execute("intervention.list"))["interventions"]
+    return next(each for each in found if each["id"] == question)

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from descartes_core.agents.questions import Questions, Reply
 from descartes_core.agents.step_secrets import StepSecrets
 from descartes_core.agents.tools import COMMANDS, WRITING
 from descartes_core.agents.tools.files import planned
+from descartes_core.agents.tools.many_files import edit_files, preview
 from descartes_core.agents.tools.paths import writable
 from descartes_core.agents.tools.tool import Tool, ToolContext
 from descartes_core.errors import Cancelled, DescartesError, InvalidParams, LeaseLost, PolicyDenied
@@ -31,7 +33,17 @@ from descartes_core.leases.shell_writes import written
 from descartes_core.memory.memory import Memory, RunMemory
 from descartes_core.memory.notebook import Author
 from descartes_core.model import Lease, NewEvent
-from descartes_core.policy.rules import MUTATING, Allow, Ask, Asker, Deny, Policy, ToolCall, ToolLevel
+from descartes_core.policy.rules import (
+    MUTATING,
+    Allow,
+    Ask,
+    Asker,
+    Deny,
+    Policy,
+    ToolCall,
+    ToolLevel,
+    paths_of,
+)
 from descartes_core.ports import BodySnapshots, LispPort, new_id
 
 log = logging.getLogger(__name__)
@@ -129,7 +141,7 @@ class ToolExecutor:
             decision = _below(typed, ready.call)
         if isinstance(decision, Allow):
             return ready
-        answer = await self._questions.approve(step, decision.reason)
+        answer = await self._questions.approve(step, decision.reason, await self._preview(ready.call))
         if isinstance(answer, Reply):
             return answer
         if answer == step.call:
@@ -142,6 +154,15 @@ class ToolExecutor:
         self._decide(answer)
         await self._lease(edited, step, await self._written_by(answer))
         return edited
+
+    async def _preview(self, call: ToolCall) -> str | None:
+        """Return what CALL would change, as a person reads it; None where its arguments say that.
+
+        Errors: why it could not be executed.
+        """
+        if call.name != edit_files.name:
+            return None
+        return await asyncio.to_thread(preview, self._workspace, call.arguments)
 
     def _parse(self, call: ToolCall) -> Ready:
         tool = self._tools.get(call.name)
@@ -176,7 +197,8 @@ class ToolExecutor:
     async def _written_by(self, call: ToolCall) -> Sequence[Path]:
         """Return the files that CALL writes by their real paths; those that a command plainly changes."""
         if call.name in WRITING:
-            return [writable(self._workspace, call.arguments["path"])]
+            named = [writable(self._workspace, path) for path in paths_of(call.arguments)]
+            return [*dict.fromkeys(named)]
         if call.name in COMMANDS:
             return await asyncio.to_thread(written, call.arguments["command"], self._workspace)
         return []
@@ -186,8 +208,10 @@ class ToolExecutor:
         call = ready.call
         if call.name not in WRITING:
             return await self._hands.meet(files) if files else None
-        (path,) = files
-        return await self._hands.lease(path, step.asked_by, lambda: planned(call.name, path, call.arguments))
+        return await self._hands.lease_all(
+            {path: partial(planned, call.name, path, call.arguments, self._workspace) for path in files},
+            step.asked_by,
+        )
 
     async def _run(self, step: Step, ready: Ready) -> str | DescartesError:
         (started,) = await self._journal.add(self._started(step, ready.call))

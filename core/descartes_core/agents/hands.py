@@ -11,8 +11,10 @@ import hashlib
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from descartes_core.agents.journal import Journal
+from descartes_core.agents.replacements import prepared, put_all
 from descartes_core.agents.run_leases import Plan, RunLeases
 from descartes_core.agents.running_command import RunningCommand
 from descartes_core.agents.step_secrets import StepSecrets
@@ -22,7 +24,6 @@ from descartes_core.agents.tools.tool import CommandResult
 from descartes_core.leases.standing import Change
 from descartes_core.model import Lease
 from descartes_core.processes.kept import Command, Exit, KeptProcess
-from descartes_core.replacement import prepare
 from descartes_core.store import Transaction
 
 SHOWN_BYTES = 65_536
@@ -57,9 +58,9 @@ class Hands:
         self._commands: list[RunningCommand] = []
         self._starts: set[asyncio.Future[None]] = set()
 
-    async def lease(self, path: Path, parent: str, plan: Plan) -> Lease | None:
-        """Take what the run needs to write PATH, because of the event PARENT; see `RunLeases.take`."""
-        return await self._leases.take(path, parent, plan)
+    async def lease_all(self, plans: Mapping[Path, Plan], parent: str) -> Lease | None:
+        """Take what the run needs to write the files of PLANS, all or nothing; see `RunLeases.take_all`."""
+        return await self._leases.take_all(plans, parent)
 
     async def meet(self, files: Sequence[Path]) -> Lease | None:
         """Look who has one of FILES, which a command is about to change; see `RunLeases.meet`."""
@@ -72,28 +73,30 @@ class Hands:
         """
         return CallHands(self, call, started, allowed)
 
-    async def replace(self, path: Path, before: bytes | None, after: bytes, parent: str) -> bool:
-        """Replace the file PATH by AFTER and log it, if the run may still write it; see `tool.Hands`."""
-        names = await self._leases.needed(Change(path, before, after))
-        replacement = await asyncio.to_thread(prepare, path, after)
-        written = {
-            "path": relative(self._places.workspace, path),
-            "sha256Before": None if before is None else hashlib.sha256(before).hexdigest(),
-            "sha256After": hashlib.sha256(after).hexdigest(),
-        }
+    async def replace(self, changes: Sequence[Change], parent: str) -> bool:
+        """Make CHANGES of files at once and log them, if the run may still write them; see `tool.Hands`."""
+        names = [await self._leases.needed(change) for change in changes]
+        async with prepared(changes) as replacements:
 
-        def body(tx: Transaction) -> bool:
-            self._leases.check(tx, path, names)
-            if texts.content(path) != before:
-                return False
-            replacement.put()
-            tx.append(self._journal.event("action", "file.written", written, parent=parent))
-            return True
+            def body(tx: Transaction) -> bool:
+                for change, needed in zip(changes, names, strict=True):
+                    self._leases.check(tx, change.path, needed)
+                if any(texts.content(change.path) != change.before for change in changes):
+                    return False
+                put_all(replacements)
+                for change in changes:
+                    written = self._written(change)
+                    tx.append(self._journal.event("action", "file.written", written, parent=parent))
+                return True
 
-        try:
             return await self._journal.store.transact(body)
-        finally:
-            await asyncio.to_thread(replacement.discard)
+
+    def _written(self, change: Change) -> dict[str, Any]:
+        return {
+            "path": relative(self._places.workspace, change.path),
+            "sha256Before": _digest(change.before),
+            "sha256After": _digest(change.after),
+        }
 
     async def run_command(
         self, call: str, command: list[str], timeout_seconds: float, secrets: Sequence[str], *, allowed: bool
@@ -182,7 +185,11 @@ class CallHands:
 
     async def replace(self, path: Path, before: bytes | None, after: bytes) -> bool:
         """See `tool.Hands`."""
-        return await self._hands.replace(path, before, after, self._started)
+        return await self._hands.replace([Change(path, before, after)], self._started)
+
+    async def replace_all(self, changes: Sequence[Change]) -> bool:
+        """See `tool.Hands`."""
+        return await self._hands.replace(changes, self._started)
 
     async def run_command(
         self, command: list[str], timeout_seconds: float, secrets: Sequence[str] = ()
@@ -191,6 +198,10 @@ class CallHands:
         return await self._hands.run_command(
             self._call, command, timeout_seconds, secrets, allowed=self._allowed
         )
+
+
+def _digest(data: bytes | None) -> str | None:
+    return None if data is None else hashlib.sha256(data).hexdigest()
 
 
 def _shown(output: Path) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from descartes_core.agents.tools import WRITING, texts
 from descartes_core.agents.tools.paths import writable
 from descartes_core.errors import InvalidParams
-from descartes_core.policy.rules import MUTATING, ToolCall
+from descartes_core.policy.rules import MUTATING, ToolCall, paths_of
 from descartes_core.store.redaction import MARK
 
 
@@ -29,7 +29,8 @@ async def check_unmasked(workspace: Path, call: ToolCall) -> None:
     if not marks:
         return
     if call.name in WRITING:
-        marks -= await asyncio.to_thread(_marks_in, writable(workspace, call.arguments["path"]))
+        for path in paths_of(call.arguments):
+            marks -= await asyncio.to_thread(_marks_in, writable(workspace, path))
     if marks:
         raise InvalidParams(
             f"{', '.join(sorted(marks))} stands for something that was masked and is not known here;"

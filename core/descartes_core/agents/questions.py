@@ -18,7 +18,7 @@ from descartes_core.errors import Cancelled, InvalidParams, PolicyDenied
 from descartes_core.model import Choice, Intervention, InterventionKind
 from descartes_core.policy.interventions import Interventions
 from descartes_core.policy.projection import Answer
-from descartes_core.policy.rules import Asker, Deny, Policy, ToolCall, ToolLevel
+from descartes_core.policy.rules import Asker, Deny, Policy, ToolCall, ToolLevel, paths_of
 
 APPROVAL = (
     Choice(id="accept", title="Accept"),
@@ -59,8 +59,10 @@ class Questions:
         self._journal = journal
         self._control = control
 
-    async def approve(self, step: Step, note: str) -> ToolCall | Reply:
+    async def approve(self, step: Step, note: str, shown: str | None = None) -> ToolCall | Reply:
         """Return the call of STEP as a person accepted or edited it, or their reply; NOTE says why we ask.
+
+        SHOWN is what the person is shown in place of its arguments.
 
         Errors: `PolicyDenied` when it was rejected, with the reason.
         """
@@ -69,7 +71,8 @@ class Questions:
             "toolName": call.name, "toolArgs": call.arguments, "callKey": call.key(), "policyNote": note,
             "toolLevel": self._level,
         }  # fmt: skip
-        answer = await self._ask("approval", step, title_of(call), detail_of(call, note), APPROVAL, about)
+        detail = detail_of(call, note) if shown is None else f"{shown}\n{note}"
+        answer = await self._ask("approval", step, title_of(call), detail, APPROVAL, about)
         match answer.choice:
             case "accept":
                 return call
@@ -156,6 +159,8 @@ def edited_arguments(answer: Answer) -> dict[str, Any]:
 def title_of(call: ToolCall) -> str:
     """Return CALL in a few words, such as `write src/a.lisp`."""
     main = next((str(call.arguments[key]) for key in _MAIN if key in call.arguments), "")
+    if (count := len(paths := paths_of(call.arguments))) and not main:
+        main = paths[0] if count == 1 else f"{paths[0]} and {count - 1} more"
     first_line = main.strip().partition("\n")[0]
     return f"{call.name} {first_line[:80]}".strip()
 

@@ -8,14 +8,14 @@ an intent, and the person is asked.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
 import msgspec
 
 from descartes_core.agents.journal import Journal
-from descartes_core.errors import LeaseHeld, LeaseLost, PolicyDenied
+from descartes_core.errors import DescartesError, LeaseHeld, LeaseLost, PolicyDenied
 from descartes_core.leases import LeasePath, Leases
 from descartes_core.leases import forms as formed
 from descartes_core.leases.arbiter import is_over, next_token, open_leases, own_lease
@@ -77,6 +77,21 @@ class RunLeases:
             await self._take_forms(path, names, parent)
         return None
 
+    async def take_all(self, plans: Mapping[Path, Plan], parent: str) -> Lease | None:
+        """Take what the run needs to write the files of PLANS; see `take`. When one is refused, none is."""
+        before = await self._own() if len(plans) > 1 else []
+        typed: Lease | None = None
+        try:
+            for path, plan in plans.items():
+                typed = await self.take(path, parent, plan) or typed
+        except DescartesError:
+            if len(plans) > 1:
+                known = {(each.path, each.token) for each in before}
+                new = [each for each in await self._own() if (each.path, each.token) not in known]
+                await self._leases.release_these(new)
+            raise
+        return typed
+
     async def meet(self, files: Sequence[Path]) -> Lease | None:
         """Look who has one of FILES, which a command is about to change; nothing is taken.
 
@@ -109,6 +124,10 @@ class RunLeases:
         held = self._held(tx, about)
         if held and not (names and names <= held):
             raise _lost(tx, about)
+
+    async def _own(self) -> list[Lease]:
+        mine = self._journal.principal
+        return [each for each in await self._leases.list() if each.holder.same_as(mine)]
 
     def _held(self, tx: Transaction, about: LeasePath) -> frozenset[str]:
         """Return the forms of ABOUT that the run holds, `WHOLE` when it has all of it."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from itertools import accumulate
 
 from descartes_core.edits.places import Edit, Lines, applied
 
@@ -32,6 +34,18 @@ def unified(path: str, content: str, edits: Sequence[Edit]) -> Iterator[str]:
         text, delta = _hunk(lines, blocks, moved)
         moved += delta
         yield text
+
+
+def of_texts(path: str, before: str, after: str) -> Iterator[str]:
+    """Yield the diff of two texts of the file PATH whose edits are not known, as `unified` does."""
+    one, other = ([0, *accumulate(map(len, _split(text)))] for text in (before, after))
+    same = SequenceMatcher(None, _split(before), _split(after), autojunk=False)
+    edits = [
+        Edit(one[first], one[last], after[other[start] : other[end]])
+        for what, first, last, start, end in same.get_opcodes()
+        if what != "equal"
+    ]
+    return unified(path, before, edits)
 
 
 def _blocks(lines: Lines, edits: Sequence[Edit]) -> list[Block]:

@@ -27,7 +27,7 @@ TELLING = frozenset({"board_post", "board_annotate"})
 REMEMBERING = frozenset({"note_create", "wisdom_add", "wisdom_outcome"})
 """What outlives the run, in the person's notes and in the log; the workspace stays as it is."""
 LISP = frozenset({"lisp_eval", "lisp_compile", "lisp_inspect", "lisp_restart"})
-MUTATING = frozenset({"write", "edit", "shell", "lisp_eval", "lisp_compile", "lisp_restart"})
+MUTATING = frozenset({"write", "edit", "edit_files", "shell", "lisp_eval", "lisp_compile", "lisp_restart"})
 """What asks by default."""
 
 SETTINGS_FILES = frozenset({"descartes.toml", "config.toml"})
@@ -157,14 +157,24 @@ def level_of_child(asked: str | None, parent: ToolLevel | None) -> ToolLevel:
 
 
 def _is_settings(call: ToolCall) -> bool:
-    path = call.arguments.get("path")
-    return call.name in MUTATING and isinstance(path, str) and PurePath(path).name in SETTINGS_FILES
+    names = {PurePath(path).name for path in paths_of(call.arguments)}
+    return call.name in MUTATING and not names.isdisjoint(SETTINGS_FILES)
+
+
+def paths_of(arguments: Mapping[str, Any]) -> list[str]:
+    """Return the files that a call with ARGUMENTS names, each once: its `path`, or those of its `edits`."""
+    edits = arguments.get("edits")
+    named = [arguments.get("path")]
+    named += [each.get("path") for each in edits if isinstance(each, dict)] if isinstance(edits, list) else []
+    return [*dict.fromkeys(path for path in named if isinstance(path, str))]
 
 
 def _effect(tool: str) -> str:
     match tool:
         case "write" | "edit":
             return "changes a file"
+        case "edit_files":
+            return "changes several files"
         case "delete" | "move":
             return f"{tool}s a file"
         case "shell":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from descartes_core.agents.tools import files, lisp, remembering, shell
+from descartes_core.agents.tools import files, lisp, many_files, remembering, shell
 from descartes_core.agents.tools.tool import Tool
 
 TOOLS: dict[str, Tool] = {
@@ -11,6 +11,7 @@ TOOLS: dict[str, Tool] = {
         files.read,
         files.write,
         files.edit,
+        many_files.edit_files,
         files.list_,
         files.search,
         shell.shell,
@@ -30,8 +31,8 @@ TOOLS: dict[str, Tool] = {
     )
 }
 
-WRITING = frozenset({"write", "edit"})
-"""Tools whose `path` is leased before they are asked about."""
+WRITING = frozenset({"write", "edit", "edit_files"})
+"""Tools whose files are leased before they are asked about."""
 
 COMMANDS = frozenset({"shell"})
 """Tools whose `command` is looked through for the files that it plainly changes."""

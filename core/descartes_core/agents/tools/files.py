@@ -58,8 +58,12 @@ def edited(before: bytes | None, path: str, old: str, new: str) -> bytes:
     return text.encode(_replace_once(text, old, new, path))
 
 
-def planned(name: str, path: Path, arguments: Mapping[str, Any]) -> Change | None:
-    """Return what the tool NAME would make of its file PATH; None where that cannot be said."""
+def planned(name: str, path: Path, arguments: Mapping[str, Any], workspace: Path) -> Change | None:
+    """Return what the tool NAME would make of its file PATH in WORKSPACE; None where that cannot be said."""
+    if name == "edit_files":
+        from descartes_core.agents.tools.many_files import planned_in  # which needs `edited`
+
+        return planned_in(workspace, path, arguments)
     shown, before = str(arguments.get("path")), texts.content(path)
     try:
         if name == "write":

@@ -9,7 +9,7 @@ A tool decides nothing about permission, leases or the log; the executor does, b
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import msgspec
 
 from descartes_core.errors import InvalidParams
+from descartes_core.leases.standing import Change
 from descartes_core.memory.memory import RunMemory
 from descartes_core.ports import LispPort
 
@@ -32,6 +33,10 @@ class Hands(Protocol):
         Errors: `LeaseLost` when the lease of the run was taken over; `PolicyDenied` or `LeaseHeld` for a
         change outside the forms that the run holds. Then nothing is written.
         """
+        ...
+
+    async def replace_all(self, changes: Sequence[Change]) -> bool:
+        """Make all CHANGES of files that exist at once, or none; see `replace`."""
         ...
 
     async def run_command(
@@ -78,7 +83,7 @@ class Tool:
     def schema(self) -> dict[str, Any]:
         """Return the JSON Schema of the arguments, self-contained, as models take it."""
         (schema,), components = msgspec.json.schema_components([self.parameters], ref_template="{name}")
-        found: dict[str, Any] = components[schema["$ref"]]
+        found: dict[str, Any] = _inlined(components[schema["$ref"]], components)
         return {key: value for key, value in found.items() if key != "title"}
 
     def parse(self, arguments: dict[str, Any]) -> msgspec.Struct:
@@ -113,6 +118,17 @@ def tool(summary: str) -> Callable[[Callable[..., Awaitable[str]]], Tool]:
         return Tool(name, summary, struct, function)
 
     return make
+
+
+def _inlined(schema: Any, components: Mapping[str, Any]) -> Any:
+    """Return SCHEMA with what it refers to in COMPONENTS in place."""
+    if isinstance(schema, list):
+        return [_inlined(each, components) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(components[schema["$ref"]], components)
+    return {key: _inlined(value, components) for key, value in schema.items()}
 
 
 def _field(parameter: inspect.Parameter) -> tuple[str, Any] | tuple[str, Any, Any]:

@@ -93,10 +93,8 @@ class Permissions:
         if call.command is not None:
             files = await asyncio.to_thread(written, call.command, workspace)
             return await self._hands.meet(files) if files else None
-        typed: Lease | None = None
-        for path in await asyncio.to_thread(_named, workspace, call) if call.name in NAMING else ():
-            typed = await self._hands.lease(path, call.started or "", lambda: None) or typed
-        return typed
+        named = await asyncio.to_thread(_named, workspace, call) if call.name in NAMING else ()
+        return await self._hands.lease_all({path: lambda: None for path in named}, call.started or "")
 
     async def _put(
         self, call: AgentCall, asked: ToolCall, options: Mapping[str, Option], note: str
