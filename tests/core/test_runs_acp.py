@@ -10,7 +10,7 @@ import pytest
 from descartes_core.config.table import PolicyRule, PolicySettings, Settings
 from descartes_core.errors import InvalidTransition
 from descartes_core.store import Store
-from support.acp_runs import agent, data, said, start
+from support.acp_runs import agent, data, plain, said, start
 from support.running import ANN, BOB, Bench
 
 
@@ -114,7 +114,7 @@ async def test_rules_decide_first_then_a_person_whose_reason_is_told(bench: Rule
     assert (await bench.question(run.id)).title == "`git push`"
     with pytest.raises(InvalidTransition, match="answer its intervention"):
         await bench.runs.resume(run.id, by=ANN)
-    other = await start(bench, agent([["say", "done"]]))
+    other = await start(bench, plain("say(ready(), {'stopReason': 'end_turn'}); time.sleep(600)"))
     assert (await bench.ended(other.id)).status == "completed", "one that waits holds up no other"
     assert (await bench.runs.show(run.id)).phase == "waiting"
     await bench.answer(run.id, "reject", reason="I push myself")

@@ -1,6 +1,6 @@
 """Every place that Descartes can keep from writing, beside every kind of lease: who is stopped, who is told.
 
-Places that do not exist yet (ACP's file methods, MCP's tools) will be rows here.
+The tools of MCP write no file: none of its operations does.
 """
 
 from __future__ import annotations
@@ -16,15 +16,21 @@ import msgspec
 import pytest
 
 from descartes_core.leases import Leases
-from descartes_core.model import LeaseMode, Principal
+from descartes_core.model import LeaseMode, Principal, Run
 from descartes_core.store import Store
 from descartes_server.operations import guard_hooks, pre_tool
 from descartes_server.operations.guard_hooks import Mode, Repository
+from support.acp_runs import plain, start
 from support.lsp_client import lsp
 from support.running import Bench, call
 
 BOB = Principal(kind="human", id="bob", name="Bob", via="Emacs")
 FILE = "descartes.toml"
+WRITES = f"""
+prompt = ready()
+ask('fs/write_text_file', {{'path': os.path.abspath('{FILE}'), 'content': 'x'}})
+say(prompt, {{'stopReason': 'end_turn'}})
+"""
 Point = Callable[[Path], Awaitable[str]]
 """Tries to change the file and returns what became of it: refused, warned, asked or passed."""
 
@@ -62,10 +68,15 @@ def told(status: int, said: str) -> str:
 
 
 def own_tool(tool: str, **arguments: str) -> Point:
+    turns = (call(tool, **arguments), {"text": "Done."})
+    return of_run(lambda bench: bench.spawn(*turns, tool_level="trusted"))
+
+
+def of_run(spawn: Callable[[Bench], Awaitable[Run]]) -> Point:
     async def point(folder: Path) -> str:
         bench = await Bench.open(folder)
         try:
-            run = await bench.spawn(call(tool, **arguments), {"text": "Done."}, tool_level="trusted")
+            run = await spawn(bench)
             asked = bench.until(lambda: bench.questions.list(run=run.id))
             done, pending = await asyncio.wait(
                 [asyncio.ensure_future(asked), asyncio.ensure_future(bench.ended(run.id))],
@@ -82,6 +93,10 @@ def own_tool(tool: str, **arguments: str) -> Point:
             await bench.close()
 
     return point
+
+
+def agent_of_others() -> Point:
+    return of_run(lambda bench: start(bench, plain(WRITES), tool_level="trusted"))
 
 
 async def settings(folder: Path) -> str:
@@ -136,6 +151,10 @@ POINTS: dict[str, tuple[Point, dict[LeaseMode, str]]] = {
     ),
     "a command of a run": (
         own_tool("shell", command=f"sed -i s/2/3/ {FILE}"),
+        {"exclusive": "refused", "intent": "asked", "shared": "refused"},
+    ),
+    "the agent of a run, by ACP": (
+        agent_of_others(),
         {"exclusive": "refused", "intent": "asked", "shared": "refused"},
     ),
     "the settings": (settings, dict.fromkeys(ALL, "refused")),

@@ -50,6 +50,7 @@ class ScriptedAgent(acp.Agent):
         if os.environ.get("AGENT_UNKNOWN"):
             raise RequestError.auth_required()
         assert Path(cwd) == Path.cwd()
+        self._servers = other["mcp_servers"]
         return acp.NewSessionResponse(session_id="s1")
 
     async def cancel(self, session_id: str, **other: Any) -> None:
@@ -121,6 +122,29 @@ class ScriptedAgent(acp.Agent):
     async def do_write(self, path: str, content: str) -> None:
         await self.client.write_text_file("s1", str(Path(path).absolute()), content)
         await self.do_say(f"wrote {path}")
+
+    async def do_servers(self) -> None:
+        """Start the servers of tools that it was told of and say what each calls itself."""
+        for server in self._servers:
+            process = await asyncio.create_subprocess_exec(
+                server.command,
+                *server.args,
+                env={each.name: each.value for each in server.env},
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+            )
+            about = {
+                "protocolVersion": "2025-06-18",
+                "capabilities": {},
+                "clientInfo": {"name": "x", "version": "1"},
+            }
+            asked = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": about}
+            assert process.stdin is not None and process.stdout is not None
+            process.stdin.write(json.dumps(asked).encode() + b"\n")
+            answer = json.loads(await process.stdout.readline())
+            process.stdin.close()
+            await process.wait()
+            await self.do_say(f"{server.name}: {answer['result']['serverInfo']['name']}")
 
     async def do_terminal(self) -> None:
         await self.client.create_terminal("s1", "true")

@@ -141,6 +141,12 @@ class ProviderSettings(Group, frozen=True):
     api_key: str | None = None
 
 
+class AgentSettings(Group, frozen=True):
+    """One agent of another program, which speaks the Agent Client Protocol."""
+
+    command: list[str] = []
+
+
 class MemorySettings(Group, frozen=True):
     """What earlier work taught."""
 
@@ -227,6 +233,14 @@ class Settings(Group, frozen=True):
         row(
             "Providers of models by name. `model` is what `descartes spawn --model NAME` uses; an `apiKey`"
             " is masked wherever it would be shown or written.",
+            program=True,
+        ),
+    ] = {}
+    agents: Annotated[
+        dict[str, AgentSettings],
+        row(
+            "Agents of other programs by name: the `command`, a list of words, that makes each speak the"
+            " Agent Client Protocol. `descartes spawn --agent NAME` starts it.",
             program=True,
         ),
     ] = {}

@@ -25,19 +25,17 @@ from descartes_core.policy.interventions import Interventions
 from descartes_core.policy.rules import ToolLevel
 from descartes_core.ports import BodySnapshots, Forms, LispPort, NoSnapshots
 from descartes_core.runs import giving, spawning, tokens
-from descartes_core.runs.acp_run import AcpRun
+from descartes_core.runs.backends import BACKENDS
 from descartes_core.runs.leasing import lease_again
 from descartes_core.runs.machine import is_terminal
-from descartes_core.runs.model_run import ModelRun
 from descartes_core.runs.output import RunOutput, read_output
-from descartes_core.runs.process_run import ProcessRun
 from descartes_core.runs.projection import RunRecord, record_of
 from descartes_core.runs.queries import RunView
 from descartes_core.runs.renewing import Renewing
 from descartes_core.runs.request import SpawnRequest
 from descartes_core.runs.statuses import Statuses
 from descartes_core.runs.turns import Turns
-from descartes_core.runs.work import Ending, Job, OutputListener, Surroundings, Work
+from descartes_core.runs.work import Ending, Job, OutputListener, Surroundings, ToolServer, Work
 from descartes_core.store import Store, Transaction
 from descartes_core.timetravel.forks import fork_into
 from descartes_core.vault.secrets import Secrets
@@ -46,7 +44,6 @@ log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 5.0
 EVERY = 1_000_000
-BACKENDS: Mapping[str, Callable[[Job], Work]] = {"model": ModelRun, "process": ProcessRun, "acp": AcpRun}
 
 
 @dataclass(eq=False)
@@ -89,6 +86,7 @@ class Runs(RunView):
         settings: Callable[[], Settings] = Settings,
         body: BodySnapshots | None = None,
         secrets: Secrets | None = None,
+        tool_server: ToolServer | None = None,
     ) -> None:
         """STATE is where output is kept (`.descartes`), RUNTIME where records of processes lie.
 
@@ -96,7 +94,8 @@ class Runs(RunView):
         file, by its real path: writing there is asked about whatever the tool level. FORMS finds the
         top-level forms of files, for leases on one form. MEMORY is what runs can remember and are told
         before they begin. SETTINGS gives them as they are when asked. BODY keeps the files around what
-        they do to them. SECRETS is the vault that steps are given from.
+        they do to them. SECRETS is the vault that steps are given from. Agents of other programs are given
+        the tools of TOOL_SERVER.
         """
         super().__init__(store.reader, store.clock)
         self._around = Surroundings(
@@ -114,6 +113,7 @@ class Runs(RunView):
             memory,
             settings,
             secrets,
+            tool_server,
         )
         self._grace_seconds = grace_seconds
         self._live: dict[str, LiveRun] = {}

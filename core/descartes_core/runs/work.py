@@ -27,6 +27,14 @@ OutputListener = Callable[[str, str, str], None]
 
 
 @dataclass(frozen=True)
+class ToolServer:
+    """A program that offers tools by the Model Context Protocol on its standard input and output."""
+
+    name: str
+    command: list[str]
+
+
+@dataclass(frozen=True)
 class Surroundings:
     """What every run of a workspace works with."""
 
@@ -50,6 +58,8 @@ class Surroundings:
     settings: Callable[[], Settings] = Settings
     """The settings as they are at the moment of asking."""
     secrets: Secrets | None = None
+    tool_server: ToolServer | None = None
+    """What agents of other programs are given beside their own tools."""
 
     def places(self, run: str) -> Places:
         """Return the folders of RUN."""

@@ -30,7 +30,7 @@ STREAMS = ("stdout", "stderr")
     "--backend", type=click.Choice(["model", "process", "acp"]), help="Default: by --model or COMMAND."
 )
 @click.option("--model", help="The model, such as scripted:FILE.")
-@click.option("--agent", help="The agent's name.")
+@click.option("--agent", help="The agent's name; one of the settings' agents is started.")
 @click.option("--tool-level", help="What it may do: read-only, lisp-developer, full or trusted.")
 @click.option(
     "--file", "files", multiple=True, metavar="PATH", help="Lease this file for the run; repeatable."

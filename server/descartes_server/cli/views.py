@@ -105,6 +105,10 @@ def coloured(text: str, kind: str | None = None) -> str:
     return f"[{colour}]{text}[/{colour}]" if colour else escape(text)
 
 
+TARGETS = ("path", "command", "code", "title")
+"""Arguments of a tool call that say what it is about; the first that it has."""
+
+
 def summary(event: Row) -> str:
     """Return what EVENT is about in a few words."""
     data, name = event["data"], event["name"]
@@ -121,7 +125,7 @@ def summary(event: Row) -> str:
         return f"{data.get('from')} → {data.get('to')}{reason}"
     if name.startswith("tool."):
         arguments = data.get("arguments") or {}
-        target = arguments.get("path") or arguments.get("command") or arguments.get("code") or ""
+        target = next((arguments[key] for key in TARGETS if arguments.get(key)), "")
         return f"{data.get('name') or data.get('tool', '')} {target}".strip()
     if name.startswith("lisp.") and "code" in data:
         values = ", ".join(data.get("values") or []) or data.get("state", "")
@@ -138,8 +142,9 @@ def summary(event: Row) -> str:
         return f"{told}{data['files']} file{'s' * (data['files'] != 1)}"
     if isinstance(data.get("condition"), dict):
         return f"{data['condition'].get('type')}: {data['condition'].get('message')}"
-    if data.get("implementation"):
-        return f"{data['implementation']} {data.get('version') or ''}".strip()
+    program = data.get("implementation") or (data.get("name") if name == "agent.connected" else None)
+    if program:
+        return f"{program} {data.get('version') or ''}".strip()
     for key in ("title", "text", "content", "task", "message", "reason", "choice", "path"):
         if data.get(key):
             return str(data[key])

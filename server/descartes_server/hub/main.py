@@ -6,6 +6,7 @@ The one place where the hub's parts are put together; `descartes daemon` and `--
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import logging
 import os
 import signal
@@ -30,6 +31,7 @@ from descartes_server.operations.workspace import Workspace, home, vault
 
 if TYPE_CHECKING:
     from descartes_core.memory.memory import Consulting
+    from descartes_core.runs.work import ToolServer
 
 log = logging.getLogger(__name__)
 
@@ -221,6 +223,7 @@ async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitSta
         memory=Memory(services.store, Thoughts(home(), services.clock), lambda: _consulting(hub)),
         settings=hub.settings,
         body=body,
+        tool_server=_tool_server(workspace.root),
     )
     stack.push_async_callback(services.runs.close)
     # What ended while there was no hub is in the log before anything that happens now.
@@ -229,6 +232,16 @@ async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitSta
     await image.take_up()
     await questions.forget_recalled()
     await services.runs.recover()
+
+
+def _tool_server(root: Path) -> ToolServer | None:
+    """Return what offers our operations to agents of other programs; None where its library is missing."""
+    from descartes_core.runs.work import ToolServer
+
+    if importlib.util.find_spec("mcp") is None:
+        return None
+    program = [sys.executable, "-P", "-m", "descartes_server", "mcp"]
+    return ToolServer("descartes", [*program, "--workspace", str(root)])
 
 
 async def _put_right(services: Services) -> None:

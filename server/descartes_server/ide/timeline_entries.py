@@ -88,7 +88,7 @@ def call_words(tool: str, arguments: Any) -> str:
     return one_line(f"{tool} {about}".strip(), 80)
 
 
-_TELLING = ("path", "command", "code", "expression", "pattern", "name")
+_TELLING = ("path", "command", "code", "expression", "pattern", "name", "title")
 
 
 def _steps(events: Sequence[Event]) -> list[Entry]:
@@ -192,7 +192,8 @@ def _words(event: Event) -> tuple[str, str, str]:
     if name.startswith("lisp."):
         return "lisp", f"{name}{_about(data)}", str(data.get("output") or "")
     if name == "thought":
-        return "thought", "thought", str(data.get("content", ""))
+        kind = "plan" if data.get("thoughtType") == "plan" else "thought"
+        return "thought", kind, str(data.get("content", ""))
     if name in ("file.written", "file.saved"):
         return "written", f"{'wrote' if name == 'file.written' else 'saved'} {data.get('path', '')}", ""
     if name == "session.forked":

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from descartes_core.config.table import ProviderSettings
+import msgspec
+
+from descartes_core.config.table import AgentSettings, ProviderSettings
 from descartes_core.errors import InvalidParams
 from descartes_core.model import Run, Shape
 from descartes_core.runs import RunView, SpawnRequest, read_output
@@ -22,7 +25,8 @@ class SpawnParams(Params, frozen=True, kw_only=True):
     there, and what is left out is as it was. SESSION: the one that it joins, whose whiteboard it shares.
 
     TASK may hold `${…}`, such as `${git.branch}`; with TEMPLATE, a file or its name, it is `${task}` there,
-    beside VALUES under names of their own. MODEL may be the name of a provider of the settings.
+    beside VALUES under names of their own. MODEL may be the name of a provider of the settings, AGENT that
+    of one of its agents, which is started then. BACKEND: model, process or acp, by default what fits.
     """
 
     task: str = ""
@@ -103,9 +107,26 @@ async def spawn(context: Context, params: SpawnParams) -> Run:
         fork=params.fork,
         session=params.session,
     )
+    request = _with_agent(request, context.settings().agents)
     caller = context.caller
     return await context.services.runs.spawn(
         request, by=caller.principal, environment=caller.environment or None
+    )
+
+
+def _with_agent(request: SpawnRequest, agents: Mapping[str, AgentSettings]) -> SpawnRequest:
+    """Return REQUEST with the command that its agent has among AGENTS, those of the settings."""
+    if request.command or request.model or request.fork or request.backend not in (None, "acp"):
+        return request
+    found = agents.get(request.agent or "")
+    if found is not None and found.command:
+        return msgspec.structs.replace(request, backend="acp", command=found.command)
+    if request.backend is None:
+        return request
+    known = f"the settings have {', '.join(sorted(agents))}" if agents else "the settings have none"
+    raise InvalidParams(
+        "a run of the backend acp needs the command of its agent, or the name of one of the settings:"
+        f" {known}; see `descartes spawn --help`"
     )
 
 

@@ -23,6 +23,7 @@ from descartes_core.runs.acp.standing import Standing
 from descartes_core.runs.equipment import executor_of
 from descartes_core.runs.output import Output
 from descartes_core.runs.work import Ending, Job
+from descartes_core.store import secret_variables
 from descartes_core.vault.masking import Patterns, StreamMask
 
 START_SECONDS = 120.0
@@ -31,6 +32,9 @@ MOST_REASONS = 3
 """How often an agent is told by itself why its calls were refused, so that no two talk for ever."""
 DESCARTES = Principal(kind="service", id="hub", name="Descartes")
 SHOWN_CHARACTERS = 200
+OURS = "DESCARTES_"
+WITHHELD = frozenset({secret_variables.VARIABLE})
+"""What speaks of secrets that the agent's own environment has, and its servers' has not."""
 ENDINGS = {
     "max_tokens": "the agent stopped because it had no tokens left; give it a smaller task",
     "max_turn_requests": "the agent stopped because it had asked its model as often as it may in one turn",
@@ -153,7 +157,7 @@ class Session:
             async with asyncio.timeout(START_SECONDS):
                 known = await agent.initialize(_version())
                 methods = [each.name for each in known.auth_methods or []]
-                session = await agent.begin(self._job.around.workspace, [])
+                session = await agent.begin(self._job.around.workspace, self._servers())
         except TimeoutError:
             return Ending("fail", self._silent())
         except RequestError as problem:
@@ -190,6 +194,19 @@ class Session:
         if reason == "cancelled":
             return Ending("terminate", "the agent cancelled its turn")
         return Ending("fail", ENDINGS.get(reason, f"the agent stopped: {reason}"))
+
+    def _servers(self) -> list[schema.McpServerStdio]:
+        """Return the servers of tools that the agent is told of: it starts them itself, as its children."""
+        server = self._job.around.tool_server
+        if server is None or self._job.record.tool_level == "read-only":
+            return []
+        environment = [
+            schema.EnvVariable(name=name, value=value)
+            for name, value in self._job.environment.items()
+            if name.startswith(OURS) and name not in WITHHELD
+        ]
+        program, *words = server.command
+        return [schema.McpServerStdio(name=server.name, command=program, args=words, env=environment)]
 
     def _silent(self) -> str:
         said = self.channel.strays
