@@ -22,6 +22,7 @@ from descartes_core.vault.boxes import Opener
 from descartes_core.vault.crypto import KdfParameters
 from descartes_core.vault.secrets import Secrets
 from descartes_core.vault.vault import Vault
+from support.acp_runs import plain, said, start
 from support.running import ANN, Bench, call
 from support.until import until
 
@@ -291,3 +292,26 @@ async def test_a_key_in_the_keyring_of_the_system(workspace: Path) -> None:
         keyring.set_keyring(before)
         secrets.close()
         await store.close()
+
+
+AGENT = """
+prompt = ready()
+value = os.environ['API_KEY']
+print('my key is', value, file=sys.stderr, flush=True)
+for piece in ('the key is ' + value[:5], value[5:] + ', keep it'):
+    block = {'sessionUpdate': 'agent_message_chunk', 'content': {'type': 'text', 'text': piece}}
+    tell('session/update', {'update': block})
+ask('fs/write_text_file', {'path': os.path.abspath('out.txt'), 'content': 'key ' + value})
+say(prompt, {'stopReason': 'end_turn'})
+"""
+
+
+async def test_an_agent_of_another_program_has_what_it_is_given(bench: Safe) -> None:
+    started = await start(bench, plain(AGENT), secrets=["API_KEY"], tool_level="trusted")
+    run = await bench.ended(started.id)
+    assert run.status == "completed", run.reason
+    assert (bench.workspace / "out.txt").read_text() == f"key {VALUE}", "what it says to the hub is exact"
+    assert VALUE.encode() not in kept(bench)
+    shown = [(await bench.runs.output(run.id, stream)).text for stream in ("stdout", "stderr")]
+    assert shown == ["the key is ‹secret:API_KEY›, keep it\n", "my key is ‹secret:API_KEY›\n"]
+    assert "‹secret:API_KEY›" in await said(bench, run.id)

@@ -54,7 +54,11 @@ async def test_an_agent_works_from_its_task_to_its_end(bench: Ruled) -> None:
     assert "path: a.txt" in question.detail and "+four" in question.detail
     assert [each.id for each in question.choices] == ["accept", "always", "reject"]
     await bench.runs.send(spawned.id, "And say it in a word", by=ANN)
+    await bench.runs.pause(spawned.id, by=ANN)
     await bench.answer(spawned.id, "accept")
+    await bench.until(lambda: held(bench, spawned.id))
+    assert (bench.workspace / "a.txt").read_text() == "one\ntwo\nthree\n"
+    await bench.runs.resume(spawned.id, by=ANN)
     run = await bench.ended(spawned.id)
     assert (run.status, run.leases, run.interventions, run.usage.input_tokens) == ("completed", [], 0, 200)
     assert (bench.workspace / "a.txt").read_text() == "four\n"
@@ -76,6 +80,12 @@ async def test_an_agent_works_from_its_task_to_its_end(bench: Ruled) -> None:
     }
 
 
+async def held(bench: Bench, run: str) -> bool:
+    """Return whether RUN is paused between two steps."""
+    found = await bench.runs.show(run)
+    return (found.status, found.pause_mode) == ("paused", "cooperative")
+
+
 async def check_calls(bench: Bench, run: str) -> None:
     """Check that the calls of RUN stand in the log as those of other runs do."""
     started = {each.data["callId"]: each for each in await bench.events(run, "tool.started")}
@@ -88,7 +98,7 @@ async def check_calls(bench: Bench, run: str) -> None:
     assert started["c2"].data["tool"] == "edit" and started["c2"].data["arguments"]["path"] == "a.txt"
     edges = await bench.edges(run)
     assert edges[:3] == ["initializing", "thinking", "running"] and edges[-2:] == ["thinking", "completed"]
-    assert edges.count("paused") == 1
+    assert edges.count("paused") == 2
 
 
 RESULTS = ("tool.completed", "tool.failed")
@@ -97,6 +107,7 @@ RULED = [
     ["command", "c1", "rm -rf build"],
     ["command", "c2", "make test"],
     ["command", "c3", "git push"],
+    ["done", "c3", "the user said no", "failed"],
     ["write", "new.txt", "by Ann"],
     ["write", "../out.txt", "x"],
     ["write", ".git/config", "x"],
@@ -129,6 +140,7 @@ async def test_rules_decide_first_then_a_person_whose_reason_is_told(bench: Rule
     assert "read refused: -32002 There is no 'missing.txt'" in text and "read refused: -32001" in text
     assert "told: This was refused:" in text and "Ann rejected this call: I push myself" in text
     failed = await data(bench, run.id, "tool.failed")
+    assert [each["callId"] for each in failed].count("c3") == 1
     assert failed[0]["error"]["message"] == "shell is not allowed here: nothing is deleted here"
 
 

@@ -15,11 +15,8 @@ __all__ = ["bench"]
 
 SAYS = """
 prompt = ready()
-def tell(text):
-    block = {'sessionUpdate': 'agent_message_chunk', 'content': {'type': 'text', 'text': text}}
-    print(json.dumps({'jsonrpc': '2.0', 'method': 'session/update',
-                      'params': {'sessionId': 's1', 'update': block}}), flush=True)
-tell('so far')
+tell('session/update', {'update': {'sessionUpdate': 'agent_message_chunk',
+                                   'content': {'type': 'text', 'text': 'so far'}}})
 """
 FAILING = {
     "it prints no messages": (

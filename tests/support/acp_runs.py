@@ -22,7 +22,7 @@ def agent(*turns: Turn) -> list[str]:
 
 
 def plain(code: str) -> list[str]:
-    """Return the command of a small agent: CODE with `ready`, `ask` and `say`, and no library.
+    """Return the command of a small agent: CODE with `ready`, `tell`, `ask` and `say`, and no library.
 
     For agents that do not keep to the protocol; they start at once.
     """
@@ -31,9 +31,11 @@ def plain(code: str) -> list[str]:
         "def say(id, result=None, **more):\n"
         "    more = more or {'result': result}\n"
         "    print(json.dumps({'jsonrpc': '2.0', 'id': id, **more}), flush=True)\n"
-        "def ask(method, params):\n"
+        "def tell(method, params, **more):\n"
         "    params = {'sessionId': 's1', **params}\n"
-        "    print(json.dumps({'jsonrpc': '2.0', 'id': 7, 'method': method, 'params': params}), flush=True)\n"
+        "    print(json.dumps({'jsonrpc': '2.0', 'method': method, 'params': params, **more}), flush=True)\n"
+        "def ask(method, params):\n"
+        "    tell(method, params, id=7)\n"
         "    return json.loads(sys.stdin.readline())\n"
         "def ready():\n"
         "    for result in ({'protocolVersion': 1}, {'sessionId': 's1'}):\n"

@@ -124,11 +124,11 @@ class AgentCall:
 
     def concerns(self, path: Path) -> bool:
         """Return whether the call is about the file PATH, a real path."""
-        return any(_same(self.workspace, each, path) for each in self.paths)
+        return any(real_path(self.workspace, each) == path for each in self.paths)
 
     def shows(self, path: Path, content: str) -> bool:
         """Return whether CONTENT has what the call shows to become of the file PATH, if it shows anything."""
-        shown = [each for each in self.diffs if _same(self.workspace, each.path, path)]
+        shown = [each for each in self.diffs if real_path(self.workspace, each.path) == path]
         return all(each.new_text in content for each in shown)
 
     def _named(self) -> Iterator[str]:
@@ -144,11 +144,12 @@ def relative(workspace: Path, path: str) -> str:
     return given.relative_to(workspace).as_posix() if given.is_relative_to(workspace) else path
 
 
-def _same(workspace: Path, named: str, path: Path) -> bool:
+def real_path(workspace: Path, path: str) -> Path | None:
+    """Return the real path that PATH means in WORKSPACE, None when it is none that can be followed."""
     try:
-        return (workspace / named).resolve() == path
+        return (workspace / path).resolve()
     except (OSError, RuntimeError, ValueError):
-        return False
+        return None
 
 
 def _text(content: Any) -> str:

@@ -69,7 +69,7 @@ class Channel:
         """Write MESSAGE. What an agent does not take ends the conversation."""
         await self._goes.wait()
         assert self._kept is not None
-        text = json.dumps(message, ensure_ascii=False, separators=(",", ":")) + "\n"
+        text = json.dumps(message, separators=(",", ":")) + "\n"
         try:
             await self._kept.write(text, WRITE_SECONDS)
         except (DescartesError, OSError):

@@ -20,7 +20,7 @@ from descartes_core.agents.tools import paths, texts
 from descartes_core.agents.tools.tool import Tool, ToolContext
 from descartes_core.errors import DescartesError, LeaseLost, PolicyDenied
 from descartes_core.policy.rules import ToolCall
-from descartes_core.runs.acp.calls import AgentCall, relative
+from descartes_core.runs.acp.calls import AgentCall, real_path, relative
 from descartes_core.runs.acp.narrator import Narrator
 from descartes_core.runs.acp.standing import Standing
 
@@ -73,7 +73,7 @@ class Files:
 
     async def _around(self, path: str) -> tuple[AgentCall | None, str | None]:
         """Return the agent's call that is about the file PATH, and the event that using it follows from."""
-        real = await asyncio.to_thread(_real, self._workspace, path)
+        real = await asyncio.to_thread(real_path, self._workspace, path)
         call = None if real is None else self._narrator.around(real)
         return call, self._narrator.parent if call is None else call.started
 
@@ -105,10 +105,3 @@ async def _exactly(context: ToolContext, path: str, offset: int = 1, limit: int 
 
 
 READ = replace(tools.read, function=_exactly)
-
-
-def _real(workspace: Path, path: str) -> Path | None:
-    try:
-        return (workspace / path).resolve()
-    except (OSError, RuntimeError, ValueError):
-        return None

@@ -38,6 +38,7 @@ class Narrator:
         """SAY shows text as output of the run."""
         self.calls: dict[str, AgentCall] = {}
         """Those that have no result yet."""
+        self._over: set[str] = set()
         self._job = job
         self._journal = job.journal
         self._conversation = conversation
@@ -73,8 +74,10 @@ class Narrator:
         """Log what is TOLD about a call of the agent, and return the call; ASKS: it waits for leave."""
         call = self.calls.get(told.tool_call_id)
         if call is None:
-            await self.settle()
             call = AgentCall(told.tool_call_id, self._job.around.workspace)
+            if call.id in self._over and not asks:
+                return call  # it has its result, such as that it was refused
+            await self.settle()
             self.calls[call.id] = call
         call.take(told)
         if call.started is None and (asks or call.status != "pending"):
@@ -196,6 +199,7 @@ class Narrator:
         await self._result(call, failed, *([error] if type(problem) is not DescartesError else []))
 
     async def _result(self, call: AgentCall, *events: NewEvent) -> None:
+        self._over.add(call.id)
         await self._add_event(*events)
         if call.kept:
             await self._job.around.body.after_step(self._job.record.id, call.id)

@@ -17,7 +17,7 @@ from descartes_core.leases.shell_writes import written
 from descartes_core.model import Choice, Lease
 from descartes_core.policy.projection import Answer
 from descartes_core.policy.rules import Allow, Ask, Asker, Deny, ToolCall
-from descartes_core.runs.acp.calls import AgentCall
+from descartes_core.runs.acp.calls import AgentCall, real_path
 from descartes_core.runs.acp.narrator import Narrator
 from descartes_core.runs.acp.standing import Standing
 from descartes_core.runs.equipment import about, policy_of
@@ -162,5 +162,5 @@ def _why(answer: Answer) -> str:
 
 def _named(workspace: Path, call: AgentCall) -> list[Path]:
     """Return the files in WORKSPACE that CALL is about, by their real paths."""
-    found = [(workspace / path).resolve() for path in call.paths]
-    return [path for path in found if path.is_relative_to(workspace) and not path.is_dir()]
+    found = [real_path(workspace, path) for path in call.paths]
+    return [path for path in found if path and path.is_relative_to(workspace) and not path.is_dir()]
