@@ -92,6 +92,7 @@ KNOWN = {
     "core/descartes_core/memory/linking.py": OWN,
     "core/descartes_core/memory/note_files.py": OWN,
     "core/descartes_core/memory/thoughts.py": OWN,
+    "core/descartes_core/agents/outside.py": NOTHING,
     "core/descartes_core/processes/keeper.py": OWN,
     "core/descartes_core/processes/kept.py": OWN,
     "core/descartes_core/processes/masked_output.py": OWN,
@@ -149,12 +150,12 @@ KNOWN = {
 """Every file that has a call that may write, and where it writes.
 
 Whoever adds one says so here. What writes a file that a person may have leased goes through
-`agents.hands.Hands.replace`, or checks with `leases.standing.stopping` in the transaction in which it writes.
+`agents.fenced.replace`, or checks with `leases.standing.stopping` in the transaction in which it writes.
 """
 
 CHECKED = {
     "core/descartes_core/config/files.py": ("server/descartes_server/operations/writing.py", "stopping("),
-    "core/descartes_core/replacement.py": ("core/descartes_core/agents/hands.py", "self._leases.check("),
+    "core/descartes_core/replacement.py": ("core/descartes_core/agents/fenced.py", "leases.check(tx"),
     "core/descartes_core/agents/replacements.py": (
         "core/descartes_core/agents/run_leases.py",
         "own_lease(",

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from descartes_server.hub import record
+from descartes_server.hub.client import HubClient
 from descartes_server.mcp import answers, tools
 from descartes_server.operations import registry, trust
 from descartes_server.operations import workspace as workspaces
-from support.mcp_client import agent, parameters
+from support.mcp_client import Agent, agent, parameters
+from support.until import answer_that
 
 Descartes = Callable[..., Awaitable[Any]]
 
@@ -63,39 +65,22 @@ def test_an_answer_that_is_too_long_says_how_to_get_the_rest() -> None:
     assert short["text"].endswith("… (80000 more characters)") and "narrower" in short["cut"]
 
 
-async def test_an_agent_works_with_the_image_beside_another(workspace: Path, descartes: Descartes) -> None:
-    """The stopped debugger, leases, bad input, a second client of the same program, a hub that is killed."""
+async def test_agents_share_the_image_and_the_files(
+    workspace: Path, client: Callable[..., HubClient], descartes: Descartes
+) -> None:
+    """Two agents of one program and a person with an editor, over the death of a hub."""
     async with agent(workspace) as claude:
         refusal = await claude.refused("lisp_eval", code="(+ 1 2)")
         assert refusal["code"] == "workspace_not_trusted" and "descartes trust" in refusal["text"]
+        assert (await claude.refused("file_write", path="a", content=""))["code"] == "workspace_not_trusted"
         trust.trust(workspace)
-        assert (await claude.call("lisp_eval", code="(+ 1 2)"))["values"] == ["3"]
-        stopped = await claude.call("lisp_eval", code="(+ 1 missing)")
-        assert stopped["state"] == "stopped"
-        place = {key: stopped["debugger"][key] for key in ("thread", "level")}
-        done = await claude.call("debugger_restart", **place, name="USE-VALUE", arguments=["41"])
-        assert done["evaluation"]["values"] == ["42"]
-        running = await claude.call("lisp_eval", code="(loop (sleep 0.01))", timeoutMs=50)
-        assert running["state"] == "running"
-        await claude.call("lisp_interrupt", evaluation=running["id"])
-        stopped = await claude.call("lisp_evaluation", id=running["id"], waitMs=60_000)
-        assert stopped["condition"]["type"] == "interrupt"
-        place = {key: stopped["debugger"][key] for key in ("thread", "level")}
-        await claude.call("debugger_abort", **place)
-
-        for tool, given, code, said in (
-            ("lisp_evil", {}, "not_found", "lisp_eval"),
-            ("lisp_eval", {"code": 7}, "invalid_params", "`str`"),
-            ("lisp_eval", {}, "invalid_params", "code"),
-            ("lisp_compile_file", {"uri": "none.lisp"}, "not_found", str(workspace / "none.lisp")),
-            ("lease_acquire", {"path": "a", "holder": "human:ann"}, "invalid_params", "holder"),
-            ("debugger_abort", {"thread": 1, "level": 9}, "debugger_stale", "stopped"),
-        ):
-            refusal = await claude.refused(tool, **given)
-            assert (refusal["code"], said in refusal["text"]) == (code, True), refusal
+        await use_the_image(claude)
+        await get_it_wrong(claude, workspace)
+        emacs = client()
+        await write_where_others_are(claude, emacs, workspace)
+        await ask_the_person(claude, emacs, workspace)
         lease = await claude.call("lease_acquire", path="a.txt", reason="tidying")
         assert lease["holder"] == {"kind": "service", "id": "claude-code", "name": "claude-code", "via": None}
-
         async with agent(workspace, "--only", "lease,lisp") as other:
             assert not [t for t in (await other.session.list_tools()).tools if t.name.startswith("run_")]
             refusal = await other.refused("lease_acquire", path="a.txt")
@@ -110,8 +95,100 @@ async def test_an_agent_works_with_the_image_beside_another(workspace: Path, des
                 again = await each.after_the_hub("lease_acquire", path=held["path"])
                 assert (again["token"], again["holder"]) == (held["token"], held["holder"])
             assert (await other.call("lisp_eval", code="(* 6 7)"))["values"] == ["42"]
-        listed = await descartes("lease", "list", "--json")
-        assert {each["path"] for each in json.loads(listed.out)["leases"]} == {"a.txt", "b.txt"}
+        listed = json.loads((await descartes("lease", "list", "--json")).out)
+        assert {each["path"] for each in listed["leases"]} >= {"a.txt", "b.txt"}
+
+
+async def use_the_image(claude: Agent) -> None:
+    assert (await claude.call("lisp_eval", code="(+ 1 2)"))["values"] == ["3"]
+    stopped = await claude.call("lisp_eval", code="(+ 1 missing)")
+    assert stopped["state"] == "stopped"
+    place = {key: stopped["debugger"][key] for key in ("thread", "level")}
+    done = await claude.call("debugger_restart", **place, name="USE-VALUE", arguments=["41"])
+    assert done["evaluation"]["values"] == ["42"]
+    running = await claude.call("lisp_eval", code="(loop (sleep 0.01))", timeoutMs=50)
+    assert running["state"] == "running"
+    await claude.call("lisp_interrupt", evaluation=running["id"])
+    stopped = await claude.call("lisp_evaluation", id=running["id"], waitMs=60_000)
+    assert stopped["condition"]["type"] == "interrupt"
+    await claude.call("debugger_abort", **{key: stopped["debugger"][key] for key in ("thread", "level")})
+
+
+async def get_it_wrong(claude: Agent, workspace: Path) -> None:
+    for tool, given, code, said in (
+        ("lisp_evil", {}, "not_found", "lisp_eval"),
+        ("lisp_eval", {"code": 7}, "invalid_params", "`str`"),
+        ("lisp_eval", {}, "invalid_params", "code"),
+        ("lisp_compile_file", {"uri": "none.lisp"}, "not_found", str(workspace / "none.lisp")),
+        ("lease_acquire", {"path": "a", "holder": "human:ann"}, "invalid_params", "holder"),
+        ("debugger_abort", {"thread": 1, "level": 9}, "debugger_stale", "stopped"),
+        ("file_read", {"path": "none.lisp"}, "not_found", "none.lisp"),
+        ("file_write", {"path": "../out", "content": ""}, "policy_denied", "outside"),
+        ("file_write", {"path": ".git/hooks/x", "content": ""}, "policy_denied", ".git"),
+        ("file_edit", {"path": "none.lisp", "old": "a", "new": "b"}, "not_found", "none.lisp"),
+    ):
+        refusal = await claude.refused(tool, **given)
+        assert (refusal["code"], said in refusal["text"]) == (code, True), refusal
+
+
+async def write_where_others_are(claude: Agent, emacs: HubClient, workspace: Path) -> None:
+    """What is free is leased and written; what others hold in any mode, or took over, is not."""
+    made = await claude.call("file_write", path="src/a.lisp", content="(defun f () 1)\r\n")
+    assert (made["path"], made["bytes"], made["lease"]["holder"]["id"]) == ("src/a.lisp", 16, "claude-code")
+    seen = await claude.call("file_read", path="src/a.lisp")
+    assert (seen["lines"], seen["digest"], seen["lease"]["token"]) == (
+        1,
+        made["digest"],
+        made["lease"]["token"],
+    )
+    edit = {"path": "src/a.lisp", "digest": seen["digest"], "old": "1", "new": "é"}
+    await claude.call("file_edit", **edit)
+    assert (workspace / "src/a.lisp").read_bytes() == "(defun f () é)\r\n".encode()
+    again = await claude.refused("file_edit", **edit | {"old": "é"})
+    assert again["code"] == "unsaved_changes" and "read it again" in again["text"]
+
+    await emacs.call("lease.steal", {"path": "src/a.lisp", "reason": "mine now"})
+    lost = await claude.refused("file_edit", path="src/a.lisp", old="é", new="2")
+    assert lost["code"] in ("lease_lost", "lease_held") and "Ann" in lost["text"]
+    for mode, code in (("exclusive", "lease_held"), ("shared", "lease_held"), ("intent", "timeout")):
+        await emacs.call("lease.acquire", {"path": mode, "mode": mode, "reason": "thinking"})
+        refused = await claude.refused("file_write", path=mode, content="x", waitMs=1)
+        assert (refused["code"], "Ann" in refused["text"]) == (code, True), refused
+        assert not (workspace / mode).exists()
+    events = (await claude.call("history_list", type="file.written"))["events"]
+    assert [each["actor"]["name"] for each in events] == ["claude-code"] * 2
+    (kept,) = {e["data"]["reason"] for e in await snapshots(claude) if "write src" in e["data"]["reason"]}
+    assert kept == "write src/a.lisp by claude-code"
+
+
+async def snapshots(claude: Agent) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await claude.call("history_list", type="body.snapshot"))["events"]
+    return found
+
+
+async def ask_the_person(claude: Agent, emacs: HubClient, workspace: Path) -> None:
+    """What is not saved in an editor is asked about; a question that nobody waits for is taken back."""
+    emacs.set_unsaved([str(workspace / "typed.txt")])
+    wanted = {"path": "typed.txt", "content": "theirs"}
+
+    async def asked() -> list[dict[str, Any]]:
+        found = (await emacs.call("intervention.list"))["interventions"]
+        return [each for each in found if "typed.txt" in each["title"]]
+
+    for choice, reason in (("accept", None), ("reject", "not now")):
+        writing = asyncio.ensure_future(claude.session.call_tool("file_write", wanted))
+        (question,) = await answer_that(len, asked, "a question")
+        assert question["title"] == "claude-code: write typed.txt"
+        assert "unsaved changes in Emacs" in question["detail"]
+        answer = {"id": question["id"], "choice": choice, "reason": reason}
+        await emacs.call("intervention.answer", answer)
+        done = await writing
+        assert (done.is_error, "not now" in str(done.content)) == (choice == "reject",) * 2
+    assert (workspace / "typed.txt").read_text() == "theirs"
+    writing = asyncio.ensure_future(claude.session.call_tool("file_write", wanted))
+    await answer_that(len, asked, "a question")
+    writing.cancel()
+    await answer_that(lambda found: not found, asked, "it is taken back")
 
 
 async def test_a_program_that_says_nonsense_or_goes_is_survived(workspace: Path) -> None:

@@ -1,30 +1,21 @@
-"""What tools do to the world, with the rules of the workspace: fenced writes and commands that can be ended.
-
-A file is replaced in the very transaction that checks the lease, so that a takeover comes either before it,
-and then nothing is written, or after it.
-"""
+"""What tools do to the world, by the rules of the workspace: fenced writes, commands that can be ended."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from descartes_core.agents import fenced
 from descartes_core.agents.journal import Journal
-from descartes_core.agents.replacements import prepared, put_all
 from descartes_core.agents.run_leases import Plan, RunLeases
 from descartes_core.agents.running_command import RunningCommand
 from descartes_core.agents.step_secrets import StepSecrets
-from descartes_core.agents.tools import texts
-from descartes_core.agents.tools.paths import relative
 from descartes_core.agents.tools.tool import CommandResult
 from descartes_core.leases.standing import Change
 from descartes_core.model import Lease
 from descartes_core.processes.kept import Command, Exit, KeptProcess
-from descartes_core.store import Transaction
 
 SHOWN_BYTES = 65_536
 
@@ -75,28 +66,9 @@ class Hands:
 
     async def replace(self, changes: Sequence[Change], parent: str) -> bool:
         """Make CHANGES of files at once and log them, if the run may still write them; see `tool.Hands`."""
-        names = [await self._leases.needed(change) for change in changes]
-        async with prepared(changes) as replacements:
-
-            def body(tx: Transaction) -> bool:
-                for change, needed in zip(changes, names, strict=True):
-                    self._leases.check(tx, change.path, needed)
-                if any(texts.content(change.path) != change.before for change in changes):
-                    return False
-                put_all(replacements)
-                for change in changes:
-                    written = self._written(change)
-                    tx.append(self._journal.event("action", "file.written", written, parent=parent))
-                return True
-
-            return await self._journal.store.transact(body)
-
-    def _written(self, change: Change) -> dict[str, Any]:
-        return {
-            "path": relative(self._places.workspace, change.path),
-            "sha256Before": _digest(change.before),
-            "sha256After": _digest(change.after),
-        }
+        return await fenced.replace(
+            self._journal, self._leases, self._places.workspace, changes, parent=parent
+        )
 
     async def run_command(
         self, call: str, command: list[str], timeout_seconds: float, secrets: Sequence[str], *, allowed: bool
@@ -198,10 +170,6 @@ class CallHands:
         return await self._hands.run_command(
             self._call, command, timeout_seconds, secrets, allowed=self._allowed
         )
-
-
-def _digest(data: bytes | None) -> str | None:
-    return None if data is None else hashlib.sha256(data).hexdigest()
 
 
 def _shown(output: Path) -> str:

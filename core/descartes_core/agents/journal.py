@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from descartes_core.model import Category, Event, NewEvent, Principal
 from descartes_core.store import Store
+
+
+class Recorder(Protocol):
+    """Somebody who writes files by the rules of runs: who it is, and how it writes into the log."""
+
+    @property
+    def store(self) -> Store: ...
+    @property
+    def principal(self) -> Principal: ...
+    @property
+    def run(self) -> str | None:
+        """The run whose leases its leases are, and with which they end."""
+        ...
+
+    @property
+    def session(self) -> str | None: ...
+    @property
+    def client(self) -> str | None:
+        """The client with which its leases end; see `Leases.acquire`."""
+        ...
+
+    def event(
+        self, category: Category, name: str, data: dict[str, Any], *, parent: str | None = None
+    ) -> NewEvent:
+        """Return an event of it, caused by PARENT."""
+        ...
 
 
 class Journal:
@@ -15,6 +41,7 @@ class Journal:
         self.store = store
         self.run = run
         self.session = session
+        self.client: str | None = None
         self.agent = agent
         self.principal = Principal(kind="agent", id=run, name=agent)
         self.root: str | None = None

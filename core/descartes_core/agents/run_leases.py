@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from descartes_core.agents.journal import Journal
+from descartes_core.agents.journal import Recorder
 from descartes_core.errors import DescartesError, LeaseHeld, LeaseLost, PolicyDenied
 from descartes_core.leases import LeasePath, Leases
 from descartes_core.leases import forms as formed
@@ -37,7 +37,7 @@ class RunLeases:
     def __init__(
         self,
         leases: Leases,
-        journal: Journal,
+        journal: Recorder,
         port: Forms | None,
         *,
         reason: str,
@@ -52,7 +52,7 @@ class RunLeases:
         self._ttl_seconds = ttl_seconds
         self._bounds = _bounds(leases, files)
 
-    async def take(self, path: Path, parent: str, plan: Plan) -> Lease | None:
+    async def take(self, path: Path, parent: str | None, plan: Plan) -> Lease | None:
         """Take what the run needs to write PATH, because of the event PARENT.
 
         Returns the lease of a person whose unsaved text is in the way, and who is to be asked.
@@ -143,7 +143,7 @@ class RunLeases:
             raise _lost(tx, about)
         return frozenset(form.casefold() for form in mine)
 
-    async def _take(self, path: str, parent: str, mode: LeaseMode = "exclusive") -> Lease:
+    async def _take(self, path: str, parent: str | None, mode: LeaseMode = "exclusive") -> Lease:
         return await take_lease(
             self._leases,
             self._journal,
@@ -154,7 +154,7 @@ class RunLeases:
             mode=mode,
         )
 
-    async def _take_forms(self, path: Path, names: frozenset[str], parent: str) -> None:
+    async def _take_forms(self, path: Path, names: frozenset[str], parent: str | None) -> None:
         for name in sorted(names):
             await self._take(f"{path.as_uri()}#{quote(name)}", parent)
 
@@ -201,7 +201,7 @@ class RunLeases:
 
 async def take_lease(
     leases: Leases,
-    journal: Journal,
+    journal: Recorder,
     path: str,
     *,
     reason: str,
@@ -228,6 +228,8 @@ async def take_lease(
         ttl_seconds=ttl_seconds,
         reason=reason,
         run=journal.run,
+        client=journal.client,
+        renews=journal.client is None,
         session=journal.session,
         parent=parent,
         mode=mode,

@@ -41,6 +41,7 @@ class Request(Shape, frozen=True):
     run: str | None = None
     client: str | None = None
     unsaved: bool = False
+    renews: bool = True
     max_renewals: int | None = None
     session: str | None = None
     parent: str | None = None
@@ -271,6 +272,7 @@ def _new(tx: Transaction, request: Request) -> tuple[Lease, Terms]:
         max_renewals=request.max_renewals,
         clients=[request.client] if request.client else [],
         unsaved=request.unsaved,
+        renews=request.renews,
     )
     return lease, terms
 
@@ -295,6 +297,7 @@ def _enter_again(tx: Transaction, own: Held, request: Request, metadata: dict[st
         clients=clients,
         ttl_ms=max(terms.ttl_ms, request.ttl_ms),
         unsaved=terms.unsaved and request.unsaved,
+        renews=terms.renews or request.renews,
     )
     return record(tx, "renewed", lease, terms, session=request.session, parent=request.parent, **metadata)
 

@@ -27,6 +27,8 @@ class Terms(Shape, frozen=True, omit_defaults=True):
     """The editors or other clients that hold it for their person; empty for runs."""
     unsaved: bool = False
     """Whether it stands for text that is typed and not saved, and ends with that."""
+    renews: bool = True
+    """Whether it is renewed while its clients are here; else it lasts from its holder's last write."""
 
 
 class Ended(Shape, frozen=True):

@@ -51,6 +51,7 @@ class Leases(LeaseView):
         wait_ms: int = 0,
         run: str | None = None,
         client: str | None = None,
+        renews: bool = True,
         max_renewals: int | None = None,
         session: str | None = None,
         parent: str | None = None,
@@ -58,7 +59,8 @@ class Leases(LeaseView):
         """Return the lease of HOLDER on PATH for TTL_SECONDS, waiting up to WAIT_MS in the queue.
 
         Entering again renews: the token stays, the longer time and the stronger mode count. Every other
-        grant has a token above all given for PATH before. CLIENT is the editor that keeps it for a person.
+        grant has a token above all given for PATH before. CLIENT is the editor that keeps it for a person,
+        and renews it unless RENEWS is false.
         Errors: `LeaseHeld` with `data.lease`; `InvalidParams`; `PolicyDenied` after MAX_RENEWALS.
         Concurrency: a caller that is cancelled leaves neither a place nor a lease behind.
         """
@@ -72,6 +74,7 @@ class Leases(LeaseView):
             reason=reason,
             run=run,
             client=client,
+            renews=renews,
             max_renewals=max_renewals,
             session=session,
             parent=parent,
@@ -345,7 +348,8 @@ class Leases(LeaseView):
 
 def _due(tx: Transaction, found: Iterable[Held]) -> list[Held]:
     """Return those of FOUND that have less than half of their time left and may be renewed."""
-    soon = [each for each in found if each.expires_ms - tx.now_ms < each.terms.ttl_ms / 2]
+    kept = [each for each in found if each.terms.renews]
+    soon = [each for each in kept if each.expires_ms - tx.now_ms < each.terms.ttl_ms / 2]
     return [each for each in soon if arbiter.may_renew(each)]
 
 

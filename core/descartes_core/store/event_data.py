@@ -41,7 +41,7 @@ class MessageData(Data, frozen=True, kw_only=True):
 
 
 class FileWritten(Data, frozen=True, kw_only=True):
-    """A run replaced or made a file."""
+    """A run, or who uses the operations `file.*`, replaced or made a file."""
 
     path: str
     sha256_before: str | None

@@ -89,6 +89,22 @@ class Body:
         self._open.pop((run, call), None)
 
     @asynccontextmanager
+    async def change_of(
+        self, who: Principal, call: str, reason: str, *, run: str | None = None
+    ) -> AsyncIterator[None]:
+        """Have the files kept before and after what WHO does inside the block: CALL, for REASON.
+
+        WHO is no run of ours, though it may be the child of RUN; nothing is restored meanwhile.
+        """
+        await self._enter(who.name, call, reason)
+        try:
+            await self._tell(run, "before", call, reason, who)
+            yield
+            await self._tell(run, "after", call, "the change is made", who)
+        finally:
+            self._open.pop((who.name, call), None)
+
+    @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
         """Have the files for oneself inside the block.
 
@@ -96,8 +112,9 @@ class Body:
         """
         async with self._restoring:
             for (run, _), reason in self._open.items():
+                who = f"run {run[4:12]}" if run.startswith("run_") else run
                 raise RestoreConflict(
-                    f"Expected that no run is changing files, run {run[4:12]} is ({reason});"
+                    f"Expected that no run is changing files, {who} is ({reason});"
                     " wait for its step, or pause or stop it",
                     run=run,
                 )
@@ -173,10 +190,12 @@ class Body:
             del self._open[key]
         self._refs.pop(run.removeprefix("run_"), None)
 
-    async def _tell(self, run: str, when: When, call: str | None, reason: str) -> None:
+    async def _tell(
+        self, run: str | None, when: When, call: str | None, reason: str, actor: Principal = HUB
+    ) -> None:
         """Keep the files for RUN. A failure is logged and stops no run: it could not be restored to here."""
         try:
-            await self.keep(when, reason, run=run, call=call)
+            await self.keep(when, reason, run=run, call=call, actor=actor)
         except (DescartesError, OSError) as error:
             said = error.message if isinstance(error, DescartesError) else str(error)
             log.warning("the files were not kept for %s: %s", run, said)
@@ -184,8 +203,8 @@ class Body:
                 NewEvent(
                     category="error",
                     name="body.snapshot.failed",
-                    stream=f"run/{run}",
-                    actor=HUB,
+                    stream=f"run/{run}" if run else "body",
+                    actor=actor,
                     run=run,
                     data={"when": when, "reason": reason, "message": said},
                 )

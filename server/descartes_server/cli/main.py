@@ -46,6 +46,7 @@ SUMMARIES = {
     "demo": "Tell a true session on a real library.",
     "doctor": "Say what was found: Lisp, Swank, git, the log, the hub.",
     "edit": "Replace a text in many files: looked at first, all or nothing.",
+    "file": "Read a file, and change it under its lease.",
     "gc": "Say what old data would go; --apply lets it go.",
     "guard": "Have git refuse commits that change what others have leased.",
     "history": "Show what happened, newest first.",

@@ -165,6 +165,7 @@ def _largest_bytes(hub: Hub) -> int:
 
 async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitStack) -> None:
     """Take the image of an earlier hub back, then the runs that it left; both are let go of with STACK."""
+    from descartes_core.agents import outside
     from descartes_core.edits.edits import Edits
     from descartes_core.memory.memory import Memory
     from descartes_core.memory.thoughts import Thoughts
@@ -188,7 +189,7 @@ async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitSta
     image.masks = services.secrets.masks
     image.connecting_seconds = lambda: hub.settings().performance.connection_timeout_secs
     stack.push_async_callback(image.detach)
-    body = Body(
+    body = services.body = Body(
         services.store,
         workspace.root,
         workspace.state,
@@ -231,6 +232,7 @@ async def _open_image_and_runs(services: Services, hub: Hub, stack: AsyncExitSta
     await _put_right(services)
     await image.take_up()
     await questions.forget_recalled()
+    await outside.close_left(services.interventions, HUB)
     await services.runs.recover()
 
 

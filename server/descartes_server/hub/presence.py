@@ -104,7 +104,7 @@ class Presence:
             del self._gone_since_ms[client]
         for client, terms in kept.items():
             if client in self.attached:
-                if any(expires_ms - now_ms < each.ttl_ms / 2 for each, expires_ms in terms):
+                if any(each.renews and expires_ms - now_ms < each.ttl_ms / 2 for each, expires_ms in terms):
                     await self._services.leases.renew_all(client=client)
             elif now_ms - self._gone_since_ms.setdefault(client, now_ms) >= self._grace_ms:
                 await self._services.leases.release_all(client=client)

@@ -54,6 +54,7 @@ _VERBS = {
         "toplevel"
     ),
     "edit": "apply preview",
+    "file": "edit read write",
     "gc": "collect plan",
     "guard": "install status uninstall",
     "history": "document export list picture playback schema show state statistics subscribe verify",

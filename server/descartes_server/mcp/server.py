@@ -28,8 +28,12 @@ from descartes_server.operations.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-EVALUATION_MS = 30_000
-"""How long an evaluation is waited for unless the agent says: clients give a call up after a minute."""
+WAITING: Mapping[str, Mapping[str, int]] = {
+    "lisp.eval": {"timeoutMs": 30_000},
+    "file.edit": {"waitMs": 50_000},
+    "file.write": {"waitMs": 50_000},
+}
+"""How long a call waits unless the agent says: many clients give one up after a minute."""
 
 
 class Desk:
@@ -73,11 +77,11 @@ class Desk:
 
     async def _perform(self, session: Session, tool: Tool, given: dict[str, Any]) -> dict[str, Any]:
         name = tool.operation.name
-        if name != "lisp.eval":
-            return await session.call(name, given)
         try:
-            return await session.call(name, {"timeoutMs": EVALUATION_MS, **given})
+            return await session.call(name, {**WAITING.get(name, {}), **given})
         except TimedOut as error:
+            if "evaluation" not in error.data:
+                raise
             # It goes on, which is no failure: the agent is told its id, and how it stands.
             return await session.call("lisp.evaluation", {"id": error.data["evaluation"]})
 

@@ -24,6 +24,7 @@ LOOKING = frozenset(
     f"{resource}.{verb}"
     for resource, verbs in {
         "debugger": "disassemble frame frames",
+        "file": "read",
         "inspector": "back close forward more open part refresh",
         "lisp": "macroexpand",
         "restore": "preview",
@@ -32,7 +33,7 @@ LOOKING = frozenset(
 )
 """Operations of the hub that only look."""
 DESTROYING = frozenset(
-    {"debugger.abort", "debugger.toplevel", "inspector.set", "lease.steal"}
+    {"debugger.abort", "debugger.toplevel", "file.edit", "file.write", "inspector.set", "lease.steal"}
     | {"lisp.eval", "lisp.evalForm", "inspector.eval", "debugger.evalInFrame", "run.kill", "run.stop"}
 )
 """Operations that can undo what somebody did."""

@@ -6,10 +6,11 @@ INSTRUCTIONS = """\
 This server is the workspace that people and other agents share: one live Common Lisp image, leases on
 files, and one history of everything that happened.
 
-Files. Take the lease on a file before you change it; it is kept while you are here. `lease_held` says who
-has it, why and until when: work on something else, wait (lease_acquire with waitMs), or ask
-(lease_request). `lease_lost` means that somebody took the file over: read it again before you go on. Give
-a file back with lease_release when you are done with it.
+Files. Read with file_read; change with file_edit or file_write, which take the lease on the file for you.
+It lasts some minutes from your last write; lease_acquire keeps it as long as you are here, and
+lease_release gives it back. `lease_held` says who has it, why and until when: work on something else, wait
+(lease_acquire with waitMs), or ask (lease_request). `lease_lost` means that somebody took the file over:
+read it again before you go on.
 
 Lisp. lisp_eval starts the image if there is none. An error does not unwind: the answer has
 `state: stopped` and `debugger` with thread and level. Look with debugger_frames and debugger_frame, then
@@ -37,6 +38,9 @@ NOTES = {
         " stopped next."
     ),
     "debugger.frames": "`start` and `end` count frames from the innermost, 0.",
+    "lease.acquire": "file_write and file_edit take one by themselves; use this to hold several files.",
+    "file.write": "For a small change of a file that exists, file_edit is safer.",
+    "file.edit": "Give enough of the text around it to make `old` occur once.",
     "lease.steal": "Only with a good reason, which is recorded and shown; ask with lease_request first.",
     "run.spawn": "Starts another agent or command; its questions go to a person.",
     "intervention.list": "Questions that wait for a person; you cannot answer them.",
@@ -55,6 +59,7 @@ FIELDS = {
     "waitMs": "How long to wait, in milliseconds.",
     "ttlSeconds": "How long the lease lasts; it is renewed while you are connected.",
     "run": "The id of a run, or its beginning.",
+    "digest": "What file_read said of the text that you have seen.",
     "useDisk": "Take the file as it is on disk although an editor has unsaved changes of it.",
     "package": "The Lisp package to read in.",
 }

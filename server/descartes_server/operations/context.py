@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from descartes_core.policy.interventions import Interventions
     from descartes_core.runs import Runs
     from descartes_core.store import Reader, Store
+    from descartes_core.timetravel.body import Body
     from descartes_core.timetravel.restores import Restores
     from descartes_core.vault.secrets import Secrets
     from descartes_server.operations.editors import Editors
@@ -68,6 +69,7 @@ class Services:
     runs: InHub[Runs] = InHub()
     restores: InHub[Restores] = InHub()
     edits: InHub[Edits] = InHub()
+    body: InHub[Body] = InHub()
     interventions: InHub[Interventions] = InHub()
     image: InHub[Image] = InHub()
     editors: InHub[Editors] = InHub()

@@ -23,6 +23,7 @@ runs in the hub, which is started when there is none."""
 
 MODULES: dict[str, tuple[str, ...]] = {
     "lease": ("lease",),
+    "file": ("file",),
     "run": ("run",),
     "intervention": ("intervention",),
     "history": ("history", "timeline", "playback", "picture"),

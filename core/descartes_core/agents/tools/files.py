@@ -108,6 +108,7 @@ async def _replace(context: ToolContext, path: Path, change: Callable[[bytes | N
 
 
 def lines_of(text: str, offset: int, limit: int | None) -> str:
+    """Return LIMIT lines of TEXT from the line OFFSET on, which counts from 1. Errors: `InvalidParams`."""
     if offset < 1 or (limit is not None and limit < 1):
         raise InvalidParams(f"The offset and limit count lines from 1, not {offset} and {limit}")
     # Not splitlines, which also splits at form feeds and other characters that no editor counts.
@@ -117,6 +118,7 @@ def lines_of(text: str, offset: int, limit: int | None) -> str:
 
 
 def cut(text: str) -> str:
+    """Return TEXT, if it is long its beginning and how much more there is."""
     if len(text) <= SHOWN_CHARACTERS:
         return text
     end = text.rfind("\n", 0, SHOWN_CHARACTERS) + 1 or SHOWN_CHARACTERS
