@@ -15,20 +15,11 @@ from pathlib import Path
 
 from descartes_swank.attachment import version
 from descartes_swank.discovery import LispProgram, SwankSource
+from descartes_swank.service import SENT
 
 _LISP = Path(__file__).parent / "lisp"
 _OWN = (
-    "json",
-    "symbols",
-    "completion",
-    "source",
-    "definitions",
-    "questions",
-    "exploring",
-    "threads",
-    "xref",
-    "trace",
-    "profile",
+    *SENT,
     "service",
     "output",
     "results",

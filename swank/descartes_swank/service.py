@@ -41,7 +41,7 @@ __all__ = [
 
 _Answer = TypeVar("_Answer")
 _LISP = Path(__file__).parent / "lisp"
-_SENT = (
+SENT = (
     "json",
     "symbols",
     "completion",
@@ -54,6 +54,7 @@ _SENT = (
     "trace",
     "profile",
 )
+"""The files of `lisp/` that answer, in the order in which they are loaded."""
 _encode = msgspec.json.Encoder().encode
 _decode_reply = msgspec.json.Decoder(Reply).decode
 
@@ -198,7 +199,7 @@ class SwankQuestions(Asking):
         return str(value)
 
     async def _prepare(self) -> None:
-        texts = [(_LISP / f"{name}.lisp").read_text(encoding="utf-8") for name in _SENT]
+        texts = [(_LISP / f"{name}.lisp").read_text(encoding="utf-8") for name in SENT]
         digest = hashlib.sha256("".join(texts).encode()).hexdigest()[:16]
         if await self._connection.rex(_VERSION_FORM) == digest:
             return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -89,7 +88,7 @@ class Session:
             run=run,
             token=token,
             notifications=True,
-            environment=dict(os.environ),
+            environment=principals.environment(),
         )
 
     def _caller(self) -> Caller:
