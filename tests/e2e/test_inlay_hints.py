@@ -86,8 +86,15 @@ async def test_errors_and_the_variables_of_the_stopped_frame(workspace: Path) ->
         inner = await client.execute("lisp.eval", {"code": "(cl-user::half 0)"})
         assert inner["state"] == "stopped"
         await eventually(client, uri, lambda hints: "number = 0" in of_line(hints, 3))
+        for number, was in ((5, "0"), (6, "5")):
+            seen = len(client.messages)
+            code = f"(setf number {number})"
+            await client.execute("debugger.evalInFrame", {**inner["debugger"], "code": code})
+            await refreshed(client, seen)
+            label = f"number = {number} (was {was})"
+            await eventually(client, uri, lambda hints, label=label: label in of_line(hints, 3))
         await client.execute("debugger.abort", inner["debugger"])
-        await eventually(client, uri, lambda hints: "number = 0" not in of_line(hints, 3))
+        await eventually(client, uri, lambda hints: len(of_line(hints, 3)) == 1)
 
 
 async def test_they_can_be_switched_off(workspace: Path) -> None:

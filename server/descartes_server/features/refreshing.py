@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from descartes_server.ide.index import definitions_in, is_lisp_file
 from descartes_server.ide.syntax import Syntax
+from descartes_server.lsp import ext
 from descartes_server.state import ServerState, Snapshot
 from descartes_server.state.server_state import Change
 from descartes_server.state.workshop import Workshop
@@ -18,6 +20,7 @@ def register(state: ServerState) -> None:
     refresh = _Refresh(state)
     state.on_workshop(refresh.workshop_changed)
     state.on_document(refresh.document_changed)
+    state.on_attached(refresh.follow)
 
 
 class _Refresh:
@@ -36,6 +39,15 @@ class _Refresh:
             self._state.image.forget_kinds()
             self._look_into_all()
             self._ask("semanticTokens")
+
+    def follow(self) -> None:
+        if self._state.attachment is not None:
+            self._state.attachment.followers.append(self._heard)
+
+    def _heard(self, method: str, params: dict[str, Any]) -> None:
+        """What was evaluated may have set variables of the frames that are shown."""
+        if method == ext.LISP_EVALUATED and self._state.workshop.stops:
+            self._ask("inlayHint")
 
     def document_changed(self, uri: str, change: Change) -> None:
         """A text that was opened or saved is indexed, and the image is asked what its symbols are."""
