@@ -226,7 +226,10 @@ async def test_a_configured_command_is_the_only_one_tried(desk: Desk) -> None:
 
 
 async def test_another_hub_takes_up_the_image_with_its_stops(desk: Desk, workspace: Path) -> None:
-    stopped = await desk.call("lisp.eval", code='(restart-case (error "left behind") (use-value (v) v))')
+    file = workspace / "behind.lisp"
+    file.write_text('(defun behind ()\n  (restart-case (error "left behind") (use-value (v) v)))\n')
+    await desk.call("lisp.compileFile", uri=uri_of(file))
+    stopped = await desk.call("lisp.eval", code="(cl-user::behind)")
     for _ in range(2):
         await desk.call("debugger.evalInFrame", **(await newest(desk)), code='(error "further in")')
     services = desk.context.services
@@ -245,10 +248,13 @@ async def test_another_hub_takes_up_the_image_with_its_stops(desk: Desk, workspa
     await until(lambda: bool(services.image.debuggers.all()), "the stop is announced again")
     debuggers = (await desk.call("debugger.list"))["debuggers"]
     # The image tells of the innermost level only; the others are told as they were.
-    told = ("level", "condition", "restarts", "evaluation", "since", "origin")
+    told = ("level", "condition", "restarts", "evaluation", "since", "origin", "location")
     assert [[each[name] for name in told] for each in debuggers] == [
         [each[name] for name in told] for each in before
     ]
+    places = [[frame["location"] for frame in each["frames"]] for each in debuggers]
+    assert places == [[frame["location"] for frame in each["frames"]] for each in before]
+    assert places[2][0]["uri"] == uri_of(file)
     assert debuggers[2]["evaluation"] == stopped["id"] and debuggers[2]["origin"]["name"] == "Ada"
     assert len(await desk.events("lisp.debugger.entered")) == 3
     for level in (3, 2):

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -232,9 +233,12 @@ def _logged(noted: asyncio.Future[list[Event]]) -> None:
 
 
 def _from_log(event: Event) -> shapes.Debugger | None:
-    """Return the stop that EVENT tells of, its frames without places; None when it is of another version."""
-    frames = enumerate(event.data.get("frames") or ())
-    shown = [{"index": index, "description": text, "restartable": False} for index, text in frames]
+    """Return the stop that EVENT tells of; None when it is of another version."""
+    frames = zip_longest(event.data.get("frames") or (), event.data.get("places") or ())
+    shown = [
+        {"index": index, "description": text, "restartable": False, "location": place}
+        for index, (text, place) in enumerate(frames)
+    ]
     data = {"since": event.at, **event.data, "frames": shown}
     try:
         return msgspec.convert(data, shapes.Debugger)
@@ -247,7 +251,10 @@ def _age(debugger: shapes.Debugger) -> tuple[str, int]:
 
 
 def _summary(debugger: shapes.Debugger) -> dict[str, Any]:
-    """Return what the log keeps of DEBUGGER: everything but the frames' places."""
+    """Return what the log keeps of DEBUGGER: of its frames what they call and where they are."""
     data: dict[str, Any] = msgspec.to_builtins(debugger)
-    data["frames"] = [frame.description for frame in debugger.frames]
-    return data
+    frames = data["frames"]
+    return data | {
+        "frames": [frame["description"] for frame in frames],
+        "places": [frame["location"] for frame in frames],
+    }

@@ -44,9 +44,10 @@ class Evaluated(shapes.Evaluation, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Stopped(shapes.Debugger, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A thread of the image stopped in the debugger; frames are their descriptions."""
+    """A thread of the image stopped in the debugger; frames are their descriptions, PLACES where they are."""
 
     frames: list[str]  # type: ignore[assignment]
+    places: list[shapes.Location | None] = []
 
 
 class Left(Data, frozen=True, kw_only=True):
