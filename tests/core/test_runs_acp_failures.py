@@ -101,7 +101,7 @@ async def test_an_agent_that_another_agent_chose_is_asked_about(bench: Bench) ->
 async def test_the_hub_ends_and_the_agent_with_it(bench: Bench) -> None:
     run = await start(bench, plain(SAYS + "time.sleep(600)"))
     (process,) = await bench.until(lambda: data(bench, run.id, "run.process"))
-    await bench.until(lambda: bench.events(run.id, "agent.connected"))
+    await until(lambda: any("so far" in text for _, _, text in bench.printed), "it spoke")
     await bench.close(kill=False)
     await until(lambda: not is_alive(ProcessIdentity(**process)), "the agent has ended")
     again = await Bench.open(bench.workspace)
@@ -109,5 +109,50 @@ async def test_the_hub_ends_and_the_agent_with_it(bench: Bench) -> None:
         await again.runs.recover()
         ended = await again.ended(run.id)
         assert ended.status == "failed" and "spawn the run again" in (ended.reason or "")
+        assert await said(again, run.id) == "so far"
+    finally:
+        await again.close()
+
+
+LOADS = """
+first = json.loads(sys.stdin.readline())['id']
+say(first, {'protocolVersion': 1, 'agentCapabilities': {'loadSession': True}})
+session = json.loads(sys.stdin.readline())
+again = session['method'] == 'session/load'
+def chunk(text):
+    tell('session/update', {'update': {'sessionUpdate': 'agent_message_chunk',
+                                       'content': {'type': 'text', 'text': text}}})
+if again:
+    chunk('said before')
+say(session['id'], {'sessionId': 's1'})
+prompt = json.loads(sys.stdin.readline())
+if again:
+    chunk(session['params']['sessionId'] + ' was told: ' + prompt['params']['prompt'][-1]['text'])
+    say(prompt['id'], {'stopReason': 'end_turn'})
+else:
+    call = {'toolCallId': 'c1', 'title': 'make', 'kind': 'execute'}
+    ask('session/request_permission', {'toolCall': call, 'options': []})
+time.sleep(600)
+"""
+
+
+async def test_an_agent_that_can_goes_on_with_its_session_under_the_next_hub(bench: Bench) -> None:
+    run = await start(bench, plain(LOADS))
+    question = await bench.question(run.id)
+    await bench.status(run.id, "waiting")
+    await bench.close(kill=False)
+    again = await Bench.open(bench.workspace)
+    try:
+        await again.runs.recover()
+        ended = await again.ended(run.id)
+        assert (ended.status, ended.reason) == ("completed", None)
+        text = await said(again, run.id)
+        assert text.startswith("s1 was told: Descartes was started anew while you were at work")
+        assert "said before" not in text, "it is in the log already"
+        (failed,) = await data(again, run.id, "tool.failed")
+        assert (failed["callId"], failed["error"]["code"]) == ("c1", "cancelled")
+        (closed,) = await data(again, run.id, "intervention.closed")
+        assert closed["id"] == question.id
+        assert (await again.edges(run.id))[-4:] == ["paused", "running", "thinking", "completed"]
     finally:
         await again.close()

@@ -8,20 +8,21 @@ from __future__ import annotations
 import asyncio
 import importlib
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from descartes_core.agents.conversation import Conversation, Step
-from descartes_core.errors import InvalidTransition, NotFound
-from descartes_core.model import Event, NewEvent, Principal
+from descartes_core.errors import InterventionClosed, InvalidTransition, NotFound
+from descartes_core.model import Event, NewEvent, Principal, RunStatus
 from descartes_core.policy.rules import ToolCall
 from descartes_core.processes.kept import KeptProcess
 from descartes_core.runs.acp.standing import Standing
-from descartes_core.runs.allowing import command_allowed
+from descartes_core.runs.allowing import check_command_known, command_allowed
 from descartes_core.runs.equipment import executor_of, follow, hands_of
 from descartes_core.runs.output import Output
 from descartes_core.runs.work import Ending, Job
+from descartes_core.store import EventQuery
 
 if TYPE_CHECKING:
     from descartes_core.runs.acp.session import Session
@@ -38,7 +39,8 @@ class AcpRun:
         self._job = job
         self._conversation = Conversation()
         self._open: dict[str, Step] = {}
-        self._standing = Standing(job.statuses)
+        status: RunStatus = job.recovered["status"] if job.recovered else "initializing"
+        self._standing = Standing(job.statuses, status)
         self._hands = hands_of(job)
         self._executor = executor_of(job, self._conversation, self._hands, self._standing)
         self._output = Output(job.places.output, job.record.id, job.around.on_output, job.around.settings)
@@ -52,11 +54,11 @@ class AcpRun:
         self._task = asyncio.current_task()
         forget = await follow(self._job, self._heard)
         try:
-            if self._job.recovered is not None:
-                await self._end_leftover()
-            if self._job.record.asks_first:
+            row = self._job.recovered
+            earlier = None if row is None else await self._taken_up(row)
+            if self._job.record.asks_first and earlier is None:
                 await command_allowed(self._job)
-            return await self._with_agent()
+            return await self._with_agent(earlier)
         finally:
             self._talked.set()
             forget()
@@ -112,11 +114,12 @@ class AcpRun:
         elif event.name in ("tool.completed", "tool.failed"):
             self._open.pop(event.data["callId"], None)
 
-    async def _with_agent(self) -> Ending:
+    async def _with_agent(self, earlier: str | None) -> Ending:
+        check_command_known(self._job.record)
         module = await asyncio.to_thread(importlib.import_module, "descartes_core.runs.acp.session")
         await asyncio.to_thread(self._output.file, "stderr")
         session: Session = module.Session(
-            self._job, self._conversation, self._hands, self._standing, self._output
+            self._job, self._conversation, self._hands, self._standing, self._output, earlier
         )
         following = asyncio.create_task(self._output.follow())
         try:
@@ -162,27 +165,53 @@ class AcpRun:
         return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
     async def _leave(self, session: Session) -> None:
-        """End the agent and let go of it."""
-        await session.close()
-        if self._kept is not None:
-            await self._kept.end(END_SECONDS)
-            self._kept.close()
+        """End the agent and let go of it; the status stays as it is for whoever takes the run up."""
+        self._standing.stop()
+        try:
+            await session.close()
+        finally:
+            if self._kept is not None:
+                await self._kept.end(END_SECONDS)
+                self._kept.close()
 
-    async def _end_leftover(self) -> None:
-        """End the agent that outlived the hub which it talked with.
+    async def _taken_up(self, row: Mapping[str, Any]) -> str | None:
+        """End what an earlier hub left of a run, its ROW; return the agent's session that it goes on with.
 
-        Errors: `NotFound` when it had been at work: what it knew of its task went with it.
+        None when it had not begun.
+        Errors: `NotFound` for an agent that cannot: what it knew of its task went with it.
         """
         for folder in sorted(self._job.places.records.glob("said.*.process")):
             kept = await KeptProcess.take_up(folder)
             if kept is not None:
                 await kept.end(grace_seconds=0)
                 kept.close()
-        if self._job.recovered is not None and self._job.recovered["status"] != "initializing":
+        if row["status"] == "initializing":
+            return None
+        await asyncio.to_thread(self._output.skip)
+        if (session := await self._session_to_load()) is None:
             raise NotFound(
                 "The hub ended, and the agent that talked with it ended too; spawn the run again, its history"
                 " says how far it came"
             )
+        await self._give_up_calls()
+        if row["status"] == "paused" and row["phase"] != "waiting":
+            self._standing.stay_paused(self._job.journal.principal)
+        return session
+
+    async def _session_to_load(self) -> str | None:
+        query = EventQuery(run=self._job.record.id, type="agent.connected", limit=1)
+        found = (await self._job.around.store.reader.events(query)).events
+        return found[0].data["agentSession"] if found and found[0].data.get("loads") else None
+
+    async def _give_up_calls(self) -> None:
+        """End in the log what the earlier agent had begun, and asked: it asks again, under other names."""
+        journal, questions = self._job.journal, self._job.around.interventions
+        ended = self.unfinished()
+        if ended:
+            await journal.add(*ended)
+        for question in await questions.list(run=self._job.record.id):
+            with suppress(InterventionClosed):
+                await questions.close(question.id, "the agent that asked has ended", by=journal.principal)
 
     def _running(self) -> tuple[Session, KeptProcess]:
         if self._session is None or self._kept is None:

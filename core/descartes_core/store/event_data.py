@@ -181,6 +181,8 @@ class AgentConnected(Data, frozen=True, kw_only=True):
     version: str | None
     agent_session: str
     """The session's id with the agent."""
+    loads: bool = False
+    """Whether the agent can take that session up again when it was started anew."""
 
 
 class Opened(Intervention, frozen=True, kw_only=True):

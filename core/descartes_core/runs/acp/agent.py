@@ -63,6 +63,7 @@ class Agent:
         }
         self._connection = Connection(self._heard, channel)
         self._session = ""
+        self._repeats = False
         self._cancelled = asyncio.Event()
         self.prompted = False
         """Whether it is at work on something it was told."""
@@ -94,6 +95,15 @@ class Agent:
         answer = await self._ask("session_new", request, schema.NewSessionResponse)
         self._session = answer.session_id
         return self._session
+
+    async def load(self, session: str, folder: Path, servers: Sequence[schema.McpServerStdio]) -> str:
+        """Have the agent take up SESSION, which it began before; what it tells of that, the log has."""
+        request = schema.LoadSessionRequest(session_id=session, cwd=str(folder), mcp_servers=list(servers))
+        self._repeats = True
+        await self._ask("session_load", request, schema.LoadSessionResponse)
+        self._repeats = False
+        self._session = session
+        return session
 
     async def prompt(self, texts: Sequence[str]) -> schema.PromptResponse:
         """Tell the agent TEXTS and return how its turn ended, with everything it told of it in the log."""
@@ -173,7 +183,8 @@ class Agent:
             # Newer agents tell more than this version of the protocol knows.
             log.debug("an update of an agent was passed over: %s", _first(problem))
             return
-        self._told.put_nowait(lambda: self._narrator.take(update))
+        if not self._repeats:
+            self._told.put_nowait(lambda: self._narrator.take(update))
 
     async def _read(self, params: Any) -> BaseModel:
         request = schema.ReadTextFileRequest.model_validate(params)

@@ -90,7 +90,7 @@ class Narrator:
 
     async def settle(self) -> None:
         """Log what was told in parts and goes no further: the words so far, calls that are under way."""
-        await self._flush()
+        await self.flush()
         for call in [each for each in self.calls.values() if each.started is None]:
             await self._start(call)
 
@@ -132,7 +132,7 @@ class Narrator:
 
     async def _add(self, voice: Voice, chunk: schema.AgentMessageChunk | schema.AgentThoughtChunk) -> None:
         if voice != self._voice or chunk.message_id != self._message:
-            await self._flush()
+            await self.flush()
         if any(each.started is None for each in self.calls.values()):
             await self.settle()
         self._voice, self._message = voice, chunk.message_id
@@ -141,7 +141,8 @@ class Narrator:
         if voice == "message":
             self._say(text)
 
-    async def _flush(self) -> None:
+    async def flush(self) -> None:
+        """Log the words so far."""
         text, voice = "".join(self._parts), self._voice
         self._parts, self._voice, self._message = [], None, None
         if voice is None or not text.strip():
@@ -171,7 +172,7 @@ class Narrator:
         await self._add_event(self._journal.event("thought", "thought", thought, parent=self.parent))
 
     async def _start(self, call: AgentCall, *, asks: bool = False) -> None:
-        await self._flush()
+        await self.flush()
         asked = call.call()
         data = {"callId": asked.id, "tool": asked.name, "arguments": asked.arguments}
         started = await self._add_event(

@@ -31,6 +31,9 @@ START_SECONDS = 120.0
 MOST_REASONS = 3
 """How often an agent is told by itself why its calls were refused, so that no two talk for ever."""
 DESCARTES = Principal(kind="service", id="hub", name="Descartes")
+INTERRUPTED = (
+    "Descartes was started anew while you were at work. What you had begun may be half done: look, and go on."
+)
 SHOWN_CHARACTERS = 200
 OURS = "DESCARTES_"
 WITHHELD = frozenset({secret_variables.VARIABLE})
@@ -46,9 +49,17 @@ class Session:
     """The agent of the run of JOB and everything that speaks with it; importing this imports the library."""
 
     def __init__(
-        self, job: Job, conversation: Conversation, hands: Hands, standing: Standing, output: Output
+        self,
+        job: Job,
+        conversation: Conversation,
+        hands: Hands,
+        standing: Standing,
+        output: Output,
+        earlier: str | None = None,
     ) -> None:
+        """EARLIER is the agent's own session, which is gone on with; a new one is begun when None."""
         self._job = job
+        self._earlier = earlier
         self._conversation = conversation
         self._standing = standing
         self._output = output
@@ -122,6 +133,7 @@ class Session:
         if self._agent is not None:
             await self._agent.close()
         await self.channel.close()
+        await self._narrator.flush()
         self._write(self._mask.finish())
 
     def lost(self, ended: Exit | None, said: str) -> Ending:
@@ -141,6 +153,7 @@ class Session:
             if failed is not None:
                 return failed
             await self._standing.begin()
+            await self._standing.boundary()
             while texts := await self._to_tell():
                 answer = await agent.prompt(texts)
                 await self._standing.boundary()
@@ -157,7 +170,7 @@ class Session:
             async with asyncio.timeout(START_SECONDS):
                 known = await agent.initialize(_version())
                 methods = [each.name for each in known.auth_methods or []]
-                session = await agent.begin(self._job.around.workspace, self._servers())
+                session = await self._begun(agent)
         except TimeoutError:
             return Ending("fail", self._silent())
         except RequestError as problem:
@@ -170,20 +183,32 @@ class Session:
             "name": info.name if info else None,
             "version": info.version if info else None,
             "agentSession": session,
+            "loads": bool(known.agent_capabilities and known.agent_capabilities.load_session),
         }
         journal = self._job.journal
         await journal.add(journal.event("system", "agent.connected", data))
         return None
+
+    async def _begun(self, agent: Agent) -> str:
+        folder, servers = self._job.around.workspace, self._servers()
+        if self._earlier is None:
+            return await agent.begin(folder, servers)
+        session = await agent.load(self._earlier, folder, servers)
+        await self._add_message(INTERRUPTED)
+        return session
+
+    async def _add_message(self, text: str) -> None:
+        """Have the agent told TEXT next, by Descartes itself."""
+        message = {"role": "user", "content": text, "messageId": uuid.uuid4().hex}
+        journal = self._job.journal
+        await journal.add(journal.event("communication", "message", message, by=DESCARTES))
 
     async def _to_tell(self) -> list[str]:
         """Return what the agent has to be told now; nothing when it has done what it was told."""
         reasons, self._permissions.reasons = self._permissions.reasons, []
         if reasons and self._reasons_told < MOST_REASONS:
             self._reasons_told += 1
-            said = "This was refused:\n" + "\n".join(f"- {each}" for each in reasons)
-            message = {"role": "user", "content": said, "messageId": uuid.uuid4().hex}
-            journal = self._job.journal
-            await journal.add(journal.event("communication", "message", message, by=DESCARTES))
+            await self._add_message("This was refused:\n" + "\n".join(f"- {each}" for each in reasons))
         messages, new = self._conversation.request()
         return [message.content for message in messages[len(messages) - new :]]
 

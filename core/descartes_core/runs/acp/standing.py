@@ -19,14 +19,15 @@ from descartes_core.runs.statuses import Statuses
 class Standing:
     """What the run does now, told to its STATUSES. Several calls and questions may be open at once."""
 
-    def __init__(self, statuses: Statuses) -> None:
+    def __init__(self, statuses: Statuses, status: RunStatus = "initializing") -> None:
+        """STATUS is the one that the run has when it begins, or is taken up again."""
         self._statuses = statuses
-        self._status: RunStatus = "initializing"
+        self._status = status
         self._calls: set[str] = set()
         self._questions: list[str] = []
         self._held = 0
         self._frozen = False
-        self._paused: dict[str, Any] | None = None
+        self._paused: dict[str, Any] | None = {} if status == "paused" else None
         self._paused_by: Principal | None = None
         self._resumed_by: Principal | None = None
         self._goes_on = asyncio.Event()
@@ -42,6 +43,13 @@ class Standing:
     async def begin(self) -> None:
         """Note that the agent is at work."""
         await self._settle()
+        if not self.pausing:
+            await self._statuses.phase(None)
+
+    def stay_paused(self, by: Principal) -> None:
+        """Note that BY had paused the run before it was taken up again."""
+        self._paused_by = by
+        self._goes_on.clear()
 
     async def opened(self, call: str) -> None:
         """Note that CALL is being executed."""
