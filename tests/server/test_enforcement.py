@@ -1,7 +1,4 @@
-"""Every place that Descartes can keep from writing, beside every kind of lease: who is stopped, who is told.
-
-The tools of MCP write no file: none of its operations does.
-"""
+"""Every place that Descartes can keep from writing, beside every kind of lease: who is stopped or told."""
 
 from __future__ import annotations
 
@@ -11,14 +8,21 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
+from mcp_types import CallToolRequestParams
 
 from descartes_core.leases import Leases
 from descartes_core.model import LeaseMode, Principal, Run
 from descartes_core.store import Store
-from descartes_server.operations import guard_hooks, pre_tool
+from descartes_server.hub.main import running_hub
+from descartes_server.hub.server import SocketServer
+from descartes_server.mcp import tools
+from descartes_server.mcp.server import Desk
+from descartes_server.operations import guard_hooks, pre_tool, trust
+from descartes_server.operations import workspace as workspaces
 from descartes_server.operations.guard_hooks import Mode, Repository
 from support.acp_runs import plain, start
 from support.lsp_client import lsp
@@ -99,6 +103,28 @@ def agent_of_others() -> Point:
     return of_run(lambda bench: start(bench, plain(WRITES), tool_level="trusted"))
 
 
+async def by_mcp(folder: Path) -> str:
+    trust.trust(folder)
+    place = workspaces.find(folder)
+    async with running_hub(place) as hub:
+        socket = SocketServer(hub, place)
+        await socket.listen()
+        desk = Desk(place, tools.all_tools())
+        try:
+            wanted = {"path": FILE, "content": "x", "waitMs": 1}
+            done = await desk.call_tool(
+                SimpleNamespace(session=SimpleNamespace(client_params=None)),  # type: ignore[arg-type]
+                CallToolRequestParams(name="file_write", arguments=wanted),
+            )
+        finally:
+            await desk.close()
+            socket.close()
+    if not done.is_error:
+        return "passed"
+    assert "Bob" in str(done.content)
+    return "asked" if "a person's answer" in str(done.content) else "refused"
+
+
 async def settings(folder: Path) -> str:
     words = ("config", "set", "leases.ttlSeconds", "99")
     process = await asyncio.create_subprocess_exec(
@@ -157,6 +183,7 @@ POINTS: dict[str, tuple[Point, dict[LeaseMode, str]]] = {
         agent_of_others(),
         {"exclusive": "refused", "intent": "asked", "shared": "refused"},
     ),
+    "a tool of MCP": (by_mcp, {"exclusive": "refused", "intent": "asked", "shared": "refused"}),
     "the settings": (settings, dict.fromkeys(ALL, "refused")),
     "a commit": (in_git("block", push=False), dict.fromkeys(ALL, "refused")),
     "a commit, warned of": (in_git("warn", push=False), dict.fromkeys(ALL[:2], "warned")),
@@ -174,6 +201,7 @@ POINTS: dict[str, tuple[Point, dict[LeaseMode, str]]] = {
 }
 
 
+@pytest.mark.ledger("D-58")
 @pytest.mark.parametrize(
     ("point", "mode"), [(name, mode) for name, (_, expected) in POINTS.items() for mode in expected]
 )
@@ -187,7 +215,7 @@ async def test_who_is_stopped_where(repository: Path, point: str, mode: LeaseMod
     before = (repository / FILE).read_text()
     outcome = await attempt(repository)
     assert outcome == expected[mode]
-    if outcome in ("refused", "asked") and ("of a run" in point or attempt is settings):
+    if outcome in ("refused", "asked") and ("of a run" in point or attempt in (settings, by_mcp)):
         assert (repository / FILE).read_text() == before
     assert os.getenv("DESCARTES_GUARD") is None
 

@@ -74,7 +74,7 @@ async def test_agents_share_the_image_and_the_files(
         assert refusal["code"] == "workspace_not_trusted" and "descartes trust" in refusal["text"]
         assert (await claude.refused("file_write", path="a", content=""))["code"] == "workspace_not_trusted"
         trust.trust(workspace)
-        await use_the_image(claude)
+        await use_the_image(claude, workspace)
         await get_it_wrong(claude, workspace)
         emacs = client()
         await write_where_others_are(claude, emacs, workspace)
@@ -99,13 +99,21 @@ async def test_agents_share_the_image_and_the_files(
         assert {each["path"] for each in listed["leases"]} >= {"a.txt", "b.txt"}
 
 
-async def use_the_image(claude: Agent) -> None:
+async def use_the_image(claude: Agent, workspace: Path) -> None:
     assert (await claude.call("lisp_eval", code="(+ 1 2)"))["values"] == ["3"]
     stopped = await claude.call("lisp_eval", code="(+ 1 missing)")
     assert stopped["state"] == "stopped"
     place = {key: stopped["debugger"][key] for key in ("thread", "level")}
     done = await claude.call("debugger_restart", **place, name="USE-VALUE", arguments=["41"])
     assert done["evaluation"]["values"] == ["42"]
+    (workspace / "plain.asd").write_text('(defsystem "plain" :perform (test-op (o c) t))')
+    told: list[str] = []
+
+    async def heard(progress: float, total: float | None, message: str | None) -> None:
+        told.append(f"{progress:g} {message}")
+
+    await claude.session.call_tool("lisp_test_system", {"system": "plain"}, progress_callback=heard)
+    assert told == ["1 plain: passed"]
     running = await claude.call("lisp_eval", code="(loop (sleep 0.01))", timeoutMs=50)
     assert running["state"] == "running"
     await claude.call("lisp_interrupt", evaluation=running["id"])

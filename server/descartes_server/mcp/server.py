@@ -21,6 +21,7 @@ from descartes_core.errors import DescartesError, TimedOut
 from descartes_server import __version__
 from descartes_server.mcp import answers, tools
 from descartes_server.mcp.logs import log_to
+from descartes_server.mcp.progress import Client, telling
 from descartes_server.mcp.session import Session
 from descartes_server.mcp.tools import Tool
 from descartes_server.mcp.words import INSTRUCTIONS
@@ -56,7 +57,8 @@ class Desk:
         try:
             tool = tools.find(self._offered, params.name)
             given = tools.params_of(tool, params.arguments or {}, self.place.root)
-            result = await self._perform(await self._open(context), tool, given)
+            session = await self._open(context)
+            result = await self._perform(session, tool, given, context.session)
         except DescartesError as error:
             return _failed(error)
         except Exception:
@@ -75,10 +77,15 @@ class Desk:
         if self._session is not None:
             await self._session.close()
 
-    async def _perform(self, session: Session, tool: Tool, given: dict[str, Any]) -> dict[str, Any]:
+    async def _perform(
+        self, session: Session, tool: Tool, given: dict[str, Any], client: Client
+    ) -> dict[str, Any]:
         name = tool.operation.name
+        call = session.call(name, {**WAITING.get(name, {}), **given})
+        if name == "lisp.testSystem":
+            return await telling(client, session.listen, str(given.get("system")), call)
         try:
-            return await session.call(name, {**WAITING.get(name, {}), **given})
+            return await call
         except TimedOut as error:
             if "evaluation" not in error.data:
                 raise

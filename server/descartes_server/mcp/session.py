@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from descartes_core.errors import InvalidParams
 from descartes_core.model import Principal
 from descartes_server import __version__
-from descartes_server.hub.client import HubClient
+from descartes_server.hub.client import HubClient, Listener
 from descartes_server.hub.door import Door, local_services
 from descartes_server.hub.messages import PROTOCOL, ClientHello
 from descartes_server.hub.process import SocketOpener
@@ -51,6 +51,7 @@ class Session:
         self._client_id = uuid.uuid4().hex
         self._stack = AsyncExitStack()
         self._door: Door
+        self._client: HubClient
 
     @classmethod
     async def open(cls, place: Workspace, name: str) -> Session:
@@ -60,7 +61,7 @@ class Session:
         """
         self = cls(place, name)
         found = settings.load(place.root, trusted=self.trusted)
-        client = HubClient(SocketOpener(place), self._hello)
+        client = self._client = HubClient(SocketOpener(place), self._hello)
         services = await local_services(place, found.settings)
         self._stack.push_async_callback(services.reader.close)
         self._stack.push_async_callback(client.close)
@@ -76,6 +77,10 @@ class Session:
     async def call(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return the result of OPERATION. Errors: the operation's own; `HubLost`."""
         return await self._door.call(operation, params)
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Have LISTENER(method, params) told what the hub tells, until the result is called."""
+        return self._client.on_notification(listener)
 
     async def close(self) -> None:
         """Let go of the hub and the log; leases have their time of grace."""
@@ -93,6 +98,7 @@ class Session:
             run=run,
             token=token,
             presence=True,
+            notifications=True,
             environment=principals.environment(),
         )
 

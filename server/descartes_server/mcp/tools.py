@@ -24,6 +24,7 @@ LOOKING = frozenset(
     f"{resource}.{verb}"
     for resource, verbs in {
         "debugger": "disassemble frame frames",
+        "edit": "preview",
         "file": "read",
         "inspector": "back close forward more open part refresh",
         "lisp": "macroexpand",
