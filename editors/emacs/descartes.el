@@ -378,6 +378,7 @@ One that has not ended is shown when it has."
 (require 'descartes-notes)
 (require 'descartes-memory)
 (require 'descartes-timeline)
+(require 'descartes-replace)
 (require 'descartes-settings)
 (unless (featurep 'descartes-lsp-mode)
   (require 'descartes-eglot))

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from descartes_core.agents.tools.texts import Text
 from descartes_core.edits import searching
-from descartes_core.edits.diffs import unified
+from descartes_core.edits.diffs import of_texts, unified
 from descartes_core.edits.edits import Edits
 from descartes_core.edits.places import Edit, FileText, applied
 from descartes_core.edits.shapes import EditPreview, EditRequest, TextChange, TextPosition, TextRange
@@ -421,6 +421,7 @@ def test_edits_keep_line_ends_and_their_diff_is_the_whole_change(text: str, old:
     if "\n" not in old + new:
         assert after == text.replace(old, new)
     assert _patched(text, "".join(unified("f", text, edits))) == after
+    assert _patched(text, "".join(of_texts("f", text, after))) == after
 
 
 def _patched(text: str, diff: str) -> str:

@@ -130,6 +130,12 @@ async def edited_in_bulk(client: LspClient, workspace: Path) -> None:
     answer = {"id": preview["intervention"], "choice": "apply", "arguments": ["b.lisp"]}
     await client.execute("intervention.answer", answer)
     assert (workspace / "b.lisp").read_text() == "[b)\n" and (workspace / "a.lisp").read_text() == "(x)\n"
+    uri = client.open(workspace / "b.lisp", "(b)\n")
+    client.change(uri, 2, {"text": "[b)\n"})  # as an editor tells that it has read the file again
+    back = {"pattern": "[b", "replacement": "(b"}
+    while (preview := await client.execute("edit.preview", back))["files"][0]["unsaved"]:
+        continue
+    assert preview["refused"] is None
     write(workspace, {"c d.lisp": "é😀(c)\r\n"})
     # Behind é and 😀, which UTF-16 counts as three.
     where = {"start": {"line": 0, "character": 3}, "end": {"line": 0, "character": 4}}

@@ -38,14 +38,24 @@ def unified(path: str, content: str, edits: Sequence[Edit]) -> Iterator[str]:
 
 def of_texts(path: str, before: str, after: str) -> Iterator[str]:
     """Yield the diff of two texts of the file PATH whose edits are not known, as `unified` does."""
-    one, other = ([0, *accumulate(map(len, _split(text)))] for text in (before, after))
-    same = SequenceMatcher(None, _split(before), _split(after), autojunk=False)
+    old, new = _split(before), _split(after)
+    head = _alike(old, new)
+    tail = _alike(old[head:][::-1], new[head:][::-1])
+    one, other = ([0, *accumulate(map(len, lines))] for lines in (old, new))
+    # Between what is the same at both ends: comparing is quadratic at its worst.
+    same = SequenceMatcher(None, old[head : len(old) - tail], new[head : len(new) - tail])
     edits = [
-        Edit(one[first], one[last], after[other[start] : other[end]])
+        Edit(one[head + first], one[head + last], after[other[head + start] : other[head + end]])
         for what, first, last, start, end in same.get_opcodes()
         if what != "equal"
     ]
     return unified(path, before, edits)
+
+
+def _alike(one: Sequence[str], other: Sequence[str]) -> int:
+    """Return how many of the first lines are the same in ONE and OTHER."""
+    pairs = zip(one, other, strict=False)
+    return next((n for n, (line, its) in enumerate(pairs) if line != its), min(len(one), len(other)))
 
 
 def _blocks(lines: Lines, edits: Sequence[Edit]) -> list[Block]:

@@ -10,6 +10,7 @@ import { DriftMarks, driftCommands } from './drift';
 import { Exploring } from './exploring';
 import { journalCommands } from './journal';
 import { profilingCommands } from './profiling';
+import { replacingCommands } from './replacing';
 import { Server, makeClient } from './server';
 import { onSettings, serverCommand, settings } from './settings';
 import { systemCommands } from './systems';
@@ -44,6 +45,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<{ clie
       ...new Exploring(server, documents).commands(),
       ...systemCommands(server),
       ...timelineCommands(server),
+      ...replacingCommands(server, documents),
       ...driftCommands(server),
       ...profilingCommands(server),
       ...journalCommands(server, documents),

@@ -252,6 +252,18 @@ export interface Choice {
   title: string;
   arguments: string[];
 }
+export interface FileEdit {
+  path: string;
+  count: number;
+  diff: string;
+  refused?: string | null;
+}
+export interface EditPreview {
+  id: string;
+  what: string;
+  count: number;
+  files: FileEdit[];
+}
 export interface FileChange {
   path: string;
   change: string;

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from lsprotocol import types
 
+from descartes_core.errors import DescartesError
 from descartes_server.dispatch import on_mutation
 from descartes_server.ide.text import LineIndex
 from descartes_server.state import Document, ServerState, marks
+from descartes_server.state.documents import from_disk
 
 
 def register(state: ServerState) -> None:
@@ -32,7 +34,7 @@ def _changed(state: ServerState, params: types.DidChangeTextDocumentParams) -> N
         if not whole:
             return
         document = Document(uri, "", state.encoding, version)
-    workshop = state.workshop
+    was_changed, workshop = document.changed, state.workshop
     for change in params.content_changes:
         # One after the other: between two edits nothing was edited.
         later = document.with_changes(version, [change])
@@ -42,6 +44,22 @@ def _changed(state: ServerState, params: types.DidChangeTextDocumentParams) -> N
     if workshop is not state.workshop:
         state.learn(workshop)
     state.put(document, "changed")
+    if document.changed and not was_changed:
+        state.spawn(_look_at_disk(state, document))
+
+
+async def _look_at_disk(state: ServerState, document: Document) -> None:
+    """Take the text of DOCUMENT for saved when the disk has it too.
+
+    An editor that reads a file again, because somebody else wrote it, tells that as a change and no more.
+    """
+    try:
+        on_disk = await from_disk(document.uri, state.encoding)
+    except DescartesError:
+        return
+    now = state.documents.get(document.uri)
+    if on_disk.text == document.text and now is not None and now.base == document.base:
+        state.put(now.based_on(document.text), "changed")
 
 
 def _saved(state: ServerState, params: types.DidSaveTextDocumentParams) -> None:

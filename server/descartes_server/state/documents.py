@@ -127,6 +127,10 @@ class Document:
         """Return the document as it was saved, with TEXT where the editor sent it along."""
         return self._next(self.text if text is None else text, self.version, None)
 
+    def based_on(self, base: str) -> Document:
+        """Return the document with BASE as the text that is saved."""
+        return self._next(self.text, self.version, None if base == self.text else base)
+
     def _next(self, text: str, version: int | None, base: str | None) -> Document:
         seed = self._found or self.seed
         return Document(self.uri, text, self.encoding, version, self.language, base, seed)

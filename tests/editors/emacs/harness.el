@@ -286,7 +286,36 @@ buffer; TAKE-OVER takes the file over."
       (test-see-message "the restore is undone"))
     (with-temp-buffer
       (insert-file-contents (concat test-workspace "notes.lisp"))
-      (should-not (looking-at-p ";; Mine")))))
+      (should-not (looking-at-p ";; Mine"))))
+  (test-replace))
+
+(defun test-replace ()
+  "A text is replaced in the files that are left in the diff of them all."
+  (let ((one (concat test-workspace "one.lisp")) (two (concat test-workspace "two words.lisp")))
+    (dolist (file (list one two))
+      (with-temp-file file (insert "(quotient-of 1 2) ; quotient-of\n")))
+    (find-file-noselect two)
+    (test-answering ("symbol" "quotient-of" "ratio-of") (call-interactively #'descartes-replace))
+    (with-current-buffer (test-see "the diff" (get-buffer "*descartes-replace*"))
+      (should (derived-mode-p 'diff-mode))
+      (should (string-match-p "2 places in 2 files" (format "%s" header-line-format)))
+      (should (string-match-p "^\\+(ratio-of 1 2) ; quotient-of$" (buffer-string)))
+      (test-go-to "+++ b/one.lisp")
+      (call-interactively (key-binding (kbd "K")))
+      (should (equal '("two words.lisp") (descartes-replace--files)))
+      (call-interactively (key-binding (kbd "C-c C-c"))))
+    (test-see-message "1 file changed")
+    (with-current-buffer (find-buffer-visiting two)
+      (should (equal "(ratio-of 1 2) ; quotient-of\n" (buffer-string))))
+    (with-temp-buffer
+      (insert-file-contents one)
+      (should (looking-at-p "(quotient-of 1 2)")))
+    (setq test-messages nil)
+    (with-current-buffer (find-buffer-visiting two) (descartes-undo-restore))
+    (test-see-message "the restore is undone")
+    (with-temp-buffer
+      (insert-file-contents two)
+      (should (looking-at-p "(quotient-of 1 2)")))))
 
 ;;; The image looked at
 

@@ -379,6 +379,33 @@ local function history()
   assert(vim.fn.readfile(workspace .. '/notes.lisp')[1] == ';; Halves.', 'what was there is there again')
 end
 
+--- A text is replaced in the files that are left marked, after a look at the diff, and that is undone.
+local function replace()
+  for _, name in ipairs({ 'one.lisp', 'two words.lisp' }) do
+    vim.fn.writefile({ '(quotient-of 1 2) ; quotient-of' }, workspace .. '/' .. name)
+  end
+  test.choose('the Lisp symbol')
+  test.answer_prompts('quotient-of', 'ratio-of')
+  vim.cmd('Descartes replace')
+  see('the diff', function()
+    return vim.bo.filetype == 'diff' and text_of(0):find('+(ratio-of 1 2) ; quotient-of', 1, true)
+  end)
+  assert(vim.wo.winbar:find('2 places in 2 files', 1, true), vim.wo.winbar)
+  press('<CR>')
+  see_choice('[x] one.lisp')
+  put_cursor('[x] one.lisp')
+  press('<Space>')
+  see_choice('[ ] one.lisp')
+  press('<CR>')
+  test.see_message('1 file changed')
+  assert(vim.fn.readfile(workspace .. '/two words.lisp')[1] == '(ratio-of 1 2) ; quotient-of')
+  assert(vim.fn.readfile(workspace .. '/one.lisp')[1] == '(quotient-of 1 2) ; quotient-of', 'what was left out stays')
+  assert(vim.bo.filetype ~= 'diff', 'the diff is gone when it is done')
+  vim.cmd('Descartes undo-restore')
+  test.see_message('the restore is undone')
+  assert(vim.fn.readfile(workspace .. '/two words.lisp')[1] == '(quotient-of 1 2) ; quotient-of')
+end
+
 test.run(function()
   test.start('shapes.lisp')
   look()
@@ -394,6 +421,7 @@ test.run(function()
   agent()
   memory()
   history()
+  replace()
   for _, message in ipairs(test.shown) do
     assert(not message:find('deprecated', 1, true), message)
   end

@@ -1,6 +1,6 @@
 // What a person does in VS Code with a Lisp file: trusts it, compiles, evaluates, leaves a stop, answers a run.
 import { execFileSync } from 'node:child_process';
-import { answer, choose, drive, expectFocusInEditor, hover, openFile, row, say, status } from './page.mjs';
+import { answer, choose, drive, expectFocusInEditor, hover, openFile, pick, row, say, status } from './page.mjs';
 import { viewIcon as view } from './page.mjs';
 import { trust } from './trust.mjs';
 
@@ -154,6 +154,25 @@ async function chooseWhatGoesBack({ page, shot }) {
   await page.keyboard.press('Enter');
 }
 
+/** A symbol is replaced in the files that are left marked, after a look at the diff, and that is undone. */
+async function replaceInWorkspace({ page, shot }) {
+  await choose(page, 'Descartes: Replace in Workspace…');
+  await pick(page, 'Lisp Symbol');
+  await answer(page, 'Lisp Symbol to look for', 'share');
+  await answer(page, 'What stands in place of share', 'part-of');
+  await page.locator('.view-line', { hasText: '+(defun part-of' }).waitFor();
+  await page.locator('.quick-input-list .monaco-list-row', { hasText: 'ratio.lisp' }).waitFor();
+  await shot('replace');
+  await page.locator('.quick-input-widget .monaco-button', { hasText: 'OK' }).click();
+  const toast = page.locator('.notification-toast', { hasText: '1 file changed' });
+  await toast.waitFor();
+  await page.locator('.tab', { hasText: 'ratio.lisp' }).click();
+  await page.locator('.view-line', { hasText: '(defun part-of' }).waitFor();
+  await toast.locator('.monaco-button', { hasText: 'Undo' }).click();
+  await page.locator('.view-line', { hasText: '(defun share' }).waitFor();
+  say('a symbol was replaced in the workspace after a look at the diff, and that was undone');
+}
+
 await drive('', async (window) => {
   await window.open();
   await openFile(window.page, 'ratio.lisp');
@@ -164,4 +183,5 @@ await drive('', async (window) => {
   await stopElsewhere(window);
   await answerRun(window);
   await goBack(window);
+  await replaceInWorkspace(window);
 });

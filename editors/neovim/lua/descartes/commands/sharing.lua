@@ -40,6 +40,9 @@ return {
   ['redo-restore'] = function()
     require('descartes.timeline').turn('redo')
   end,
+  ['replace'] = function(pattern)
+    require('descartes.replacing').ask(pattern ~= '' and pattern or vim.fn.expand('<cword>'))
+  end,
   ['notes'] = function(words)
     require('descartes.notes').pick(words)
   end,
