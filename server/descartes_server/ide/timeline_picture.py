@@ -321,12 +321,12 @@ _PAGE = """\
 <style>
 svg {{ --paper: #fdfcfa; --ink: #22262b; --soft: #666c74; --rule: #e4e1dc; --grid: #efece7;
  --thinking: #9b87d8; --running: #4f93d2; --paused: #e0a526; --idle: #b9bec5;
- --call: #9cc6ea; --word: #173a59; --failed: #d9463b;
+ --call: #9cc6ea; --word: #173a59; --failed: #d9463b; --over: #ffffff;
  --good: #3f9b58; --said: #6b7280; --snapshot: #5b8f8a; --fork: #a0569f; }}
 @media (prefers-color-scheme: dark) {{ svg {{ --paper: #1d2025; --ink: #e6e4df; --soft: #9aa1ab;
  --rule: #33383f; --grid: #282c32; --thinking: #a896e6; --running: #5fa4e4; --paused: #e6b545;
  --idle: #5a616b; --call: #41709a; --word: #e4f0fb; --failed: #ee6a5f; --good: #5cba77; --said: #a3abb7;
- --snapshot: #74b3ad; --fork: #c982c8; }} }}
+ --snapshot: #74b3ad; --fork: #c982c8; --over: #14181d; }} }}
 text {{ fill: var(--ink); }}
 .t {{ font-size: 17px; font-weight: 600; }} .n {{ font-weight: 600; font-size: 13px; }}
 a .n {{ text-decoration: underline; text-decoration-color: var(--idle); }}
@@ -335,7 +335,7 @@ a .n {{ text-decoration: underline; text-decoration-color: var(--idle); }}
 .break rect {{ fill: var(--grid); }}
 .b, .idle {{ fill: var(--idle); }} .thinking {{ fill: var(--thinking); }} .running {{ fill: var(--running); }}
 .paused {{ fill: var(--paused); }} rect.call {{ fill: var(--call); }} rect.failed {{ fill: var(--failed); }}
-rect.wrote {{ fill: var(--good); }}
+rect.wrote {{ fill: var(--good); }} rect.wrote + .in, rect.failed + .in {{ fill: var(--over); }}
 rect.c {{ stroke: var(--paper); stroke-width: .6; }}
 .m.said {{ fill: var(--said); }} .m.written {{ fill: var(--good); }} .m.question {{ fill: var(--paused); }}
 .m.error, .m.failed {{ fill: var(--failed); }} .m.completed {{ fill: var(--good); }}

@@ -2,7 +2,7 @@
 
 The outermost call is at the bottom. A click on a box makes it as wide as the picture, a second one on the
 lowest box brings everything back; resting the mouse on a box tells its name and share. Colours follow from
-names, so that two pictures of the same program can be compared.
+names, so that two pictures of the same program can be compared; the ground is the reader's light or dark.
 """
 
 from __future__ import annotations
@@ -172,14 +172,18 @@ _PAGE = """\
  font-family="{font}" font-size="11.5">
 <style>
 .t {{ font-size: 17px; font-weight: 600; }}
+.t {{ fill: #22262b; }}
 .s {{ fill: #666; }}
+.p {{ fill: #fdfcfa; }}
 .c {{ text-anchor: middle; }}
 .b {{ cursor: pointer; }}
 .b text {{ pointer-events: none; fill: #1c1c1c; }}
 .b:hover rect {{ stroke: #222; stroke-width: 1; }}
 .dim rect {{ opacity: .45; }}
+@media (prefers-color-scheme: dark) {{ .p {{ fill: #1d2025; }} .t {{ fill: #e6e4df; }} .s, .c {{ fill: #9aa1ab; }}
+ .b rect {{ filter: brightness(.88); }} .b:hover rect {{ stroke: #fff; }} }}
 </style>
-<rect width="100%" height="100%" fill="#fdfcfa"/>
+<rect class="p" width="100%" height="100%"/>
 <text class="t" x="{margin}" y="26">{title}</text>
 <text class="s" x="{margin}" y="46">{facts}</text>
 <g id="boxes">
