@@ -13,6 +13,7 @@ import pytest
 
 import descartes_swank as swank
 from descartes_core import errors
+from descartes_server.cli import views
 from descartes_server.operations.texts import uri_of
 from support.lisp_desk import Desk, images_of, lisp_desk
 from support.stock_swank import StockSwank, own_stock_swank  # noqa: F401  (a fixture)
@@ -213,6 +214,26 @@ async def test_two_images_are_compared(desk: Desk, workspace: Path) -> None:
     with pytest.raises(errors.LispLost):
         await desk.call("lisp.compare", other="127.0.0.1:1")
     assert len(images_of(workspace)) == 1
+
+
+def test_what_differs_is_told_in_a_word() -> None:
+    view = views.of("lisp.compare")
+    assert view is not None
+    found = [
+        {"kind": "function", "name": "p::f", "here": "(X) text 11111111", "there": "(X) text 22222222"},
+        {"kind": "variable", "name": "p::*v*", "here": '"a [b] text"', "there": "2 text 33333333"},
+        {"kind": "function", "name": "p::g", "here": None, "there": "(Y)"},
+        {"kind": "class", "name": "p::c", "here": "(standard-object) (a)", "there": None},
+    ]
+    shown = [[column.shown(row) for column in view.columns] for row in view.rows({"definitions": found})]
+    assert [[cell.split("]")[1].split("[")[0], *rest[2:]] for cell, *rest in shown] == [
+        ["changed", "(X)", "[dim]with another text[/dim]"],
+        ["changed", '"a \\[b] text"', "2"],
+        ["only there", "", "(Y)"],
+        ["only here", "(standard-object) (a)", ""],
+    ]
+    piped = [column.plain(found[0]) for column in view.columns]
+    assert piped == ["changed", "function", "p::f", "(X) text 11111111", "(X) text 22222222"]
 
 
 async def test_an_image_is_compared_with_a_stock_swank(

@@ -7,6 +7,8 @@ from urllib.parse import unquote, urlsplit
 
 from descartes_server.cli.views import Column, Row, View, coloured, escape, short_id
 
+WHAT = {"changed": "yellow", "only here": "green", "only there": "cyan"}
+
 
 def _text(row: Row, key: str) -> str:
     return "" if row.get(key) is None else str(row[key])
@@ -101,11 +103,41 @@ PROFILE = [
 ]
 
 
+def _what(row: Row) -> str:
+    if row["here"] is None or row["there"] is None:
+        return "only there" if row["here"] is None else "only here"
+    return "changed"
+
+
+def _said(row: Row, key: str) -> str:
+    """Return what is said of a definition HERE or THERE without the digest of its text."""
+    return _text(row, key).rpartition(" text ")[0] or _text(row, key)
+
+
+def _said_there(row: Row) -> str:
+    said = _said(row, "there")
+    if row["here"] is not None and said == _said(row, "here"):
+        return "[dim]with another text[/dim]"
+    return escape(said)
+
+
+DIFFERENCES = [
+    Column("what", _what, lambda row: f"[{WHAT[_what(row)]}]{_what(row)}[/]"),
+    _field("kind", "kind"),
+    _field("name", "name", short=False),
+    Column("here", lambda row: _text(row, "here"), lambda row: escape(_said(row, "here")), short=False),
+    Column("there", lambda row: _text(row, "there"), _said_there, short=False),
+]
+
+
 def _profile(result: Row) -> Sequence[Row]:
     return list(result["flat"])
 
 
 VIEWS = {
+    "lisp.compare": View(
+        DIFFERENCES, lambda result: result["definitions"], "Both images have the same definitions."
+    ),
     "debugger.frame": View(FRAME, _in_frame, "The frame has no variables that can be seen."),
     "lisp.profile": View(PROFILE, _profile, "No samples: it did not take long enough."),
     "lisp.profileStop": View(PROFILE, _profile, "No samples: nothing took long enough."),

@@ -305,14 +305,6 @@ JOURNAL = [
     Column("what", lambda row: " ".join((row.get("code") or place(row)).split())),
 ]
 
-DIFFERENCES = [
-    Column("kind", lambda row: row["kind"]),
-    _field("name", "name", short=False),
-    _field("here", "here", short=False),
-    _field("there", "there", short=False),
-]
-
-
 WENT_BACK = {"body": "files", "brain": "conversation", "image": "image"}
 RESTORES = [
     _id(),
@@ -373,7 +365,6 @@ VIEWS = {
     "restore.list": View(RESTORES, _listed("restores"), "No restore can be undone."),
     "debugger.list": View(DEBUGGERS, _listed("debuggers"), "Nothing is stopped."),
     "debugger.breakpoints.list": View(BREAKPOINTS, _listed("breakpoints"), "There is no breakpoint."),
-    "lisp.compare": View(DIFFERENCES, _listed("definitions"), "Both images have the same definitions."),
     "lisp.journal": View(JOURNAL, _listed("entries"), "Nothing was evaluated yet."),
     "lisp.drift": View(DRIFT, _drift, "The image has nothing of the workspace's files."),
     "history.list": View(EVENTS, _listed("events"), "Nothing has happened."),

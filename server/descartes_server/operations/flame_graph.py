@@ -180,7 +180,8 @@ _PAGE = """\
 .b text {{ pointer-events: none; fill: #1c1c1c; }}
 .b:hover rect {{ stroke: #222; stroke-width: 1; }}
 .dim rect {{ opacity: .45; }}
-@media (prefers-color-scheme: dark) {{ .p {{ fill: #1d2025; }} .t {{ fill: #e6e4df; }} .s, .c {{ fill: #9aa1ab; }}
+@media (prefers-color-scheme: dark) {{ .p {{ fill: #1d2025; }} .t {{ fill: #e6e4df; }}
+ .s, .c {{ fill: #9aa1ab; }}
  .b rect {{ filter: brightness(.88); }} .b:hover rect {{ stroke: #fff; }} }}
 </style>
 <rect class="p" width="100%" height="100%"/>
