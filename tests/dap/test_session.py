@@ -108,6 +108,8 @@ async def test_a_local_is_set_and_the_frame_is_called_again_or_returned_from(
     )
     assert done["value"] == "168"
     assert (await debugger.scope(share["id"]))["WHOLE"]["value"] == "168"
+    earlier = await debugger.scope(share["id"], "Earlier values")
+    assert {name: each["value"] for name, each in earlier.items()} == {"WHOLE": "0"}
     no = await debugger.refused("setVariable", variablesReference=reference, name="NOSUCH", value="1")
     assert "PART, WHOLE" in str(no)
     no = await debugger.refused("setVariable", variablesReference=reference, name="PART", value="(car 1)")

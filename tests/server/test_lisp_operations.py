@@ -274,6 +274,14 @@ async def newest(desk: Desk) -> dict[str, int]:
     return {"thread": first["thread"], "level": first["level"]}
 
 
+async def test_arguments_of_standard_restarts_have_a_name_without_any_text(desk: Desk) -> None:
+    await desk.call("lisp.eval", code="(list no-such-variable)")
+    (debugger,) = (await desk.call("debugger.list"))["debuggers"]
+    named = {each["name"]: each["arguments"] for each in debugger["restarts"]}
+    for name in ("USE-VALUE", "STORE-VALUE"):
+        assert [each["name"] for each in named[name]] == ["VALUE"], named
+
+
 async def test_arguments_of_restarts_are_called_as_in_the_text(desk: Desk, workspace: Path) -> None:
     file = workspace / "clauses.lisp"
     clause = "(divide (part &optional (whole (1+ n)) (twice (* 2 part))) (values (/ part whole) twice))"

@@ -46,9 +46,11 @@ async def stack_trace(adapter: Adapter, asked: arguments.StackTrace) -> dict[str
 
 @request("scopes", arguments.OfFrame)
 async def scopes(adapter: Adapter, asked: arguments.OfFrame) -> dict[str, Any]:
-    """Return the locals, the catch tags and the restarts of a frame."""
+    """Return the locals, what they were, the catch tags and the restarts of a frame."""
     frame = adapter.stops.frame(asked.frame_id)
     detail = await adapter.session.call("debugger.frame", frame.key)
+    changed = [each for each in detail["locals"] if each["earlier"]]
+    earlier = Fixed([(each["name"], ", ".join(each["earlier"])) for each in changed])
     tags = Fixed([("tag", tag) for tag in detail["catchTags"]])
     restarts = Fixed(
         [(f"{each['index']} {each['name']}", each["description"]) for each in frame.stop.restarts]
@@ -58,8 +60,9 @@ async def scopes(adapter: Adapter, asked: arguments.OfFrame) -> dict[str, Any]:
         ("Condition", Node(adapter, frame.stop.key, frame.stop), None),
         ("Restarts", restarts, len(restarts.pairs)),
     ]
-    if tags.pairs:
-        found.insert(1, ("Catch tags", tags, len(tags.pairs)))
+    for name, fixed in (("Catch tags", tags), ("Earlier values", earlier)):
+        if fixed.pairs:
+            found.insert(1, (name, fixed, len(fixed.pairs)))
     return {"scopes": [_scope(adapter, frame.stop, *each) for each in found]}
 
 

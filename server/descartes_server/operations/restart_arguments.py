@@ -33,7 +33,15 @@ def named(restart: shapes.Restart, texts: Iterable[str]) -> shapes.Restart:
             found = _arguments(text[hit.end() :])
             if found:
                 return msgspec.structs.replace(restart, arguments=found)
-    return restart
+    return _with_its_standard_name(restart)
+
+
+def _with_its_standard_name(restart: shapes.Restart) -> shapes.Restart:
+    """Return RESTART, whose text is not at hand, with the parameter that the standard gives it."""
+    if restart.name.upper() not in ("USE-VALUE", "STORE-VALUE"):
+        return restart
+    (argument,) = restart.arguments
+    return msgspec.structs.replace(restart, arguments=[msgspec.structs.replace(argument, name="VALUE")])
 
 
 def _arguments(text: str) -> list[shapes.RestartArgument]:
