@@ -7,6 +7,7 @@ import { itemOf, keyOf, typeOf, whereOf } from './stopNodes';
 import { TreeView } from './treeView';
 
 const SHOW = 'Show';
+const TOLD_MS = 5_000;
 
 export class StopsView extends TreeView<Node> {
   private stops: Debugger[] = [];
@@ -103,7 +104,13 @@ export class StopsView extends TreeView<Node> {
       return;
     }
     const message = `Stopped: ${typeOf(stop.condition)}: ${stop.condition.message.replace(/\s*\n\s*/g, ' ')}`;
-    if ((await vscode.window.showWarningMessage(message, SHOW)) === SHOW) {
+    if ((await vscode.window.showWarningMessage(message, SHOW)) !== SHOW) {
+      return;
+    }
+    // A notification cannot be taken back: it may be answered when its stop is gone.
+    if (this.find(stop) === undefined) {
+      vscode.window.setStatusBarMessage('Descartes: this stop was left', TOLD_MS);
+    } else {
       await vscode.commands.executeCommand('descartes.debugger.focus');
     }
   }

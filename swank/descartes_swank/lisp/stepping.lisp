@@ -140,7 +140,7 @@
     (setf (plan-form plan) (form-text (sb-ext:step-condition-form condition))
           (plan-values plan) (copy-list (sb-ext:step-condition-result condition)))
     (let ((frame (calling-frame)))
-      (when (and frame (at-the-end-p plan frame))
+      (when (and frame (ignore-errors (at-the-end-p plan frame)))
         (setf (plan-end plan) (frame-place frame))
         (stop-before (format nil "the rest of ~a" (step-text (frame-name frame))) '() plan frame)))))
 
