@@ -33,7 +33,7 @@ async def bench(workspace: Path) -> AsyncIterator[Bench]:
 
 
 def call(bench: Bench, who: Principal, tool: str, *rules: PolicyRule, **given: Any) -> OutsideCall:
-    about = {key: given.pop(key) for key in ("run", "level", "client") if key in given}
+    about = {key: given.pop(key) for key in ("run", "level", "client", "files") if key in given}
     desk = Desk(
         workspace=bench.workspace,
         leases=bench.leases,
@@ -89,7 +89,8 @@ async def test_who_took_a_file_over_is_told_and_the_old_text_stays(bench: Bench)
 
 
 async def test_the_rules_of_the_settings_count_and_a_refusal_is_in_the_log(bench: Bench) -> None:
-    rule = PolicyRule(when='tool.args.path == "s.lisp"', then="deny", reason="keep it")
+    when = 'tool.args.path == "s.lisp" && run.task == "" && run.agent == "claude-code"'
+    rule = PolicyRule(when=when, then="deny", reason="keep it")
     with pytest.raises(PolicyDenied, match="keep it"):
         await call(bench, CLAUDE, "write", rule, path="s.lisp", content="").perform()
     await call(bench, CLAUDE, "write", rule, path="t.lisp", content="").perform()
@@ -115,6 +116,9 @@ async def test_the_child_of_a_run_may_what_the_run_may(bench: Bench) -> None:
     assert await writing == b"1"
     (lease,) = await bench.leases.list()
     assert (lease.run, lease.holder.id) == (run.id, run.id)
+    on_form: dict[str, Any] = {"run": run.id, "level": "trusted", "files": ["s.lisp#area"]}
+    with pytest.raises(PolicyDenied, match="may change nothing"):
+        await call(bench, agent, "write", path="s.lisp", content="", **on_form).perform()
 
 
 async def test_a_question_is_left_behind_by_nobody(bench: Bench) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from descartes_server.hub import record
 from descartes_server.hub.client import HubClient
 from descartes_server.mcp import answers, tools
@@ -197,6 +199,32 @@ async def ask_the_person(claude: Agent, emacs: HubClient, workspace: Path) -> No
     await answer_that(len, asked, "a question")
     writing.cancel()
     await answer_that(lambda found: not found, asked, "it is taken back")
+
+
+@pytest.mark.slow
+async def test_the_child_of_a_run_is_that_run_whatever_it_says(
+    workspace: Path, client: Callable[..., HubClient]
+) -> None:
+    trust.trust(workspace)
+    emacs = client(environment=dict(os.environ))
+    tests = str(Path(__file__).resolve().parent.parent)
+    code = f"import sys; sys.path.insert(0, {tests!r}); import support.mcp_in_run"
+    run = await emacs.call("run.spawn", {"task": "write", "command": [sys.executable, "-c", code]})
+
+    async def questions() -> list[dict[str, Any]]:
+        return [each for each in (await emacs.call("intervention.list"))["interventions"] if each["run"]]
+
+    (question,) = await answer_that(len, questions, "a question of the run")
+    assert question["run"] == run["id"] and question["title"].endswith("write child.txt")
+    await emacs.call("intervention.answer", {"id": question["id"], "choice": "accept"})
+    await answer_that(
+        lambda now: now["endedAt"], lambda: emacs.call("run.show", {"run": run["id"]}), "the run ends"
+    )
+    said = json.loads((await emacs.call("run.output", {"run": run["id"]}))["text"])
+    assert said["lease"]["holder"]["id"] == said["lease"]["run"] == run["id"]
+    assert (workspace / "child.txt").read_text() == "mine"
+    (written,) = (await emacs.call("history.list", {"run": run["id"], "type": "file.written"}))["events"]
+    assert written["actor"] == {"kind": "agent", "id": run["id"], "name": run["agent"], "via": None}
 
 
 async def test_a_program_that_says_nonsense_or_goes_is_survived(workspace: Path) -> None:

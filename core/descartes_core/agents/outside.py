@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -58,6 +58,10 @@ class Outsider:
     session: str | None = None
     client: str | None = None
     level: ToolLevel = "trusted"
+    files: Sequence[str] = ()
+    """The files that the run was spawned on; of forms among them it writes nothing else."""
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """What conditions of the settings know of the run; they find all of it, empty, for who is none."""
 
     @property
     def is_person(self) -> bool:
@@ -136,6 +140,7 @@ class OutsideCall:
             caller,
             desk.forms,
             reason=f"{name} by {caller.principal.name}",
+            files=caller.files,
             ttl_seconds=desk.ttl_seconds,
         )
 
@@ -212,7 +217,7 @@ class OutsideCall:
                 )
             return Allow()
         caller = self._caller
-        about = {"id": caller.run or "", "agent": caller.principal.name}
+        about = {"id": "", "agent": caller.principal.name, "task": "", "model": None, **caller.about}
         decision = self._desk.policy.decide(self._call, Asker(caller.level, run=about))
         if isinstance(decision, Deny):
             raise PolicyDenied(decision.reason)

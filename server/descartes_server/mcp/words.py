@@ -8,9 +8,9 @@ files, and one history of everything that happened.
 
 Files. Read with file_read; change with file_edit or file_write, which take the lease on the file for you.
 It lasts some minutes from your last write; lease_acquire keeps it as long as you are here, and
-lease_release gives it back. `lease_held` says who has it, why and until when: work on something else, wait
-(lease_acquire with waitMs), or ask (lease_request). `lease_lost` means that somebody took the file over:
-read it again before you go on.
+lease_release gives it back: do that before you commit. `lease_held` says who has it, why and until when:
+work on something else, wait (lease_acquire with waitMs), or ask (lease_request). `lease_lost` means that
+somebody took the file over: read it again before you go on.
 
 Lisp. lisp_eval starts the image if there is none. An error does not unwind: the answer has
 `state: stopped` and `debugger` with thread and level. Look with debugger_frames and debugger_frame, then

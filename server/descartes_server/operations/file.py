@@ -155,7 +155,13 @@ async def _outsider(context: Context) -> Outsider:
         return Outsider(services.store, caller.principal, client=caller.keeps_leases_as)
     record = record_of(await services.runs.row(caller.run))
     return Outsider(
-        services.store, caller.principal, run=record.id, session=record.session, level=record.tool_level
+        services.store,
+        caller.principal,
+        run=record.id,
+        session=record.session,
+        level=record.tool_level,
+        files=record.files,
+        about={"id": record.id, "agent": record.agent, "task": record.task, "model": record.model},
     )
 
 
