@@ -53,6 +53,7 @@ async def test_an_agent_works_from_its_task_to_its_end(bench: Ruled) -> None:
     question = await bench.question(spawned.id)
     assert "path: a.txt" in question.detail and "+four" in question.detail
     assert [each.id for each in question.choices] == ["accept", "always", "reject"]
+    assert question.data["toolArgs"] == {"path": "a.txt"}, "where editors show it"
     await bench.runs.send(spawned.id, "And say it in a word", by=ANN)
     await bench.runs.pause(spawned.id, by=ANN)
     await bench.answer(spawned.id, "accept")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -10,12 +11,13 @@ import pytest
 
 from descartes_server.operations.workspace import Workspace
 from support.acp_runs import agent, plain
-from support.lsp_client import LspError, lsp
+from support.lsp_client import LspClient, LspError, lsp
 
 Descartes = Any
 ASKS = """
 prompt = ready()
-call = {'toolCallId': 'c1', 'title': 'make all', 'kind': 'execute', 'rawInput': {'command': 'make all'}}
+change = {'type': 'diff', 'path': os.path.abspath('a.lisp'), 'oldText': '2)', 'newText': '3)'}
+call = {'toolCallId': 'c1', 'title': 'Edit two', 'kind': 'edit', 'content': [change]}
 options = [{'optionId': 'yes', 'name': 'Yes', 'kind': 'allow_once'}]
 answer = ask('session/request_permission', {'toolCall': call, 'options': options})['result']
 say(prompt, {'stopReason': 'end_turn' if answer['outcome'].get('optionId') == 'yes' else 'refusal'})
@@ -40,22 +42,34 @@ def settings(here: Workspace, **agents: Sequence[str]) -> None:
     (here.root / "descartes.toml").write_text(f'version = "2.0.0"\n{text}')
 
 
+async def lenses(client: LspClient, uri: str) -> set[tuple[int, str]]:
+    """Return the lines and titles of the code lenses of URI."""
+    found = await client.request("textDocument/codeLens", {"textDocument": {"uri": uri}})
+    return {(each["range"]["start"]["line"], each["command"]["title"]) for each in found}
+
+
 async def test_an_agent_beside_an_editor_and_one_from_a_terminal(
     descartes: Descartes, here: Workspace
 ) -> None:
     settings(here, fixer=plain(WRITES), helper=["cat"])
+    (here.root / "a.lisp").write_text("(defun one () 1)\n\n(defun two () 2)\n")
     async with lsp(here.root, capabilities=NOTIFIED, initializationOptions={"trusted": True}) as client:
         for wrong, said in WRONG:
             with pytest.raises(LspError, match=said):
                 await client.execute("run.spawn", {"task": "x", "backend": "acp", **wrong})
+        uri = client.open(here.root / "a.lisp")
         run = await client.execute("run.spawn", {"task": "x", "backend": "acp", "command": plain(ASKS)})
         asked = await client.notification(
             "descartes/intervention/changed",
             lambda told: any(each["run"] == run["id"] for each in told["interventions"]),
         )
         (question,) = asked["interventions"]
-        assert question["title"] == "make all"
+        assert question["title"] == "Edit two"
         assert [each["id"] for each in question["choices"]] == ["accept", "reject"]
+
+        async with asyncio.timeout(60):
+            while not {(2, "Edit two"), (2, "Yes"), (2, "Reject")} <= await lenses(client, uri):
+                pass
 
         words = ("spawn", "--task", "Fix it", "--agent", "fixer", "--tool-level", "trusted", "--wait")
         spawned = await descartes(*words, "--json", "--trust")

@@ -27,6 +27,7 @@ IDS = {"allow_once": "accept", "allow_always": "always", "reject_once": "reject"
 """The choices of a question by the kinds of the protocol; `accept` and `reject` as for our own tools."""
 NAMING = frozenset({"edit", "delete", "move"})
 """Calls that change the files which they are about."""
+LONGEST_PLACE = 2000
 REFUSALS = ("reject_once", "reject_always")
 
 
@@ -106,7 +107,13 @@ class Permissions:
             choices=[_choice(each) for each in options.values()],
             by=self._job.journal.principal,
             run=self._job.record.id,
-            data={"callId": asked.id, "callKey": asked.key(), "tool": asked.name, "policyNote": note},
+            data={
+                "callId": asked.id,
+                "callKey": asked.key(),
+                "tool": asked.name,
+                "toolArgs": _place(call, asked),
+                "policyNote": note,
+            },
             parent=call.started,
         )
         async with self._standing.waiting(question.id):
@@ -148,6 +155,17 @@ def _first(options: Mapping[str, Option], *kinds: str) -> str | None:
 def _choice(option: Option) -> Choice:
     arguments = ["reason"] if option.kind in REFUSALS else []
     return Choice(id=option.id, title=option.title, arguments=arguments)
+
+
+def _place(call: AgentCall, asked: ToolCall) -> dict[str, str]:
+    """Return what CALL is about, so that editors show the question there: `path`, `old`, a text in it."""
+    found: dict[str, str] = {
+        key: asked.arguments[key] for key in ("path", "command") if key in asked.arguments
+    }
+    for change in call.diffs[:1]:
+        if change.old_text and len(change.old_text) <= LONGEST_PLACE:
+            found["old"] = change.old_text
+    return found
 
 
 def _title(call: ToolCall) -> str:
