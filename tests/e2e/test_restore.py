@@ -56,6 +56,11 @@ async def test_an_editor_without_views_of_ours_asks_and_the_default_changes_noth
         assert tree(workspace) == before
         undone = await client.execute("restore.undo")
         assert undone["kind"] == "undo" and tree(workspace) == changed
+        preview = await client.execute("edit.preview", {**REPLACE, "ask": True})
+        client.replies["window/showMessageRequest"] = lambda params: params["actions"][2]
+        await settled(client, preview["intervention"])
+        while (workspace / "a.lisp").read_text() != "[x)\n":
+            await client.execute("intervention.list")
 
 
 async def settled(client: LspClient, question: str) -> None:

@@ -49,6 +49,10 @@ async def test_expressions_named_places_and_what_is_refused(descartes: Descartes
     assert [each["path"] for each in json.loads(done.out)["files"]] == ["src/b c.lisp"], done
     assert (workspace / "src/b c.lisp").read_bytes().startswith(b"(foo 1 1)\r\n")
     change = json.dumps({"path": "notes.txt", "oldText": "foo", "newText": "bar"})
+    inside = {"cwd": workspace / "src"}
+    assert (await descartes("edit", "replace", "--changes", change, "--yes", **inside)).status == 1
+    some = await descartes("edit", "preview", "foo", "x", "--paths", ".", "--paths", "!b*", **inside)
+    assert [line.split("\t")[1] for line in some.out.splitlines()] == ["src/a.lisp"]
     assert (await descartes("edit", "replace", "--changes", change, "--yes")).status == 0
     assert (workspace / "notes.txt").read_text() == "bar\n"
     named = ("--pattern", "foo", "--replacement", "area", "--symbol")

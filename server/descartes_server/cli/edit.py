@@ -59,9 +59,10 @@ def _searching(function: Callable[..., int]) -> Callable[..., int]:
         session.ask_for_trust(registry.lookup("edit.preview"), given=trust)
         request = {key: options.pop(key) for key in ("regex", "symbol")}
         request["ignoreCase"] = options.pop("ignore_case")
-        for key in ("paths", "changes"):
-            if given := options.pop(key):
-                request[key] = [from_root(session, each) for each in given] if key == "paths" else list(given)
+        if paths := options.pop("paths"):
+            request["paths"] = [_glob_from_root(session, each) for each in paths]
+        if changes := options.pop("changes"):
+            request["changes"] = [_change_from_root(session, each) for each in changes]
         for key, words in (
             ("pattern", (pattern, named_pattern)),
             ("replacement", (replacement, named_replacement)),
@@ -133,6 +134,17 @@ def apply(
     session.ask_for_trust(registry.lookup("edit.apply"), given=trust)
     chosen = {"paths": [from_root(session, each) for each in paths]} if paths else {}
     return _apply(session, {"confirm": confirm, "reason": reason, **chosen}, as_json=as_json)
+
+
+def _glob_from_root(session: Session, glob: str) -> str:
+    sign = "!" if glob.startswith("!") else ""
+    return sign + from_root(session, glob.removeprefix("!"))
+
+
+def _change_from_root(session: Session, change: Any) -> Any:
+    if not isinstance(change, dict) or not isinstance(change.get("path"), str):
+        return change  # the operation says what is wrong with it
+    return {**change, "path": from_root(session, change["path"])}
 
 
 def _apply(session: Session, params: dict[str, Any], *, as_json: bool) -> int:
