@@ -61,11 +61,9 @@ async def test_every_place_is_exact_in_every_encoding(workspace: Path) -> None:
             for each in ENCODINGS
         )
         clients = dict(zip(ENCODINGS, await asyncio.gather(*starting), strict=True))
-        for encoding, client in clients.items():
-            assert client.capabilities["positionEncoding"] == encoding
-            await what_the_text_tells(Editor.open(client, workspace / "é.lisp", TEXT, encoding))
-            await in_settings(client, workspace, encoding)
-            await places_that_are_none(client, workspace)
+        await asyncio.gather(
+            *(without_an_image(client, workspace, encoding) for encoding, client in clients.items())
+        )
         path = workspace / "ö 😀.lisp"
         editors = [Editor.open(client, path, LIVE, encoding) for encoding, client in clients.items()]
         for editor in editors:
@@ -75,11 +73,17 @@ async def test_every_place_is_exact_in_every_encoding(workspace: Path) -> None:
         await breaking(editors)
         await stopping(editors)
         await holding(editors)
-        for editor in editors:
-            await in_a_history(editor)
+        await asyncio.gather(*map(in_a_history, editors))
         for editor in editors:
             await drifting(editor)
             await otherwise_written(editor, workspace)
+
+
+async def without_an_image(client: LspClient, workspace: Path, encoding: str) -> None:
+    assert client.capabilities["positionEncoding"] == encoding
+    await what_the_text_tells(Editor.open(client, workspace / "é.lisp", TEXT, encoding))
+    await in_settings(client, workspace, encoding)
+    await places_that_are_none(client, workspace)
 
 
 async def what_the_text_tells(editor: Editor) -> None:

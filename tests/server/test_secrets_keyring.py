@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from descartes_server.hub.client import HubClient
 from descartes_server.operations.workspace import vault
 from support.file_keyring import FileKeyring
 
@@ -33,17 +35,20 @@ def entries(ring: Path) -> list[str]:
 
 
 @pytest.mark.ledger("D-62")
-async def test_the_key_in_the_keyring_is_found_changed_and_lost(descartes: Descartes, ring: Path) -> None:
+async def test_the_key_in_the_keyring_is_found_changed_and_lost(
+    descartes: Descartes, client: Callable[..., HubClient], ring: Path
+) -> None:
     made = await descartes("secret", "init", "--keyring")
     assert (made.status, made.err) == (0, "") and entries(ring) == ["1"]
-    assert (await descartes("secret", "set", "API_KEY", stdin=VALUE)).status == 0
-    await descartes("secret", "lock")
+    person = client(user=getpass.getuser())
+    await person.call("secret.set", {"name": "API_KEY", "value": VALUE})
+    await person.call("secret.lock")
     assert (await descartes("secret", "get", "API_KEY")).out == f"{VALUE}\n", "nothing is asked"
     changed = await descartes("secret", "change-password", "--keyring")
     assert (changed.status, entries(ring)) == (0, ["2"]), "a fresh key, and the old one is forgotten"
-    await descartes("secret", "lock")
+    await person.call("secret.lock")
     assert (await descartes("secret", "get", "API_KEY")).out == f"{VALUE}\n"
-    await descartes("secret", "lock")
+    await person.call("secret.lock")
     ring.unlink()
     lost = await descartes("secret", "get", "API_KEY")
     assert lost.status == 1 and "The system's keyring has no key of this vault" in lost.err
