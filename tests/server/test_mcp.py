@@ -208,7 +208,10 @@ async def test_the_child_of_a_run_is_that_run_whatever_it_says(
     trust.trust(workspace)
     emacs = client(environment=dict(os.environ))
     tests = str(Path(__file__).resolve().parent.parent)
-    code = f"import sys; sys.path.insert(0, {tests!r}); import support.mcp_in_run"
+    code = (
+        f"import asyncio, sys; sys.path.insert(0, {tests!r})\n"
+        "from support.mcp_in_run import main; asyncio.run(main())"
+    )
     run = await emacs.call("run.spawn", {"task": "write", "command": [sys.executable, "-c", code]})
 
     async def questions() -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from pathlib import Path
 
@@ -13,6 +12,3 @@ async def main() -> None:
     async with agent(Path.cwd(), DESCARTES_HOLDER="agent:somebody", **os.environ) as other:
         done = await other.session.call_tool("file_write", {"path": "child.txt", "content": "mine"})
         print(done.content[0].text)  # type: ignore[union-attr]
-
-
-asyncio.run(main())
