@@ -16,6 +16,7 @@ from descartes_core.agents.conversation import Conversation, Step
 from descartes_core.errors import InterventionClosed, InvalidTransition, NotFound
 from descartes_core.model import Event, NewEvent, Principal, RunStatus
 from descartes_core.policy.rules import ToolCall
+from descartes_core.processes.identity import is_alive
 from descartes_core.processes.kept import KeptProcess
 from descartes_core.runs.acp.standing import Standing
 from descartes_core.runs.allowing import check_command_known, command_allowed
@@ -151,7 +152,8 @@ class AcpRun:
                 return await talking
             except ConnectionError:
                 await asyncio.wait({gone}, timeout=END_SECONDS)
-                ended = gone.result() if gone.done() else None
+                # Its keeper may take long to tell of an end that the system knows of already.
+                ended = None if is_alive(kept.identity) else await gone
                 return session.lost(ended, await asyncio.to_thread(self._last_words))
         finally:
             for each in (talking, gone):
