@@ -115,7 +115,7 @@ async function choosePaths(question: Intervention): Promise<string[] | undefined
     description: noteOf(file),
     picked: true,
   }));
-  const options = manyOf(question, 'which files go back');
+  const options = manyOf(question, question.kind === 'restore' ? 'which files go back' : 'in which files');
   const chosen = items.length === 0 ? [] : await vscode.window.showQuickPick(items, options);
   // Without any path the server would take all of them.
   return items.length > 0 && chosen?.length === 0 ? undefined : chosen?.map((item) => item.label);
