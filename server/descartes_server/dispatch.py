@@ -36,15 +36,17 @@ def on_snapshot(
     options: Any = None,
     *,
     places: bool = False,
+    of_texts: bool = False,
 ) -> None:
     """Answer METHOD with BODY(snapshot, params), a task that the client can cancel.
 
     PLACES says that the answer speaks of the whole text: it is refused as outdated when the text has changed
-    meanwhile. Others are right for the position and text they were asked about.
+    meanwhile. Others are right for the position and text they were asked about. OF_TEXTS says that BODY looks
+    at the documents of its snapshot alone.
     """
 
     def handler(params: Any) -> Awaitable[Any]:
-        snapshot = state.snapshot()
+        snapshot = state.snapshot(of_texts=of_texts)
         answer = body(snapshot, params)
         return _unless_outdated(state, snapshot, params, answer) if places else answer
 

@@ -41,6 +41,8 @@ ALONE = {"hub.stop", "lisp.stop", "lisp.restart", "lisp.replay", "debugger.abort
 KEPT_AS_GIVEN = {
     ("secret.set", "value"), ("secret.rotate", "value"),  # encrypted
     ("history.document", "uri"),  # the name of a file, which shows it already
+    # What a file is to hold: it shows it, and so do the files as they are kept for going back.
+    ("file.write", "content"), ("file.edit", "new"), ("edit.preview", "replacement"), ("edit.preview", "changes"),
 }  # fmt: skip
 KEEPING = {
     "debugger.breakpoints.set", "debugger.evalInFrame", "inspector.eval", "intervention.answer",
@@ -131,7 +133,7 @@ class Doors:
             "action": 0, "start": 0, "end": 1, "kind": "into", "key": "lisp.command", "value": ["sbcl"],
             "confirm": events[0]["id"], "choice": "accept", "host": "127.0.0.1", "port": 1,
             "other": "127.0.0.1:1", "request": {}, "name": "X", "principal": "agent:x", "archive": "x",
-            "archivePassword": PASSWORD,
+            "archivePassword": PASSWORD, "old": "1", "new": "2", "pattern": "f", "replacement": "g",
         }  # fmt: skip
 
     async def try_each(self) -> None:

@@ -36,7 +36,7 @@ def register(state: ServerState) -> None:
             state.cancels[params.token]()
 
     options = types.ExecuteCommandOptions(commands=list(ext.COMMANDS))
-    on_snapshot(state, types.WORKSPACE_EXECUTE_COMMAND, execute, options)
+    on_snapshot(state, types.WORKSPACE_EXECUTE_COMMAND, execute, options, of_texts=True)
     on_mutation(state, types.WINDOW_WORK_DONE_PROGRESS_CANCEL, cancel)
     for command in ext.COMMANDS:
         # pygls announces what is registered here; `execute` answers all of them.

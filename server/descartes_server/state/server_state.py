@@ -72,9 +72,13 @@ class ServerState:
         self._steps: list[Callable[[Snapshot], Workshop]] = []
         """What is still to be taken in, the oldest first."""
 
-    def snapshot(self) -> Snapshot:
-        """Return the state as it is now, for as long as a handler wants to look at it."""
-        self._take_in()
+    def snapshot(self, *, of_texts: bool = False) -> Snapshot:
+        """Return the state as it is now, for as long as a handler wants to look at it.
+
+        OF_TEXTS: for who looks at documents alone; what the last answers told need not be in its workshop.
+        """
+        if not of_texts:
+            self._take_in()
         return self._snapshot()
 
     def _snapshot(self) -> Snapshot:
