@@ -42,7 +42,8 @@ KEPT_AS_GIVEN = {
     ("secret.set", "value"), ("secret.rotate", "value"),  # encrypted
     ("history.document", "uri"),  # the name of a file, which shows it already
     # What a file is to hold: it shows it, and so do the files as they are kept for going back.
-    ("file.write", "content"), ("file.edit", "new"), ("edit.preview", "replacement"), ("edit.preview", "changes"),
+    ("file.write", "content"), ("file.edit", "new"),
+    ("edit.preview", "replacement"), ("edit.preview", "changes"),
 }  # fmt: skip
 KEEPING = {
     "debugger.breakpoints.set", "debugger.evalInFrame", "inspector.eval", "intervention.answer",
