@@ -168,11 +168,11 @@ async def test_doctor_puts_an_interrupted_restore_right(descartes: Descartes, wo
     assert await asyncio.wait_for(killed.wait(), 60) == -signal.SIGKILL
     assert tree(workspace) != before
     found = await descartes("doctor", "--json")
-    assert found.status == 1 and "a restore was interrupted" in found.out
+    assert found.status == 1 and "a restore or a bulk edit was interrupted" in found.out
     fixed = await descartes("doctor", "--fix", "--json")
     told = [each["found"] for each in json.loads(fixed.out)["findings"] if each["area"] == "fix"]
     assert fixed.status == 0 and "has been rolled back" in told[0] and "tables rebuilt" in told[1]
     assert tree(workspace) == before and private_state(workspace) == state
     again = await descartes("doctor", "--fix", "--json")
     told = [each["found"] for each in json.loads(again.out)["findings"] if each["area"] == "fix"]
-    assert told[0] == "no restore was interrupted"
+    assert told[0] == "no restore or bulk edit was interrupted"

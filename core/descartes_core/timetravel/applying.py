@@ -204,7 +204,9 @@ class Applying:
         if self._moving.is_open:
             await self._close_what_is_logged()
         if self._moving.is_open:
-            raise RestoreConflict("An earlier restore was interrupted; run `descartes doctor --fix` first")
+            raise RestoreConflict(
+                "An earlier restore or bulk edit was interrupted; run `descartes doctor --fix` first"
+            )
         if work.then is None or work.is_edit:
             return
         if (what := self._body.snapshots.repository.in_progress()) is not None:

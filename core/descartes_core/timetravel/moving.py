@@ -72,7 +72,9 @@ class Moving:
         REPOSITORY has their bytes; None where there are no changes.
         """
         if self.is_open:
-            raise RestoreConflict("An earlier restore was interrupted; run `descartes doctor --fix` first")
+            raise RestoreConflict(
+                "An earlier restore or bulk edit was interrupted; run `descartes doctor --fix` first"
+            )
         self._discard()
         for name in ("new", "old"):
             (self._place / name).mkdir(mode=0o700, parents=True)

@@ -147,7 +147,8 @@ def _restore(session: Session) -> list[Finding]:
     place = session.workspace.state / "restore" / "current"
     if not any((place / name).exists() for name in ("journal", "phase")):
         return []
-    return [Finding("restore", str(place), "a restore was interrupted; run descartes doctor --fix", "wrong")]
+    told = "a restore or a bulk edit was interrupted; run descartes doctor --fix"
+    return [Finding("restore", str(place), told, "wrong")]
 
 
 def _fix(session: Session) -> list[Finding]:
@@ -157,7 +158,7 @@ def _fix(session: Session) -> list[Finding]:
         done = session.call("hub.repair", {})
     except DescartesError as error:
         return [Finding("fix", root, error.message, "wrong")]
-    told = done["restore"] or "no restore was interrupted"
+    told = done["restore"] or "no restore or bulk edit was interrupted"
     return [
         Finding("fix", root, told),
         Finding("fix", str(session.workspace.database), f"tables rebuilt from {done['events']} events"),

@@ -224,8 +224,8 @@ class Calls:
             if await asyncio.shield(self._asking):
                 return
         raise WorkspaceNotTrusted(
-            f"{name} starts or evaluates something, and {str(attachment.workspace.root)!r} is not trusted; "
-            "run the command descartes.workspace.trust, or `descartes trust` in a terminal"
+            f"{name} starts, evaluates or changes something, and {str(attachment.workspace.root)!r} is not"
+            " trusted; run the command descartes.workspace.trust, or `descartes trust` in a terminal"
         )
 
     async def _ask_for_trust(self, attachment: Attachment) -> bool:

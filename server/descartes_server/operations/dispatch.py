@@ -22,7 +22,7 @@ def admit(operation: Operation, caller: Caller, root: Path) -> None:
     """
     if operation.needs_trust and not caller.trusted:
         raise WorkspaceNotTrusted(
-            f"{operation.name} starts or evaluates something, and {str(root)!r} is not trusted; "
+            f"{operation.name} starts, evaluates or changes something, and {str(root)!r} is not trusted; "
             "run `descartes trust` there first"
         )
     if operation.people_only:
