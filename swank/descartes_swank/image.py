@@ -14,7 +14,7 @@ import secrets
 import shutil
 import signal
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,6 +102,29 @@ def is_running(record: ImageRecord) -> bool:
     return process.is_running(record.pid, record.start_time, record.boot_id)
 
 
+async def detached(starting: Coroutine[Any, Any, int]) -> int:
+    """Return the number of the process that STARTING starts.
+
+    Concurrency: cancelled, that process is killed as soon as its number is known, for it may run already.
+    """
+    task = asyncio.ensure_future(starting)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(_kill_started)
+        raise
+
+
+def _kill_started(task: asyncio.Task[int]) -> None:
+    if not task.cancelled() and task.exception() is None:
+        _kill(task.result())
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
 async def stop_image(record: ImageRecord) -> None:
     """End the image of RECORD: asked first, killed after some seconds. Another process is never touched."""
     identity = (record.pid, record.start_time, record.boot_id)
@@ -153,16 +176,12 @@ class _Launch:
         """Start COMMAND detached and return its record when it is ready."""
         reader, writer = os.pipe()
         with os.fdopen(reader, "rb", buffering=0) as report:
-            try:
-                pid = await self._detach(command, writer)
-            finally:
-                os.close(writer)
+            pid = await detached(self._detach(command, writer))
             try:
                 async with asyncio.timeout(_START_SECONDS):
                     said = await _last_words(report)
             except BaseException as problem:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+                _kill(pid)
                 if isinstance(problem, TimeoutError):
                     raise TimedOut(
                         f"The Lisp was not ready after {_START_SECONDS} s; see {self.log}", log=str(self.log)
@@ -181,9 +200,9 @@ class _Launch:
         return record
 
     async def _detach(self, command: Sequence[str], report: int) -> int:
-        letter = self._letter(report)
         folder = self.settings.workspace or Path.home()
         try:
+            letter = self._letter(report)
             shell = await asyncio.create_subprocess_exec(
                 *("/bin/sh", "-c", DETACH, "sh", str(self.log), *command),
                 stdin=asyncio.subprocess.PIPE,
@@ -195,6 +214,8 @@ class _Launch:
             )
         except OSError as problem:
             raise LispNotFound(f"The Lisp could not be started in {folder}: {problem.strerror}") from problem
+        finally:
+            os.close(report)  # the image has its own
         pid, _ = await shell.communicate(letter)
         return int(pid)
 

@@ -17,7 +17,7 @@ from . import process, sexp
 from .discovery import ImageSettings, find_swank
 from .errors import LispLost, LispNotFound, TimedOut
 from .forms import Form, Symbol
-from .image import DETACH, RECORD, ImageRecord
+from .image import DETACH, RECORD, ImageRecord, detached
 
 _START_SECONDS = 180
 """Another Lisp compiles Swank through C the first time."""
@@ -46,21 +46,28 @@ async def start_plain_image(settings: ImageSettings, runtime: Path, log: Path) -
     report, secret = runtime / "lisp.report", secrets.token_hex(32)
     report.unlink(missing_ok=True)
     boot = await asyncio.to_thread(_write_boot, settings, runtime, report, secret)
-    pid = await _detach([program, *command[1:], *_LOADS[_implementation(command)], str(boot)], settings, log)
+    start = [program, *command[1:], *_LOADS[_implementation(command)], str(boot)]
     try:
-        async with asyncio.timeout(_START_SECONDS):
-            said = await _reported(report, pid)
-    except BaseException as problem:
-        _end(pid)
-        if isinstance(problem, TimeoutError):
-            raise TimedOut(f"The Lisp was not ready after {_START_SECONDS} s; see {log}") from None
-        raise
+        pid = await detached(_detach(start, settings, log))
+        said = await _ready(report, pid, log)
     finally:
         boot.unlink(missing_ok=True)
     if said is None or not said.startswith("ready "):
         reason = said.removeprefix("failed ") if said else f"the reason is at the end of {log}"
         raise LispLost(f"The Lisp ended before it was ready; {reason}")
     return _recorded(runtime, pid, int(said.split()[1]), secret, _implementation(command))
+
+
+async def _ready(report: Path, pid: int, log: Path) -> str | None:
+    """Return what the image PID says of itself in REPORT; one that does not in time is ended."""
+    try:
+        async with asyncio.timeout(_START_SECONDS):
+            return await _reported(report, pid)
+    except BaseException as problem:
+        _end(pid)
+        if isinstance(problem, TimeoutError):
+            raise TimedOut(f"The Lisp was not ready after {_START_SECONDS} s; see {log}") from None
+        raise
 
 
 def _implementation(command: Sequence[str]) -> str:

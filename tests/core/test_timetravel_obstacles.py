@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from descartes_core.errors import RestoreConflict
+from descartes_core.timetravel import on_disk
 from descartes_core.timetravel import plan as plans
 from descartes_core.timetravel.git import GitFailed
 from descartes_core.timetravel.manifest import Entry, Manifest, shown
@@ -190,6 +191,28 @@ def test_a_whole_home_folder_is_not_kept(workspace: Path, monkeypatch: pytest.Mo
 Change = Callable[[Path], object]
 
 
+@pytest.fixture(params=["exchanged", "linked"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Files change places in one step, or the system cannot do that."""
+    if request.param == "linked":
+        monkeypatch.setattr(on_disk, "_renameat2", lambda: None)
+    return str(request.param)
+
+
+def moving_back(workspace: Path, at: Callable[[str], None] = lambda name: None) -> Moving:
+    """Return what is staged to make A what it was, create NEW and remove GONE."""
+    write(workspace, {"a": "1", "new": "then"})
+    snapshots = snapshots_of(workspace)
+    then = snapshots.take()
+    (workspace / "new").unlink()
+    write(workspace, {"a": "2", "gone": "g"})
+    now = snapshots.take()
+    plan = plans.compare(now.manifest, then.manifest, snapshots.repository.ignored)
+    moving = Moving(workspace, workspace / ".descartes" / "restore" / "current", at)
+    moving.stage("evt_1", plan.changes, snapshots.repository)
+    return moving
+
+
 @pytest.mark.parametrize(
     "meanwhile",
     [
@@ -200,19 +223,50 @@ Change = Callable[[Path], object]
         lambda root: (root / "a").chmod(0o600),
     ],
 )
-def test_a_file_that_a_person_changes_meanwhile_is_theirs(workspace: Path, meanwhile: Change) -> None:
-    write(workspace, {"a": "1", "new": "then"})
-    snapshots = snapshots_of(workspace)
-    then = snapshots.take()
-    (workspace / "new").unlink()
-    write(workspace, {"a": "2", "gone": "g"})
-    now = snapshots.take()
-    plan = plans.compare(now.manifest, then.manifest, snapshots.repository.ignored)
-    moving = Moving(workspace, workspace / ".descartes" / "restore" / "current")
-    moving.stage("evt_1", plan.changes, snapshots.repository)
+def test_a_file_that_a_person_changes_meanwhile_is_theirs(
+    workspace: Path, meanwhile: Change, way: str
+) -> None:
+    moving = moving_back(workspace)
     meanwhile(workspace)
     expected = tree(workspace)
     with pytest.raises(RestoreConflict, match="changed meanwhile"):
         moving.swap()
     assert moving.roll_back() == []
     assert tree(workspace) == expected
+
+
+def test_a_file_that_is_replaced_is_never_missing(workspace: Path) -> None:
+    found: list[str] = []
+    moving = moving_back(workspace, lambda name: found.append((workspace / "a").read_text()))
+    moving.swap()
+    moving.commit({})
+    moving.close()
+    assert set(found) == {"2", "1"} and found == sorted(found, reverse=True)
+
+
+class Died(BaseException):
+    """What ended the process."""
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_a_file_that_an_editor_saves_at_the_last_moment_is_the_persons(workspace: Path, dies: bool) -> None:
+    asides: list[str] = []
+
+    def at(name: str) -> None:
+        if name.startswith("aside"):
+            asides.append(name)
+            if len(asides) == 2:  # GONE is gone, A has been looked at
+                (workspace / "a~").write_text("a person's")
+                (workspace / "a~").replace(workspace / "a")
+        elif dies and name.startswith("put"):
+            raise Died
+
+    moving = moving_back(workspace, at)
+    with pytest.raises(Died if dies else RestoreConflict):
+        moving.swap()
+    assert (workspace / "a").read_text() == ("1" if dies else "a person's")
+    (told,) = Moving(workspace, workspace / ".descartes" / "restore" / "current").take_back()
+    assert "a was changed meanwhile" in told
+    assert (workspace / "a").read_text() == "a person's"
+    assert (workspace / "gone").read_text() == "g" and not (workspace / "new").exists()
+    assert (workspace / ".descartes" / "restore" / "kept" / "a").read_text() == "2"

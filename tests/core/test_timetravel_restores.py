@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -299,11 +300,12 @@ async def test_files_on_another_disk_are_left_as_they_are(
     run = await machine.shell("echo 1 > a.lisp")
     before = tree(workspace)
 
-    def refuse(path: Path, target: Path) -> Path:
+    def refuse(*_: Any, **__: Any) -> Any:
         raise OSError(18, "Invalid cross-device link")
 
     with monkeypatch.context() as patched:
         patched.setattr(Path, "rename", refuse)
+        patched.setattr(os, "link", refuse)
         with pytest.raises(RestoreConflict, match="lies on another file system"):
             await machine.restore(run.id)
     assert tree(workspace) == before

@@ -107,7 +107,7 @@ async def test_wrong_parameters_on_the_hubs_socket(workspace: Path) -> None:
         assert (await client.call("hub.status"))["pid"] == hub
     finally:
         await client.close()
-    assert "ERROR" not in log_of(workspace), log_of(workspace)[-3000:]
+    assert " ERROR " not in log_of(workspace), log_of(workspace)[-3000:]
 
 
 async def test_wrong_parameters_from_an_editor(workspace: Path) -> None:
@@ -132,4 +132,4 @@ async def test_wrong_parameters_from_an_editor(workspace: Path) -> None:
         assert not unclear, "\n".join(unclear)
         assert (await client.execute("hub.status"))["pid"] == hub
         assert {len(client.answers(request)) for _, _, request in asked} == {1}
-    assert "ERROR" not in log_of(workspace), log_of(workspace)[-3000:]
+    assert " ERROR " not in log_of(workspace), log_of(workspace)[-3000:]

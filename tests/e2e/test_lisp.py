@@ -24,6 +24,7 @@ STOPPING = """(in-package :cl-user)
       value)))
 """
 PUBLISH = "textDocument/publishDiagnostics"
+AT_START = {"line": 0, "character": 3}
 
 
 def diagnostics(client: LspClient, uri: str, fits: Any, after: int = 0) -> Any:
@@ -261,17 +262,36 @@ async def test_the_lens_of_a_stop_shows_the_debugger_in_a_plain_client(workspace
         assert "0: (AVERAGE NIL)" in text
 
 
-async def test_progress_begins_and_ends(workspace: Path) -> None:
-    file = workspace / "a.lisp"
-    file.write_text("(defun a () 1)\n")
+async def test_what_lasts_shows_progress_and_what_is_done_at_once_does_not(workspace: Path) -> None:
+    file, go = workspace / "a.lisp", workspace / "go"
+    file.write_text(f'(eval-when (:compile-toplevel) (loop until (probe-file "{go}") do (sleep 0.01)))\n')
     capabilities = {"window": {"workDoneProgress": True}}
     async with lsp(workspace, initializationOptions=TRUSTED, capabilities=capabilities) as client:
         uri = client.open(file)
-        await client.execute("lisp.compileFile", {"uri": uri})
+        compiling = asyncio.create_task(client.execute("lisp.compileFile", {"uri": uri}))
+        await client.notification("$/progress", lambda p: p["value"]["kind"] == "begin")
+        go.touch()
+        assert (await compiling)["success"]
         steps = [m["params"]["value"] for m in client.messages if m.get("method") == "$/progress"]
         assert [step["kind"] for step in steps] == ["begin", "end"]
         assert steps[0]["title"] == "Compiling a.lisp"
         assert steps[1]["message"] == "done"
+        seen = len(client.messages)
+        for _ in range(20):
+            assert (await client.execute("lisp.compileForm", {"uri": uri, "position": AT_START}))["success"]
+        shown = [m for m in client.messages[seen:] if m.get("method") == "$/progress"]
+        assert len(shown) < 20, "only what a busy machine delayed is shown, with a beginning and an end"
+        asked = client.send_request(
+            "workspace/executeCommand",
+            {
+                "command": "descartes.lisp.compileForm",
+                "arguments": [{"uri": uri, "position": AT_START}],
+                "workDoneToken": "mine",
+            },
+        )
+        await client.answer(asked)
+        mine = [m["params"] for m in client.messages[seen:] if m.get("method") == "$/progress"]
+        assert [each["value"]["kind"] for each in mine if each["token"] == "mine"] == ["begin", "end"]
 
 
 async def test_cancelling_the_progress_ends_the_request_and_stops_the_image(workspace: Path) -> None:

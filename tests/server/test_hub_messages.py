@@ -9,7 +9,7 @@ from typing import Any
 import msgpack
 import pytest
 
-from descartes_core.errors import Cancelled, HubLost, InvalidParams, NotFound
+from descartes_core.errors import Cancelled, DescartesError, HubLost, InvalidParams, NotFound
 from descartes_core.leases import Leases
 from descartes_core.model import NewEvent, Principal
 from descartes_core.store import Store
@@ -18,6 +18,7 @@ from descartes_server.hub.client import HubClient
 from descartes_server.hub.embedded import EmbeddedOpener
 from descartes_server.hub.main import running_hub, serve
 from descartes_server.hub.server import SocketServer
+from descartes_server.operations import dispatch
 from descartes_server.operations.workspace import Workspace
 from support.hubs import Heard
 
@@ -107,6 +108,28 @@ async def test_a_cancelled_call_leaves_nothing_behind(client: Attach) -> None:
     async with asyncio.timeout(60):
         while (await ann.call("lease.list"))["leases"]:
             pass
+
+
+async def test_an_answer_that_cannot_travel_is_an_error(
+    client: Attach, here: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[Any] = ["half of it: \ud83d", object()]
+
+    async def cannot_travel(*_: Any, **__: Any) -> dict[str, Any]:
+        return {"text": answers.pop(0)}
+
+    async with running_hub(here) as hub:
+        server = SocketServer(hub, here)
+        await server.listen()
+        ann = client()
+        await ann.attach()
+        monkeypatch.setattr(dispatch, "perform", cannot_travel)
+        with pytest.raises(InvalidParams, match="expected text, got half a character"):
+            await asyncio.wait_for(ann.call("lease.acquire", {"path": "a.lisp"}), 60)
+        with pytest.raises(DescartesError, match="because of a mistake in Descartes"):
+            await asyncio.wait_for(ann.call("lease.acquire", {"path": "a.lisp"}), 60)
+        await ann.close()
+        server.close()
 
 
 async def test_a_raw_client_gets_one_answer_for_each_request(hub: HubClient, here: Workspace) -> None:

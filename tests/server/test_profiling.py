@@ -63,7 +63,8 @@ async def test_an_evaluation_is_profiled(desk: Desk) -> None:
     names = [each["name"] for each in result["flat"]]
     assert "common-lisp-user::spin-for" in names
     spin = next(each for each in result["flat"] if each["name"] == "common-lisp-user::spin-for")
-    assert spin["total"] == result["samples"] >= spin["self"]
+    # A sample may fall between reading the form and calling it.
+    assert 0.9 * result["samples"] <= spin["total"] <= result["samples"] and spin["self"] <= spin["total"]
     assert sum(each["self"] for each in result["flat"]) == result["samples"]
     assert not [name for name in names if "swank" in name or "descartes" in name]
     document = check_speedscope(result["speedscope"])

@@ -8,6 +8,7 @@ import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -138,10 +139,29 @@ class TestStart:
             await start_image(NO_INIT, long, shared_cache(), runtime / "lisp.log")
 
     async def test_cancelling_leaves_no_process(self, runtime: Path, workspace: Path) -> None:
-        (workspace / ".sbclrc").write_text(
-            '(with-open-file (o "pid" :direction :output) (prin1 (sb-posix:getpid) o)) (loop)',
-            encoding="utf-8",
-        )
+        pid = await self.cancelled(runtime, workspace)
+        await until(lambda: not alive(pid), "the process is gone")
+
+    async def test_cancelling_leaves_no_process_whose_number_is_not_known_yet(
+        self, runtime: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        communicate, told = asyncio.subprocess.Process.communicate, asyncio.Event()
+
+        async def late(process: asyncio.subprocess.Process, sent: bytes | None = None) -> Any:
+            answer = await communicate(process, sent)
+            await told.wait()
+            return answer
+
+        monkeypatch.setattr(asyncio.subprocess.Process, "communicate", late)
+        pid = await self.cancelled(runtime, workspace)
+        assert alive(pid)
+        told.set()
+        await until(lambda: not alive(pid), "the process is gone")
+
+    async def cancelled(self, runtime: Path, workspace: Path) -> int:
+        """Cancel a start while the init file is loaded, which never ends; return the new process's number."""
+        says_which = '(with-open-file (o "pid" :direction :output) (prin1 (sb-posix:getpid) o)) (loop)'
+        (workspace / ".sbclrc").write_text(says_which, encoding="utf-8")
         settings = ImageSettings(workspace=workspace, environment={**os.environ, "HOME": str(workspace)})
         starting = asyncio.create_task(start_image(settings, runtime, shared_cache(), runtime / "lisp.log"))
         pid_file = workspace / "pid"
@@ -149,8 +169,7 @@ class TestStart:
         starting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await starting
-        pid = int(pid_file.read_text())
-        await until(lambda: not alive(pid), "the process is gone")
+        return int(pid_file.read_text())
 
 
 class TestSecret:

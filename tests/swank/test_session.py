@@ -272,6 +272,31 @@ async def test_an_endless_printer_is_interrupted_and_goes_on(here: Session) -> N
     assert (await here.settled(evaluation)).state == "done"
 
 
+async def test_an_abort_that_comes_while_output_is_sent_is_not_left_lying(here: Session) -> None:
+    # Another thread sends for this evaluation, which waits for that in `finish-output`: interrupts wait too.
+    await here.run("(defvar *sending* nil) (defvar *printer* nil)")
+    evaluation = await here.start(
+        "(let ((port (descartes-boot::evaluation-port descartes-boot::*evaluation*)))"
+        " (setf *printer* sb-thread:*current-thread*)"
+        " (sb-thread:make-thread"
+        "  (lambda () (sb-thread:with-recursive-lock ((descartes-boot::port-sending port))"
+        "              (setf *sending* t) (loop while *sending* do (sleep 0.01)))))"
+        " (loop until *sending* do (sleep 0.01))"
+        ' (princ "begun") (finish-output) (loop (sleep 0.01)))',
+        client="a",
+    )
+    await here.run("(loop until *sending* do (sleep 0.01))", client="b")
+    await here.lisp.abort_evaluation(evaluation.id)
+    await here.run(
+        "(progn (loop until (sb-thread:symbol-value-in-thread 'swank/backend::*pending-slime-interrupts*"
+        "                    *printer*)"
+        "             do (sleep 0.01))"
+        "       (setf *sending* nil))",
+        client="b",
+    )
+    assert (await here.settled(evaluation)).state == "aborted"
+
+
 async def test_interrupting_what_does_not_run(here: Session) -> None:
     with pytest.raises(NotFound):
         await here.lisp.interrupt(evaluation="eval_unknown")

@@ -1,9 +1,10 @@
 """Putting other files in the place of those there are, so that it can be undone at any instant.
 
-What is to come is written beside first (`new/`), what is there is renamed aside (`old/`) and looked at again,
-and only then the new one gets its name, by a link that never replaces anything. A file that somebody changed
-meanwhile is thus noticed and put back. A journal on disk says what was intended; whoever finds one that is
-not closed rolls it back, or finishes it when everything had its place.
+What is to come is written beside first (`new/`), what is there is put aside (`old/`) and looked at again, and
+only then the new one gets its name: it changes places with the old one, which is thus never missing, or is
+linked where there is none. Neither ever takes the place of something else: a file that somebody changed
+meanwhile is noticed and put back. A journal on disk says what was intended; whoever finds one that is not
+closed rolls it back, or finishes it when everything had its place.
 """
 
 from __future__ import annotations
@@ -20,8 +21,17 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 import msgspec
 
 from descartes_core.errors import RestoreConflict
+from descartes_core.timetravel import change_kinds as kinds
 from descartes_core.timetravel.manifest import Entry, parents, shown
-from descartes_core.timetravel.on_disk import changed, entry_at, is_real_folder, link_in
+from descartes_core.timetravel.on_disk import (
+    changed,
+    entry_at,
+    exchange,
+    is_real_folder,
+    is_same,
+    link_in,
+    sync_folders,
+)
 from descartes_core.timetravel.plan import Change
 from descartes_core.timetravel.repository import Repository
 
@@ -93,15 +103,15 @@ class Moving:
         """
         self._phase("moving")
         self._at("moving")
-        for number, change in self._numbered(_goes):
+        for number, change in self._numbered(kinds.goes):
             self._aside(number, change)
-        for _, change in reversed(list(self._numbered(_folder_goes))):
+        for _, change in reversed(list(self._numbered(kinds.folder_goes))):
             self._remove_folder(change)
-        for _, change in self._numbered(_folder_comes):
+        for _, change in self._numbered(kinds.folder_comes):
             self._make_folder(change)
-        for number, change in self._numbered(_comes):
+        for number, change in self._numbered(kinds.comes):
             self._put(number, change)
-        for _, change in reversed(list(self._numbered(_is_folder_after))):
+        for _, change in reversed(list(self._numbered(kinds.is_folder_after))):
             self._set_mode(change.path, change.after)
         self._at("swapped")
 
@@ -162,24 +172,24 @@ class Moving:
         Works from the journal alone, in every state that `stage`, `swap` and `commit` can leave.
         """
         kept: list[str] = []
-        for number, change in self._numbered(_comes):
+        for number, change in self._numbered(kinds.comes):
             self._take_back(number, change)
-        for _, change in reversed(list(self._numbered(_folder_comes))):
+        for _, change in reversed(list(self._numbered(kinds.folder_comes))):
             with suppress(OSError):
                 self._at_path(change.path).rmdir()
-        for _, change in self._numbered(_folder_goes):
+        for _, change in self._numbered(kinds.folder_goes):
             if not os.path.lexists(self._at_path(change.path)):
                 self._make_folder(change)
-        for number, change in self._numbered(_had_bytes):
+        for number, change in self._numbered(kinds.had_bytes):
             kept += self._put_back(number, change)
-        for _, change in reversed(list(self._numbered(_was_folder))):
+        for _, change in reversed(list(self._numbered(kinds.was_folder))):
             self._set_mode(change.path, change.before)
         self._at("rolled back")
         self._discard()
         return kept
 
     def _stage_files(self, repository: Repository | None) -> None:
-        waiting = [(number, change.after) for number, change in self._numbered(_brings_bytes)]
+        waiting = [(number, change.after) for number, change in self._numbered(kinds.brings_bytes)]
         if repository is None or not waiting:
             return
         entries = iter(waiting)
@@ -187,7 +197,7 @@ class Moving:
         def put(digest: str, content: bytes) -> None:
             number, entry = next(entries)
             assert entry is not None
-            place = self._place / "new" / str(number)
+            place = self._new(number)
             if entry.kind == "link":
                 place.symlink_to(os.fsdecode(content))
                 return
@@ -225,11 +235,36 @@ class Moving:
             self._set_mode(change.path, change.after)
             self._at(f"mode {number}")
             return
-        if change.before is not None and change.before.kind != "folder" and not _goes(change):
+        if change.before is not None and change.before.kind != "folder":
+            if self._exchanged(number, change):
+                return
             self._aside(number, change)
         self._check_way(change.path)
-        link_in(self._place / "new" / str(number), self._at_path(change.path), change.path)
+        link_in(self._new(number), self._at_path(change.path), change.path)
         self._at(f"put {number}")
+
+    def _exchanged(self, number: int, change: Change) -> bool:
+        """Let the new file change places with what is there; False where that cannot be done in one step."""
+        path, new, aside = self._at_path(change.path), self._new(number), self._place / "old" / str(number)
+        self._check_way(change.path)
+        try:
+            os.link(path, aside, follow_symlinks=False)
+        except FileNotFoundError:
+            raise changed(change.path) from None
+        except OSError:
+            return False
+        self._at(f"aside {number}")
+        if entry_at(aside, change.before) != change.before:
+            raise changed(change.path)
+        if not exchange(new, path):
+            aside.unlink()
+            return False
+        self._at(f"put {number}")
+        if not is_same(new, aside):
+            # Somebody put another file there at the last moment: it gets its place back.
+            exchange(new, path)
+            raise changed(change.path)
+        return True
 
     def _take_back(self, number: int, change: Change) -> None:
         """Remove what was put at the place of CHANGE, if it was and is still that."""
@@ -239,10 +274,16 @@ class Moving:
             if entry_at(path, change.after) == change.after:
                 self._set_mode(change.path, change.before)
             return
+        new, aside = self._new(number), self._place / "old" / str(number)
         was_there = change.before is not None and change.before.kind != "folder"
-        if was_there and not os.path.lexists(self._place / "old" / str(number)):
+        if was_there and not os.path.lexists(aside):
             return
-        if self._way_is_free(change.path) and entry_at(path, change.after) == change.after:
+        if not self._way_is_free(change.path) or entry_at(path, change.after) != change.after:
+            return
+        if was_there and entry_at(new, change.after) not in (None, change.after) and not is_same(new, aside):
+            # It ended when somebody's file had just changed places with ours.
+            exchange(new, path)
+        else:
             path.unlink()
 
     def _put_back(self, number: int, change: Change) -> list[str]:
@@ -296,7 +337,7 @@ class Moving:
 
     def _check_asides(self) -> None:
         """Refuse to go on when a file was written through a handle that was open before it was put aside."""
-        for number, change in self._numbered(_had_bytes):
+        for number, change in self._numbered(kinds.had_bytes):
             aside = self._place / "old" / str(number)
             if os.path.lexists(aside) and entry_at(aside, change.before) != change.before:
                 raise changed(change.path)
@@ -317,16 +358,12 @@ class Moving:
     def _at_path(self, path: str) -> Path:
         return self._root / path
 
+    def _new(self, number: int) -> Path:
+        return self._place / "new" / str(number)
+
     def _sync(self) -> None:
         """Have the disk know the new names before anything old is forgotten."""
-        folders = {self._at_path(each.path).parent for each in self._changes}
-        for folder in folders:
-            with suppress(OSError):
-                handle = os.open(folder, os.O_RDONLY)
-                try:
-                    os.fsync(handle)
-                finally:
-                    os.close(handle)
+        sync_folders({self._at_path(each.path).parent for each in self._changes})
 
     def _phase(self, phase: Phase) -> None:
         self._write("phase", msgspec.json.encode(phase))
@@ -344,43 +381,6 @@ class Moving:
         for name in ("journal", "phase"):
             (self._place / name).unlink(missing_ok=True)
         shutil.rmtree(self._place, ignore_errors=True)
-
-
-def _is_folder(entry: Entry | None) -> bool:
-    return entry is not None and entry.kind == "folder"
-
-
-def _had_bytes(change: Change) -> bool:
-    return change.before is not None and not _is_folder(change.before) and change.kind != "mode"
-
-
-def _brings_bytes(change: Change) -> bool:
-    return change.after is not None and not _is_folder(change.after) and change.kind != "mode"
-
-
-def _goes(change: Change) -> bool:
-    """Whether bytes go and none come to their place."""
-    return _had_bytes(change) and not _brings_bytes(change)
-
-
-def _comes(change: Change) -> bool:
-    return change.after is not None and not _is_folder(change.after)
-
-
-def _folder_goes(change: Change) -> bool:
-    return _is_folder(change.before) and not _is_folder(change.after)
-
-
-def _folder_comes(change: Change) -> bool:
-    return _is_folder(change.after) and not _is_folder(change.before)
-
-
-def _is_folder_after(change: Change) -> bool:
-    return _is_folder(change.after)
-
-
-def _was_folder(change: Change) -> bool:
-    return _is_folder(change.before)
 
 
 def _quoted(path: str) -> str:

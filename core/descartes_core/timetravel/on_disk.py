@@ -1,18 +1,24 @@
-"""What is at a path, exactly, and giving a file a second name there without ever replacing anything."""
+"""What is at a path, exactly, and the ways to put something there that never lose what is."""
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import functools
 import hashlib
 import os
 import shutil
 import stat
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from descartes_core.errors import RestoreConflict
 from descartes_core.timetravel.manifest import Entry, shown
 
 CHUNK = 1 << 20
+_HERE, _EXCHANGE = -100, 2
+"""`AT_FDCWD` and `RENAME_EXCHANGE` of Linux."""
 
 
 def digest_of_bytes(data: bytes, like: str) -> str:
@@ -63,6 +69,32 @@ def link_in(new: Path, path: Path, name: str) -> None:
         _copy(new, path)
 
 
+def exchange(one: Path, other: Path) -> bool:
+    """Let ONE and OTHER change places in one step, so that neither path is ever without one.
+
+    Returns False, with nothing changed, where system or file system cannot, or one of them is not there.
+    Source: renameat2(2).
+    """
+    rename = _renameat2()
+    return rename is not None and rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0
+
+
+@functools.cache
+def _renameat2() -> Callable[..., int] | None:
+    try:
+        return ctypes.CDLL(None).renameat2
+    except (AttributeError, OSError):
+        return None
+
+
+def is_same(one: Path, other: Path) -> bool:
+    """Return whether ONE and OTHER are names of one file or of one link, which is not followed."""
+    try:
+        return os.path.samestat(one.lstat(), other.lstat())
+    except FileNotFoundError:
+        return False
+
+
 def _copy(new: Path, path: Path) -> None:
     """Make PATH what NEW is, where the file system has no links."""
     if new.is_symlink():
@@ -71,6 +103,17 @@ def _copy(new: Path, path: Path) -> None:
     with new.open("rb") as source, path.open("xb") as target:
         shutil.copyfileobj(source, target, CHUNK)
     path.chmod(stat.S_IMODE(new.stat().st_mode))
+
+
+def sync_folders(folders: Iterable[Path]) -> None:
+    """Have the disk know the names in FOLDERS, as far as they are there."""
+    for folder in folders:
+        with suppress(OSError):
+            handle = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
 
 
 def is_real_folder(path: Path) -> bool:

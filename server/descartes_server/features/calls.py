@@ -16,6 +16,7 @@ from lsprotocol import types
 
 from descartes_core.errors import DescartesError, InvalidParams, WorkspaceNotTrusted
 from descartes_server.features import views
+from descartes_server.features.progress import Progress
 from descartes_server.features.secrets import RESOURCE, SecretCalls
 from descartes_server.ide.index import is_lisp_file
 from descartes_server.lsp import convert, uris
@@ -158,29 +159,23 @@ class Calls:
         token: Any,
         cancels: dict[Any, asyncio.Task[Any]],
     ) -> dict[str, Any]:
-        # A task for every operation: what is asked first goes to the hub first, with progress or without.
-        work = asyncio.ensure_future(self.call(snapshot, name, given))
+        # In the caller's own task: what is asked first goes to the hub first, with progress or without.
         if name not in TITLES:
-            return await work
+            return await self.call(snapshot, name, given)
         about = Path(uri).name if isinstance(uri := given.get("uri"), str) else given.get("system")
         title = f"{TITLES[name]} {about}" if isinstance(about, str) else TITLES[name]
-        client, outcome = self._state.client, "failed"
-        token = await client.begin_progress(title, token, cancellable=True)
-        cancels[token] = work
+        progress, outcome = Progress(self._state, title, token, cancels), "failed"
         try:
-            result = await work
+            result = await self.call(snapshot, name, given)
             outcome = "done" if result.get("success", True) else "failed"
             return result
         except asyncio.CancelledError:
             outcome = "cancelled"
-            work.cancel()
             if name not in _ENDED_BY_CANCELLING:
                 self._state.spawn(self._interrupt())
             raise
         finally:
-            cancels.pop(token, None)
-            if token is not None:
-                client.end_progress(token, outcome)
+            progress.end(outcome)
 
     async def _interrupt(self) -> None:
         """The image still works on what was cancelled: stop it, so that the person may look or abort."""

@@ -44,7 +44,7 @@ class _Playing:
         client, run = self._state.client, playback["run"]
         if run not in self._tokens:
             title = f"Playing {run[4:12]}"
-            token = self._tokens[run] = await client.begin_progress(title, None, cancellable=True)
+            token = self._tokens[run] = await client.begin_progress(title)
             self._state.cancels[token] = lambda: self._state.spawn(self._stop(run))
         token = self._tokens[run]
         message = f"event {playback['at']}: {playback['title']}"

@@ -39,7 +39,7 @@ class Attachment:
         self.hello: messages.ClientHello | None = None
         self._wire: Wire | None = None
         self._caller: Caller | None = None
-        self._work: dict[str, asyncio.Task[dict[str, Any]]] = {}
+        self._work: dict[str, asyncio.Task[None]] = {}
         self._subscription: Subscription | None = None
         self._waiting: list[messages.FromClient] | None = None
         """What came while the client is being recognised."""
@@ -198,38 +198,47 @@ class Attachment:
         # In a callback of the task, because a task that is cancelled before its first step runs no line.
         task.add_done_callback(partial(self._finish, request))
 
-    async def _perform(self, request: messages.OperationRequest, caller: Caller) -> dict[str, Any]:
+    async def _perform(self, request: messages.OperationRequest, caller: Caller) -> None:
         if self.hello is not None and self.hello.trusted is None and not caller.trusted:
             # The person's list may have changed since the client attached.
             caller = replace(caller, trusted=self._hub.is_trusted())
         context = Context(self._hub.services, caller)
-        return await dispatch.perform(context, request.operation, request.params, in_hub=True)
+        result = await dispatch.perform(context, request.operation, request.params, in_hub=True)
+        # Here, not a turn of the loop later in the task's callback: somebody waits.
+        self._respond(request, self._success(request, result))
 
-    def _finish(self, request: messages.OperationRequest, task: asyncio.Task[dict[str, Any]]) -> None:
-        key = request.request_id
-        self._work.pop(key, None)
-        response = self._response(request, task)
-        if self._caller is not None and not _is_confidential(request.operation):
-            self._hub.remember(self._caller.client_id, response)
+    def _finish(self, request: messages.OperationRequest, task: asyncio.Task[None]) -> None:
+        """Answer REQUEST if TASK, which has ended, could not."""
+        if request.request_id in self._work:
+            self._respond(request, self._failed(request, task))
+
+    def _respond(self, request: messages.OperationRequest, response: messages.OperationResponse) -> None:
         try:
             self.wire.send(response)
-        except TooLarge as error:
-            self.wire.send(_failure(key, error))
+        except DescartesError as error:  # it is too large, or has what cannot travel
+            response = _failure(request.request_id, error)
+            self.wire.send(response)
+        if self._caller is not None and not _is_confidential(request.operation):
+            self._hub.remember(self._caller.client_id, response)
+        # Last: an answer that fails in any other way is a mistake of ours, and `_finish` says so.
+        del self._work[request.request_id]
 
-    def _response(
-        self, request: messages.OperationRequest, task: asyncio.Task[dict[str, Any]]
+    def _success(
+        self, request: messages.OperationRequest, result: dict[str, Any]
+    ) -> messages.OperationResponse:
+        masks = self._hub.services.secrets.masks
+        shown = result if _is_confidential(request.operation) else masks.data(result)
+        return messages.OperationResponse(request_id=request.request_id, success=True, result=shown)
+
+    def _failed(
+        self, request: messages.OperationRequest, task: asyncio.Task[None]
     ) -> messages.OperationResponse:
         key, name = request.request_id, request.operation
         if task.cancelled():
             return _failure(key, Cancelled(f"{name} was cancelled"))
         error = task.exception()
-        masks = self._hub.services.secrets.masks
-        if error is None:
-            result = task.result()
-            shown = result if _is_confidential(name) else masks.data(result)
-            return messages.OperationResponse(request_id=key, success=True, result=shown)
         if isinstance(error, DescartesError):
-            shown = masks.data(error.as_json())
+            shown = self._hub.services.secrets.masks.data(error.as_json())
             return messages.OperationResponse(request_id=key, success=False, error=shown)
         log.error("%s failed", name, exc_info=error)
         place = str(self._hub.services.workspace.log / "hub.log")

@@ -141,20 +141,23 @@ class Client:
         )
         return answer[0] if isinstance(answer, list) and answer else None
 
-    async def begin_progress(self, title: str, token: Any, *, cancellable: bool) -> Any:
-        """Begin progress TITLE under TOKEN or one made for it; returns that, None where there is none."""
-        if token is None:
-            if not self.abilities.has("window.workDoneProgress"):
-                return None
-            token = f"descartes-{uuid.uuid4().hex[:12]}"
-            params = types.WorkDoneProgressCreateParams(token=token)
-            try:
-                request = self._protocol.ask(types.WINDOW_WORK_DONE_PROGRESS_CREATE, params)
-                await asyncio.wait_for(request, _CREATE_SECONDS)
-            except (AnswerError, TimeoutError):
-                return None
-        self._progress(token, types.WorkDoneProgressBegin(title=title, cancellable=cancellable))
+    async def begin_progress(self, title: str) -> Any:
+        """Begin progress TITLE under a token made for it; returns that, None where there is none."""
+        if not self.abilities.has("window.workDoneProgress"):
+            return None
+        token = f"descartes-{uuid.uuid4().hex[:12]}"
+        params = types.WorkDoneProgressCreateParams(token=token)
+        try:
+            request = self._protocol.ask(types.WINDOW_WORK_DONE_PROGRESS_CREATE, params)
+            await asyncio.wait_for(request, _CREATE_SECONDS)
+        except (AnswerError, TimeoutError):
+            return None
+        self.begin_progress_under(token, title)
         return token
+
+    def begin_progress_under(self, token: Any, title: str) -> None:
+        """Begin progress TITLE under TOKEN, which the client gave or has taken; it can be cancelled."""
+        self._progress(token, types.WorkDoneProgressBegin(title=title, cancellable=True))
 
     def report_progress(self, token: Any, message: str) -> None:
         """Say in the progress TOKEN how far it is: MESSAGE."""

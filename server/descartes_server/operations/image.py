@@ -354,18 +354,27 @@ class Image(Moving):
                 remote=target.remote if target else None,
             )
         )
+        taken_over = asyncio.Event()
+
+        async def evaluations_are_known() -> None:
+            await taken_over.wait()
+
+        # Who sees a stop that is announced again may leave it: its evaluation is known again before.
+        self._orderly.post(evaluations_are_known)
         try:
             found = await lisp.adopt()
             if record is not None:  # what somebody else started is changed when a system is asked for
                 await self.serve_workspace(lisp)
             await self.texts.follow(lisp, self.places.workspace)
+            self._adopted(found)
         except BaseException:
             # It died, or does not answer: the next request must not take it for one that works.
             if self._lisp is lisp:
                 self._lisp, self._record = None, None
             await lisp.close()
             raise
-        self._adopted(found)
+        finally:
+            taken_over.set()
         await self.breakpoints.attached(lisp)
 
     async def _gone(self, status: shapes.LispStatus, event: str, pid: int | None) -> None:

@@ -35,8 +35,9 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 AskClient = Callable[[str, str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 LISP = Principal(kind="service", id="lisp", name="Lisp")
-ANSWER_S = 0.001
-"""What an answer takes from here to the editor; until then nobody is told of the end that it is about."""
+TELLING_S = 0.01
+"""How long after an end everybody is told of it, and of all that ended meanwhile: nobody sees the delay, and
+neither its answer nor what is asked right behind it has to wait for the telling."""
 EVENT_NAMES = {
     "eval": "lisp.evaluated", "compile": "lisp.compiled", "load": "lisp.loaded", "test": "lisp.tested",
 }  # fmt: skip
@@ -92,6 +93,8 @@ class ImageWork(ABC):
         """The questions of programs that clients have not answered yet, by tag."""
         self._unended: set[str] = set()
         """The evaluations whose end is still to be logged."""
+        self._untold: list[dict[str, Any]] = []
+        """The evaluations whose end is logged and still to be told to every client."""
 
     @abstractmethod
     def running(self) -> swank.Lisp:
@@ -290,12 +293,16 @@ class ImageWork(ABC):
         logged.set()
         self._unended.discard(record.id)
         self.debuggers.ended(record)
-        self.aside(self._tell_ended(evaluation))
+        self._untold.append(evaluation)
+        if len(self._untold) == 1:
+            self.aside(self._tell_ended())
 
-    async def _tell_ended(self, evaluation: dict[str, Any]) -> None:
-        """Tell every client of the end of EVALUATION, after the answer to the one who asked for it."""
-        await asyncio.sleep(ANSWER_S)
-        self._publish("descartes/lisp/evaluated", evaluation)
+    async def _tell_ended(self) -> None:
+        """Tell every client of the ends that are still to be told, after the answers to those who asked."""
+        await asyncio.sleep(TELLING_S)
+        untold, self._untold = self._untold, []
+        for evaluation in untold:
+            self._publish("descartes/lisp/evaluated", evaluation)
 
     async def _append(self, name: str, data: Mapping[str, Any], record: Record | None) -> None:
         await self._post(name, data, record)

@@ -106,7 +106,8 @@
              wait
              (>= (incf (port-ahead port)) +chunks-ahead+))
     (setf (port-ahead port) 0)
-    (await-client port)))
+    (await-client port))
+  (take-interrupts))
 
 (defun send-buffer (port)
   "Send or keep what PORT holds; return whether something was sent."
