@@ -17,12 +17,13 @@ from . import debugger, sexp
 from .compilation import UNNAMED, Compiled
 from .compiling import policy_form
 from .debugger import Frame, FrameDetail, Local
-from .errors import Aborted, InvalidParams, NotFound, SwankError, Unsupported
+from .errors import Aborted, InvalidParams, NotFound, SwankError, TimedOut, Unsupported
 from .evaluation import Evaluation
 from .forms import Form, Symbol, Value
-from .interrupting import see_taken
+from .interrupting import Workers, see_taken
 from .locations import FRAME, place
 from .messages import Debug
+from .portable_forms import evaluating, in_frame, restart_with, shown, takes_width
 from .portable_questions import PortableQuestions
 from .session import Lisp
 
@@ -37,6 +38,7 @@ _MISSING: Final = {
 }
 """Functions of Swank's backend that an implementation may lack, and what a person calls what is missing."""
 
+ANSWER_S: Final = 10
 _HOUSEKEEPING: Final = frozenset({"follow-files", "forget-client", "mark-file", "breakpoint-counts"})
 """What nobody asked for by name: it is left undone here, and nobody is told."""
 
@@ -51,9 +53,10 @@ class PortableLisp(Lisp):
         self.lacking: frozenset[str] = frozenset(names or [])
         self._packages: dict[str, str] = {}
         self._started: dict[str, float] = {}
+        self._workers = Workers()
         # Where the image puts compiled files for a moment: never beside a source.
         self._scratch = f"/tmp/descartes-{secrets.token_hex(8)}/"
-        self._width = " 1000 1000" if await self._takes_width() else ""
+        self._takes_width = await takes_width(self.connection)
         # Ids of an earlier connection may still be answered.
         first_id = secrets.randbelow(10**9) * 10**6 + 1
         self.connection.next_id = first_id
@@ -78,11 +81,6 @@ class PortableLisp(Lisp):
         """Raise `Unsupported` for WHAT, such as `restarts with arguments`."""
         raise Unsupported(f"{self.name}'s Swank has no {what}; use SBCL for it")
 
-    async def _takes_width(self) -> bool:
-        """Tell whether evaluating in a frame wants the lines and width of a window: since Swank 2.32."""
-        arglist = await self.connection.rex('(swank:operator-arglist "swank:eval-string-in-frame" "SWANK")')
-        return "width" in str(arglist).lower()
-
     # Evaluating
 
     async def start_evaluation(
@@ -92,7 +90,7 @@ class PortableLisp(Lisp):
             self.refuse("REPLs beside the main one")
         name = package or self._packages.get(client, "COMMON-LISP-USER")
         keeps = client if package is None else None
-        return self._run(id, client, _EVALUATE.format(code=sexp.write(code)), name, _Values(keeps))
+        return self._run(id, client, evaluating(code), name, _Values(keeps))
 
     async def compile_string(
         self,
@@ -137,11 +135,13 @@ class PortableLisp(Lisp):
     ) -> Evaluation:
         await self._reached(thread, level)
         evaluation = self._new(id, client)
-        self._perform_in(evaluation, self._in_frame(code, frame), "COMMON-LISP-USER", _Text(), thread)
+        self._perform_in(
+            evaluation, in_frame(code, frame, self._takes_width), "COMMON-LISP-USER", _Text(), thread
+        )
         return evaluation
 
     async def interrupt(self, *, evaluation: str | None = None, thread: int | None = None) -> None:
-        """Interrupt THREAD, or the newest evaluation that runs, which must be EVALUATION."""
+        """Interrupt THREAD, or EVALUATION, one that was asked for just now as soon as it is at work."""
         if evaluation is None:
             self.connection.interrupt(thread if thread is not None else True)
             return
@@ -149,13 +149,15 @@ class PortableLisp(Lisp):
         if known is not None and self._queues.withdraw(known):
             self._finish(known, "aborted")
             return
-        running = [each for each in self.evaluations.values() if each.state == "running"]
         if known is None or known.state != "running":
             raise NotFound(f"There is no running evaluation {evaluation!r} to interrupt")
-        if running[-1] is not known:
-            self.refuse("interrupt of any but the newest evaluation")
-        self.connection.interrupt(True)
-        self._spawn(see_taken(self.connection, known))
+        self._spawn(self._interrupt(known))
+
+    async def _interrupt(self, evaluation: Evaluation) -> None:
+        thread = await self._workers.thread_of(evaluation)
+        if thread is not None and evaluation.state == "running":
+            self.connection.interrupt(thread)
+            await see_taken(self.connection, evaluation)
 
     async def adopt(self) -> list[Evaluation]:
         """Return nothing: what an earlier client left stopped stays so in the image."""
@@ -163,6 +165,13 @@ class PortableLisp(Lisp):
 
     async def serve_workspace(self, folder: Path, fasls: Path) -> None:
         """Leave the systems as they are found by the image itself."""
+
+    def _on_message(self, kind: str, arguments: list[Value]) -> None:
+        match [kind, *arguments]:
+            case [":taken-up", str(id), thread]:
+                self._workers.taken_up(id, thread)
+            case _:
+                super()._on_message(kind, arguments)
 
     def _run(self, id: str, client: str, form: str, package: str, after: _After) -> Evaluation:
         evaluation = self._new(id, client)
@@ -174,6 +183,7 @@ class PortableLisp(Lisp):
     ) -> None:
         self._started[evaluation.id] = time.monotonic()
         try:
+            form = self._workers.telling(evaluation, form)
             request, answer = self.connection.rex_with_id(form, package=package, thread=thread)
         except SwankError as error:
             self._refused(evaluation, error)
@@ -203,10 +213,6 @@ class PortableLisp(Lisp):
             if not evaluation.ended:
                 self._finish(evaluation, "aborted")
 
-    def _in_frame(self, code: str, frame: int) -> str:
-        text = f"(progn {code}\n)"
-        return f'(swank:eval-string-in-frame {sexp.write(text)} {frame} "COMMON-LISP-USER"{self._width})'
-
     # Stopped threads
 
     async def _description(self, thread: int, level: int) -> debugger.Described:
@@ -222,8 +228,11 @@ class PortableLisp(Lisp):
         frames = tuple(
             Frame(each.index, each.description, each.restartable and again, None) for each in entry.frames
         )
-        found = [await self._frame_place(entry.thread, frame.index) for frame in frames[:8]]
-        return frames, tuple(found + [None] * (len(frames) - len(found)))
+        places: list[Any] = []
+        with contextlib.suppress(TimedOut):
+            for frame in frames[:8]:
+                places.append(await self._frame_place(entry.thread, frame.index))
+        return frames, tuple(places + [None] * (len(frames) - len(places)))
 
     async def _frame_place(self, thread: int, index: int) -> Any:
         form = f"(cl:ignore-errors (swank:frame-source-location {index}))"
@@ -232,7 +241,12 @@ class PortableLisp(Lisp):
         return None
 
     async def _in_thread(self, thread: int, form: str) -> Value:
-        return await asyncio.wait_for(self.connection.rex(form, thread=thread), 10)
+        try:
+            return await asyncio.wait_for(self.connection.rex(form, thread=thread), ANSWER_S)
+        except TimeoutError:
+            raise TimedOut(
+                f"Thread {thread}, which is stopped, did not answer within {ANSWER_S} s; leave its stop"
+            ) from None
 
     async def frames(self, thread: int, level: int, start: int, end: int) -> tuple[Frame, ...]:
         await self._reached(thread, level)
@@ -261,7 +275,7 @@ class PortableLisp(Lisp):
 
     async def eval_in_frame(self, thread: int, level: int, frame: int, code: str) -> list[str]:
         await self._reached(thread, level)
-        return [_shown(str(await self._in_thread(thread, self._in_frame(code, frame))))]
+        return [shown(str(await self._in_thread(thread, in_frame(code, frame, self._takes_width))))]
 
     async def disassemble_frame(self, thread: int, level: int, frame: int) -> str:
         self._require("DISASSEMBLE-FRAME")
@@ -294,7 +308,7 @@ class PortableLisp(Lisp):
                 form: Form = [Symbol("swank:invoke-nth-restart-for-emacs"), level, index]
                 await self._leave_by(thread, level, form)
             case "use-restart", (int(index), [_, list(texts)], _):
-                await self._leave_by(thread, level, _restart_with(index, [str(text) for text in texts]))
+                await self._leave_by(thread, level, restart_with(index, [str(text) for text in texts]))
             case _:
                 self.refuse(f"`{name}`")
 
@@ -322,12 +336,12 @@ class _Loaded(_After):
 
 class _Text(_After):
     async def take(self, lisp: PortableLisp, evaluation: Evaluation, answer: Value) -> None:
-        evaluation.values = [_shown(str(answer))]
+        evaluation.values = [shown(str(answer))]
         lisp._finish(evaluation, "done")
 
 
 class _Values(_After):
-    """The answer of `_EVALUATE`; KEEPS names the client whose package it may have changed."""
+    """The answer of `evaluating`; KEEPS names the client whose package it may have changed."""
 
     def __init__(self, keeps: str | None) -> None:
         self._keeps = keeps
@@ -359,27 +373,3 @@ class _Compilation(_After):
         if not evaluation.ended:
             evaluation.success = good
             await lisp._finish_compilation(evaluation, notes or [])
-
-
-def _shown(text: str) -> str:
-    """Return what `eval-string-in-frame` answers, TEXT, without Swank's arrow: `=> 42` -> `42`."""
-    return text.removeprefix("=> ").partition(" (")[0] if text.startswith("=> ") else text
-
-
-def _restart_with(index: int, texts: list[str]) -> str:
-    values = " ".join(f"(cl:eval (cl:read-from-string {sexp.write(text)}))" for text in texts)
-    return f"(cl:invoke-restart (cl:nth {index} swank::*sldb-restarts*) {values})"
-
-
-_EVALUATE: Final = """(swank::with-buffer-syntax ()
- (cl:let* ((swank::out (cl:make-string-output-stream)) (swank::results cl:nil))
-  (cl:let ((cl:*standard-output* swank::out) (cl:*trace-output* swank::out))
-   (cl:with-input-from-string (swank::in {code})
-    (cl:do ((swank::form (cl:read swank::in cl:nil swank::in) (cl:read swank::in cl:nil swank::in)))
-           ((cl:eq swank::form swank::in))
-     (cl:setf swank::results (cl:multiple-value-list (cl:eval swank::form)))))
-   (cl:psetf cl:*** cl:** cl:** cl:* cl:* (cl:first swank::results)
-             cl:/// cl:// cl:// cl:/ cl:/ swank::results))
-  (cl:list (cl:get-output-stream-string swank::out)
-           (cl:mapcar (cl:function cl:prin1-to-string) swank::results)
-           (cl:package-name cl:*package*))))"""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from descartes_swank import ImageSettings, Lisp, Unsupported, start_plain_image, stop_image
+from descartes_swank.errors import NotFound, TimedOut
 from descartes_swank.evaluation import Evaluation
 from descartes_swank.image import ImageRecord
 from support.session import patient
@@ -90,15 +91,45 @@ async def test_a_nested_stop_and_the_way_out(lisp: Lisp) -> None:
 
 
 async def test_an_endless_loop_is_interrupted(lisp: Lisp) -> None:
-    running = await lisp.start_evaluation("(loop)", id="loop1")
-    found = "(cl:find-if (cl:lambda (swank::c) swank::c) (cl:list cl:t))"
-    await lisp.connection.rex(found)  # the image has taken in what came before
-    await lisp.interrupt(evaluation="loop1")
-    await paused(running)
-    assert running.stop is not None
-    await lisp.abort(*running.stop)
-    await asyncio.wait_for(running.settled(), DEADLINE_S)
-    assert running.state == "aborted"
+    for number in range(20):  # also one whose thread may not have come to it yet
+        running = await lisp.start_evaluation("(loop)", id=f"loop{number}")
+        await lisp.interrupt(evaluation=running.id)
+        await paused(running)
+        assert running.stop is not None
+        await lisp.abort(*running.stop)
+        await asyncio.wait_for(running.settled(), DEADLINE_S)
+        assert running.state == "aborted" and lisp.stops == {}
+
+
+async def test_the_evaluation_that_is_meant_is_interrupted(lisp: Lisp) -> None:
+    older = await lisp.start_evaluation("(loop)", id="older1", client="one")
+    newer = await lisp.start_evaluation("(loop)", id="newer1", client="two")
+    for each in (older, newer):
+        await lisp.interrupt(evaluation=each.id)
+        await paused(each)
+        assert each.stop is not None
+        await lisp.abort(*each.stop)
+        await asyncio.wait_for(each.settled(), DEADLINE_S)
+    with pytest.raises(NotFound, match="no running evaluation 'older1'"):
+        await lisp.interrupt(evaluation="older1")
+
+
+async def test_a_stop_is_shown_whose_thread_answers_late(lisp: Lisp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("descartes_swank.portable.ANSWER_S", 0.5)
+    await lisp.eval(
+        "(progn (defvar *late* t)"
+        " (defun swank:frame-source-location (n) (loop while *late* do (sleep 0.1)) (list :error n)))"
+    )
+    stopped = await evaluated(lisp, '(error "late")')
+    assert stopped.stop is not None
+    stop = lisp.stops[stopped.stop]
+    assert stop.frames and all(frame.location is None for frame in stop.frames)
+    with pytest.raises(TimedOut, match=r"did not answer within 0\.5 s"):
+        await lisp.frame(*stop.id, 0)
+    await lisp.eval("(setf *late* nil)")
+    await lisp.abort(*stop.id)
+    await asyncio.wait_for(stopped.settled(), DEADLINE_S)
+    assert stopped.state == "aborted"
 
 
 async def test_an_interrupt_that_swank_leaves_lying_is_taken(lisp: Lisp) -> None:
