@@ -295,6 +295,8 @@ buffer; TAKE-OVER takes the file over."
     (dolist (file (list one two))
       (with-temp-file file (insert "(quotient-of 1 2) ; quotient-of\n")))
     (find-file-noselect two)
+    ;; One would be asked what to do with what is not saved.
+    (save-some-buffers t)
     (test-answering ("symbol" "quotient-of" "ratio-of") (call-interactively #'descartes-replace))
     (with-current-buffer (test-see "the diff" (get-buffer "*descartes-replace*"))
       (should (derived-mode-p 'diff-mode))
