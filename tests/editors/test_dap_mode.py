@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.editing import Scene, program
+from support.editing import Scene, ert_passed, program
 
 pytestmark = [pytest.mark.editor, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -28,4 +28,4 @@ def test_a_session(scene: Scene) -> None:
     paths = [word for folder in folders if folder.is_dir() for word in ("-L", str(folder))]
     words = [program("emacs", "editors-slow"), "-Q", *paths, "--batch", "-l", "dap-mode-session"]
     done = scene.run(*words, "-f", "ert-run-tests-batch-and-exit")
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{scene.logs()}"
+    assert ert_passed(done), f"{done.stdout}\n{done.stderr}\n{scene.logs()}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.editing import REPOSITORY, Scene, program
+from support.editing import REPOSITORY, Scene, ert_passed, program
 from support.stock_swank import run_stock_swank
 from support.terminal import Terminal
 
@@ -39,12 +38,6 @@ def emacs(target: str, *, client: str) -> list[str]:
     return [program("emacs", target), "-Q", *library(client, target), "-L", str(PACKAGE), "-L", str(SCRIPTS)]
 
 
-def all_passed(done: subprocess.CompletedProcess[str]) -> bool:
-    """Tell whether every test passed: to Emacs one that an unanswered question has quit did not fail."""
-    told = re.search(r"Ran (\d+) tests, (\d+) results as expected, 0 unexpected", done.stderr)
-    return done.returncode == 0 and told is not None and int(told[1]) == int(told[2]) > 0
-
-
 CLIENTS = [
     pytest.param("eglot", "editors", id="eglot"),
     pytest.param("lsp-mode", "editors-slow", id="lsp-mode", marks=pytest.mark.slow),
@@ -55,7 +48,7 @@ CLIENTS = [
 def test_a_session(scene: Scene, client: str, target: str) -> None:
     words = [*emacs(target, client=client), "--batch", "-l", f"{client}-session"]
     done = scene.run(*words, "-f", "ert-run-tests-batch-and-exit")
-    assert all_passed(done), f"{done.stdout}\n{done.stderr}\n{scene.logs()}"
+    assert ert_passed(done), f"{done.stdout}\n{done.stderr}\n{scene.logs()}"
 
 
 @pytest.mark.slow
@@ -64,7 +57,7 @@ def test_the_commands_of_a_day(scene: Scene, tmp_path: Path) -> None:
     with run_stock_swank(tmp_path) as elsewhere:
         more = {"EDITOR_TEST_SWANK": str(elsewhere.port)}
         done = scene.run(*words, "-f", "ert-run-tests-batch-and-exit", **more)
-    assert all_passed(done), f"{done.stdout}\n{done.stderr}\n{scene.logs()}"
+    assert ert_passed(done), f"{done.stdout}\n{done.stderr}\n{scene.logs()}"
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:

@@ -38,7 +38,8 @@ def the_session(scene: Scene, script: str, path: str, target: str, **more: str) 
     """Run SCRIPT in the Neovim at PATH, with MORE in its environment, and see that nothing failed."""
     words_ = [*words(path, target), "--headless", "-c", f"luafile {SCRIPTS / script}"]
     done = scene.run(*words_, **more)
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{scene.logs()}"
+    passed = done.returncode == 0 and "all done" in done.stdout
+    assert passed, f"{done.stdout}\n{done.stderr}\n{scene.logs()}"
 
 
 @pytest.mark.parametrize(("path", "target"), [NEWEST, OLDEST])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -115,3 +116,9 @@ def program(path: str | Path, target: str) -> str:
     found = shutil.which(str(path))
     assert found, f"{path} is not installed; run `make {target}`"
     return found
+
+
+def ert_passed(done: subprocess.CompletedProcess[str]) -> bool:
+    """Tell whether every test in an Emacs passed; it takes one that a question has quit for no failure."""
+    told = re.search(r"Ran (\d+) tests, (\d+) results as expected, 0 unexpected", done.stderr)
+    return done.returncode == 0 and told is not None and int(told[1]) == int(told[2]) > 0

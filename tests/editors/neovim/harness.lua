@@ -152,9 +152,7 @@ function M.run(body)
   local good, problem = xpcall(body, function(problem)
     return type(problem) == 'string' and debug.traceback(problem, 2) or vim.inspect(problem)
   end)
-  if not good then
-    io.stdout:write('FAILED ' .. problem .. '\n')
-  end
+  io.stdout:write(good and 'all done\n' or 'FAILED ' .. problem .. '\n')
   for _, client in ipairs(vim.lsp.get_clients()) do
     if vim.fn.has('nvim-0.11') == 1 then
       client:stop()
