@@ -104,6 +104,8 @@ class Stop:
     stepping: Stepping | None = None
     breakpoint: str | None = None
     """The breakpoint that it stopped at."""
+    number: int | None = None
+    """Which of all stops it is, to the image: a thread stops at the same level again and again."""
 
     @property
     def id(self) -> StopId:
@@ -292,7 +294,8 @@ def with_locations(frames: tuple[Frame, ...], locations: list[Location | None]) 
 
 def read_stop(thread: int, level: int, form: Value) -> Described:
     """Return what FORM, the answer of `describe-stop` without its `:ok`, says about (THREAD, LEVEL)."""
-    condition, restarts, frames, frame_count, evaluation, client, package, stepping, breakpoint = form
+    condition, restarts, frames, frame_count, evaluation, client, package, *more = form
+    stepping, breakpoint, number = more
     entries, places = read_frames(frames)
     stop = Stop(
         thread,
@@ -306,6 +309,7 @@ def read_stop(thread: int, level: int, form: Value) -> Described:
         package,
         _stepping(stepping),
         breakpoint,
+        number,
     )
     return Described(stop, places)
 

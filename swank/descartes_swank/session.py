@@ -212,7 +212,8 @@ class Lisp(Compiling, Systems, Breakpoints, Reading):
         await self._reached(thread, level)
         evaluation = self._new(id, client)
         evaluation.in_frame, evaluation.frames_thread = True, thread
-        form: list[Form] = ["descartes-boot:evaluate-in-frame", level, frame, id, client, code]
+        named = self._named(thread, level)
+        form: list[Form] = ["descartes-boot:evaluate-in-frame", named, frame, id, client, code]
         self._send(evaluation, self.marks.wrapped(id, form), thread)
         return evaluation
 

@@ -176,6 +176,11 @@ class StoppedThreads:
             )
         return stop
 
+    def _named(self, thread: int, level: int) -> Form:
+        """Return what a request names the stop by, so that it never meets the next one at the same level."""
+        stop = self._debugger.waiting(thread, level)
+        return level if stop is None or stop.number is None else quoted([level, stop.number])
+
     async def _reached(self, thread: int, level: int) -> Stop:
         """Return the stop when its thread waits there for a request. Errors: `DebuggerStale`.
 
@@ -199,7 +204,7 @@ class StoppedThreads:
     async def _answer(self, thread: int, level: int, name: str, *arguments: Form) -> list[Value]:
         """Return an answer, unless the stop is left before: what was sent to it then is never answered."""
         departure = _waiter(self._departures, (thread, level))
-        form = [Symbol(f"descartes-boot:{name}"), level, *arguments]
+        form = [Symbol(f"descartes-boot:{name}"), self._named(thread, level), *arguments]
         _, answer = self.connection.rex_with_id(form, thread=thread)
         try:
             await asyncio.wait((answer, departure), return_when=asyncio.FIRST_COMPLETED)
@@ -213,7 +218,9 @@ class StoppedThreads:
             departure.cancel()
 
     async def _leave(self, thread: int, level: int, name: str, *arguments: Form) -> None:
-        await self._leave_by(thread, level, [Symbol(f"descartes-boot:{name}"), level, *arguments])
+        await self._reached(thread, level)
+        form = [Symbol(f"descartes-boot:{name}"), self._named(thread, level), *arguments]
+        await self._leave_by(thread, level, form)
 
     async def _leave_by(self, thread: int, level: int, form: Form) -> None:
         """Send FORM to a stopped thread; return when it has left the stop, or stopped anew above it.
@@ -227,6 +234,9 @@ class StoppedThreads:
         self._show(request, answer)
         try:
             await asyncio.wait((answer, departure, covering), return_when=asyncio.FIRST_COMPLETED)
+            if covering.done() and not answer.done():
+                # It may be another's evaluation that stopped there before this was read; then it is refused.
+                await self._gone_or_answering(thread, departure)
             if answer.done() and not departure.done():
                 with contextlib.suppress(Aborted):
                     checked(answer.result())

@@ -283,6 +283,32 @@ async def test_break_continues(here: Session) -> None:
     assert (await here.settled(evaluation)).values == ["(NIL 2)"]
 
 
+async def test_what_was_meant_for_a_stop_is_not_done_at_the_next_one(here: Session) -> None:
+    await here.run("(defvar *done* nil)")
+    evaluation, stop = await here.stop("(list (break) (break))")
+    # The thread takes the second request up at its next stop, which has the same thread and level.
+    _, late = await asyncio.gather(
+        here.lisp.continue_(*stop.id),
+        here.lisp.start_evaluation_in_frame(*stop.id, 0, "(setf *done* t)", id=new_id()),
+    )
+    assert (await here.settled(late)).state == "aborted"
+    await here.next(evaluation)
+    assert evaluation.stop == stop.id
+    assert await here.lisp.eval_in_frame(*stop.id, 0, "*done*") == ["NIL"]
+
+
+async def test_leaving_a_stop_is_refused_when_another_stopped_above_it_before(here: Session) -> None:
+    _, stop = await here.stop("(outer 10)")
+    deeper, refused = await asyncio.gather(
+        here.lisp.start_evaluation_in_frame(*stop.id, 0, '(error "deeper")', id=new_id()),
+        here.lisp.toplevel(*stop.id),
+        return_exceptions=True,
+    )
+    assert isinstance(deeper, Evaluation) and isinstance(refused, DebuggerStale)
+    await here.next(deeper)
+    assert sorted(here.lisp.stops) == [stop.id, (stop.thread, 2)]
+
+
 async def test_what_is_not_stopped_is_stale(here: Session) -> None:
     evaluation, stop = await here.stop("(outer 10)")
     await here.lisp.abort(*stop.id)

@@ -1,8 +1,8 @@
 ;;;; A stopped thread as a client sees it: its condition, its ways out, and the frames of the user's own.
 ;;;;
-;;;; Every function here is called in the stopped thread and names the level it means: (:stale) is the
-;;;; answer when the thread is not stopped there any more. Frame numbers are the client's, 0 for the
-;;;; innermost frame of the user's; Swank's and our own, at both ends of the stack, have none.
+;;;; Every function here is called in the stopped thread and names the stop it means, by its level and its
+;;;; number: (:stale) is the answer when the thread is not stopped there any more. Frame numbers are the
+;;;; client's, 0 for the innermost frame of the user's; Swank's and our own, at both ends of the stack, have none.
 
 (in-package "DESCARTES-BOOT")
 
@@ -10,8 +10,24 @@
   (export '(describe-stop stop-frames frame-detail use-restart evaluate-in-frame frame-values
             leave-frame call-frame-again leave-all)))
 
+(defvar *stop-numbers* (make-hash-table :test 'eq :weakness :key :synchronized t)
+  "The number of each stop, by its list of restarts, which no other stop has.")
+(defvar *stop-count* (list 0))
+
+(defun stop-number ()
+  "Return the number of the stop that this thread is at; the next one at the same level has another."
+  (or (gethash swank::*sldb-restarts* *stop-numbers*)
+      (setf (gethash swank::*sldb-restarts* *stop-numbers*) (sb-ext:atomic-incf (car *stop-count*)))))
+
+(defun stopped-at-p (level)
+  "True when this thread is stopped at LEVEL, a level or (LEVEL NUMBER)."
+  (destructuring-bind (level &optional number) (if (consp level) level (list level))
+    (and swank::*swank-debugger-condition*
+         (= level swank::*sldb-level*)
+         (or (null number) (= number (stop-number))))))
+
 (defmacro at-level ((level) &body body)
-  `(if (and (= ,level swank::*sldb-level*) swank::*swank-debugger-condition*)
+  `(if (stopped-at-p ,level)
        (progn ,@body)
        (list :stale)))
 
@@ -201,7 +217,8 @@ The frames that evaluate what the client asked for are left out at the end, unle
             (and *evaluation* (evaluation-client *evaluation*))
             (package-name *package*)
             (stepping-entry swank::*swank-debugger-condition*)
-            (breakpoint-entry swank::*swank-debugger-condition*)))))
+            (breakpoint-entry swank::*swank-debugger-condition*)
+            (stop-number)))))
 
 (defun stop-frames (level start end)
   (at-level (level)
