@@ -229,6 +229,7 @@ def test_a_stop_is_read_from_what_the_image_says() -> None:
         "CL-USER",
         None,
         None,
+        12,
     ]
     stop = read_stop(3, 1, form).located([None])
     assert stop.condition == Condition("DIVISION-BY-ZERO", "é", ("ANSI Common Lisp, section 12.1",))
@@ -239,6 +240,7 @@ def test_a_stop_is_read_from_what_the_image_says() -> None:
     )
     assert (stop.restarts[0].interactive, stop.restarts[1].arguments) == (True, ())
     assert (stop.frames[0].description, stop.frame_count, stop.evaluation) == ("(F 1)", 7, "eval_1")
+    assert stop.number == 12
 
 
 def test_references_in_words() -> None:
