@@ -9,11 +9,12 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .answers import checked, quoted
 from .errors import InvalidParams
 from .forms import Form, Symbol, Value
 from .locations import DEFINITION, Location, place
 from .marks import Unit, quoted_name, quoted_units
-from .stopped import StoppedThreads, checked, quoted
+from .stopped import StoppedThreads
 
 
 @dataclass(frozen=True, slots=True)

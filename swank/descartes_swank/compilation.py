@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from .debugger import read_references
+from .descriptions import read_references
 from .forms import Value, plist
 from .locations import NOTE, Place, SourceFiles, place
 

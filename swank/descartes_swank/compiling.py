@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+from .answers import quoted
 from .compilation import Compiled
 from .evaluation import Evaluation
 from .forms import Cons, Form, Symbol
 from .locations import SourceFiles
-from .stopped import quoted
 
 
 class Compiling(ABC):

@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from .answers import checked
 from .errors import InvalidParams
 from .forms import Form, Symbol, Value
-from .stopped import StoppedThreads, checked
+from .stopped import StoppedThreads
 
 DEADLINE_MS: Final = 10_000
 """How long an expression or a part's own code may take."""

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, NoReturn
 
-from . import debugger, sexp
+from . import descriptions, sexp
 from .compilation import UNNAMED, Compiled
 from .compiling import policy_form
 from .debugger import Frame, FrameDetail, Local
@@ -215,12 +215,12 @@ class PortableLisp(Lisp):
 
     # Stopped threads
 
-    async def _description(self, thread: int, level: int) -> debugger.Described:
+    async def _description(self, thread: int, level: int) -> descriptions.Described:
         entry = self._entries[(thread, level)]
         evaluation = self._shown.get(entry.conts[0]) if entry.conts else None
         frames, places = await self._frames_from(entry)
-        stop = debugger.plain_stop(entry, evaluation)
-        return debugger.Described(debugger.with_frames(stop, frames), places)
+        stop = descriptions.plain_stop(entry, evaluation)
+        return descriptions.Described(descriptions.with_frames(stop, frames), places)
 
     async def _frames_from(self, entry: Debug) -> tuple[tuple[Frame, ...], tuple[Any, ...]]:
         assert isinstance(entry.thread, int)
@@ -271,7 +271,7 @@ class PortableLisp(Lisp):
         detail = FrameDetail(found, tuple(map(str, answer[1] or [])), None, "COMMON-LISP-USER")
         if location is None:
             return detail
-        return debugger.with_place(detail, await asyncio.to_thread(self._files.locate, location))
+        return descriptions.with_place(detail, await asyncio.to_thread(self._files.locate, location))
 
     async def eval_in_frame(self, thread: int, level: int, frame: int, code: str) -> list[str]:
         await self._reached(thread, level)

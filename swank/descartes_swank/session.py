@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from typing import Literal
 
 from . import messages
+from .answers import checked
 from .attachment import ImageInfo, attach
 from .breakpoints import Breakpoints
 from .compilation import Compiled, read_notes
@@ -29,7 +30,6 @@ from .paths import SAME, Paths
 from .questions import Asking
 from .reading import Reading
 from .service import SwankQuestions
-from .stopped import checked
 from .systems import Systems
 from .ways import TcpWay, Way
 

@@ -12,18 +12,17 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, Final, Literal, TypeAlias
 
-from . import debugger, messages, sexp
+from . import debugger, descriptions, messages, sexp
+from .answers import checked, quoted
 from .connection import Connection
 from .debugger import Debugger, Effect, Frame, FrameDetail, Restart, Stop, StopId
 from .errors import (
     Aborted,
-    Cancelled,
     DebuggerStale,
     InvalidParams,
     LispLost,
     NotFound,
     SwankError,
-    TimedOut,
 )
 from .forms import Form, Symbol, Value
 from .listener import Listener
@@ -77,12 +76,12 @@ class StoppedThreads:
     async def frames(self, thread: int, level: int, start: int, end: int) -> tuple[Frame, ...]:
         """Return the frames START to END (exclusive) of a stop. Errors: `DebuggerStale`."""
         (form,) = await self._at(thread, level, "stop-frames", start, end)
-        frames, places = debugger.read_frames(form)
-        return debugger.with_locations(frames, await asyncio.to_thread(self._files.locate_all, places))
+        frames, places = descriptions.read_frames(form)
+        return descriptions.with_locations(frames, await asyncio.to_thread(self._files.locate_all, places))
 
     async def frame(self, thread: int, level: int, index: int, *, all: bool = False) -> FrameDetail:
         """Return the place of the frame INDEX and its variables, without ALL those that a source can name."""
-        detail, place = debugger.read_detail(await self._at(thread, level, "frame-detail", index, all))
+        detail, place = descriptions.read_detail(await self._at(thread, level, "frame-detail", index, all))
         if place is None:
             return detail
         return replace(detail, location=await asyncio.to_thread(self._files.locate, place))
@@ -304,18 +303,18 @@ class StoppedThreads:
         locations = await asyncio.to_thread(self._files.locate_all, described.places)
         self._perform(self._debugger.described(visit, described.located(locations)))
 
-    async def _description(self, thread: int, level: int) -> debugger.Described:
+    async def _description(self, thread: int, level: int) -> descriptions.Described:
         """Return what the thread shows; when it cannot be asked, what Swank said by itself."""
         entry = self._entries.get((thread, level))
         try:
             answer = await self._answer(thread, level, "describe-stop", _FRAMES_SHOWN)
-            return debugger.read_stop(thread, level, answer)
+            return descriptions.read_stop(thread, level, answer)
         except (SwankError, ValueError, TypeError) as error:
             if entry is None or self._entries.get((thread, level)) is not entry:
                 raise
             _log.warning("Thread %d did not describe its stop at level %d: %s", thread, level, error)
             evaluation = self._shown.get(entry.conts[0]) if entry.conts else None
-            return debugger.Described(debugger.plain_stop(entry, evaluation), ())
+            return descriptions.Described(descriptions.plain_stop(entry, evaluation), ())
 
     async def _abort_silently(self, thread: int) -> None:
         with contextlib.suppress(Aborted):
@@ -370,32 +369,6 @@ def _wake(waiters: dict[StopId, set[asyncio.Future[None]]], stop: StopId) -> Non
     for future in waiters.pop(stop, set()):
         if not future.done():
             future.set_result(None)
-
-
-def quoted(items: Sequence[Form]) -> Form:
-    return [Symbol("quote"), list(items)]
-
-
-def checked(answer: Value) -> list[Value]:
-    """Return what follows `:ok` in ANSWER of one of our functions.
-
-    Errors: `DebuggerStale`, `InvalidParams`, `NotFound`, `TimedOut`, `Cancelled`, as other answers say.
-    """
-    match answer:
-        case [":stale"]:
-            raise DebuggerStale("The thread is not stopped at that level any more; look at the stops again")
-        case [":invalid", str(why)]:
-            raise InvalidParams(why[:1].upper() + why[1:].rstrip("."))
-        case [":missing", str(why)]:
-            raise NotFound(why[:1].upper() + why[1:].rstrip("."))
-        case [":late"]:
-            raise TimedOut("The code took too long; evaluate it with lisp.eval and open its value")
-        case [":cancelled"]:
-            raise Cancelled("The restart's question was given up; the thread is stopped as before")
-        case [":ok", *rest]:
-            return rest
-        case _:
-            return []
 
 
 def _chosen(stop: Stop, index: int | None, name: str | None) -> Restart:

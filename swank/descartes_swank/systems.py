@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from .answers import quoted
 from .attachment import bring
 from .compilation import Compiled
 from .evaluation import Evaluation
 from .forms import Form, Value, plist
 from .paths import SAME, Paths
-from .stopped import StoppedThreads, quoted
+from .stopped import StoppedThreads
 
 SystemOperation = Literal["load-op", "compile-op", "test-op"]
 """`test-op` loads what testing the system is about, and tests nothing."""

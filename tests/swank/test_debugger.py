@@ -18,9 +18,8 @@ from descartes_swank.debugger import (
     RestartArgument,
     Stop,
     StopId,
-    read_references,
-    read_stop,
 )
+from descartes_swank.descriptions import read_references, read_stop
 from descartes_swank.forms import Symbol
 
 
