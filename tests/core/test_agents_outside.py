@@ -139,6 +139,29 @@ async def test_a_question_is_left_behind_by_nobody(bench: Bench) -> None:
     assert (bench.workspace / "s.lisp").read_text() == CODE
 
 
+async def test_a_question_is_taken_back_that_is_seen_before_who_asks_knows(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.unsaved["s.lisp"] = "Emacs"
+    opened, known = asyncio.Event(), asyncio.Event()
+    really_open = bench.questions.open
+
+    async def open_slowly(*given: Any, **named: Any) -> Any:
+        question = await really_open(*given, **named)
+        opened.set()
+        await known.wait()
+        return question
+
+    monkeypatch.setattr(bench.questions, "open", open_slowly)
+    writing = asyncio.ensure_future(call(bench, CLAUDE, "write", path="s.lisp", content="").perform())
+    await opened.wait()
+    writing.cancel()
+    known.set()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    assert await bench.questions.list() == []
+
+
 async def test_a_line_is_known_to_be_the_program_s(bench: Bench) -> None:
     new = {"old": "area (s) s", "new": "area (s) 4"}
     await call(bench, CLAUDE, "edit", path="s.lisp", **new).perform()

@@ -277,23 +277,21 @@ async def test_an_abort_that_comes_while_output_is_sent_is_not_left_lying(here: 
     await here.run("(defvar *sending* nil) (defvar *printer* nil)")
     evaluation = await here.start(
         "(let ((port (descartes-boot::evaluation-port descartes-boot::*evaluation*)))"
-        " (setf *printer* sb-thread:*current-thread*)"
+        ' (princ "begun")'
         " (sb-thread:make-thread"
         "  (lambda () (sb-thread:with-recursive-lock ((descartes-boot::port-sending port))"
         "              (setf *sending* t) (loop while *sending* do (sleep 0.01)))))"
         " (loop until *sending* do (sleep 0.01))"
-        ' (princ "begun") (finish-output) (loop (sleep 0.01)))',
+        " (setf *printer* sb-thread:*current-thread*)"
+        " (finish-output) (loop (sleep 0.01)))",
         client="a",
     )
-    await here.run("(loop until *sending* do (sleep 0.01))", client="b")
+    printers = "(sb-thread:symbol-value-in-thread '{} *printer*)".format
+    enabled = printers("swank::*slime-interrupts-enabled*")
+    pending = printers("swank/backend::*pending-slime-interrupts*")
+    await here.run(f"(loop until (and *printer* (not {enabled})) do (sleep 0.01))", client="b")
     await here.lisp.abort_evaluation(evaluation.id)
-    await here.run(
-        "(progn (loop until (sb-thread:symbol-value-in-thread 'swank/backend::*pending-slime-interrupts*"
-        "                    *printer*)"
-        "             do (sleep 0.01))"
-        "       (setf *sending* nil))",
-        client="b",
-    )
+    await here.run(f"(progn (loop until {pending} do (sleep 0.01)) (setf *sending* nil))", client="b")
     assert (await here.settled(evaluation)).state == "aborted"
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,7 +36,7 @@ from descartes_core.errors import (
 )
 from descartes_core.leases import Leases
 from descartes_core.leases.standing import Change
-from descartes_core.model import Category, Choice, Lease, NewEvent, Principal
+from descartes_core.model import Category, Choice, Intervention, Lease, NewEvent, Principal
 from descartes_core.policy.interventions import Interventions
 from descartes_core.policy.rules import Allow, Ask, Asker, Deny, Policy, ToolCall, ToolLevel
 from descartes_core.ports import Forms, new_id
@@ -253,23 +253,24 @@ class OutsideCall:
             OUTSIDE: True, "toolName": call.name, "toolArgs": call.arguments, "policyNote": note,
             "toolLevel": caller.level,
         }  # fmt: skip
-        question = await interventions.open(
-            "approval",
-            title=f"{caller.principal.name}: {title_of(call)}",
-            detail=detail_of(call, note),
-            choices=CHOICES,
-            by=caller.principal,
-            run=caller.run,
-            data=about,
+        opening = asyncio.ensure_future(
+            interventions.open(
+                "approval",
+                title=f"{caller.principal.name}: {title_of(call)}",
+                detail=detail_of(call, note),
+                choices=CHOICES,
+                by=caller.principal,
+                run=caller.run,
+                data=about,
+            )
         )
         try:
+            question = await asyncio.shield(opening)
             async with asyncio.timeout(None if self._wait_ms is None else self._wait_ms / 1000):
                 answer = await interventions.wait(question.id)
         except (TimeoutError, asyncio.CancelledError) as over:
-            with suppress(InterventionClosed):
-                await asyncio.shield(
-                    interventions.close(question.id, "nobody waits for it any more", by=caller.principal)
-                )
+            # A question can be seen before who asks it knows that: it is taken back then, too.
+            await asyncio.shield(self._take_back(opening))
             if isinstance(over, asyncio.CancelledError):
                 raise
             raise TimedOut(
@@ -279,6 +280,13 @@ class OutsideCall:
         if answer.choice != "accept":
             why = f": {answer.reason}" if answer.reason else ""
             raise PolicyDenied(f"{answer.by.name} rejected this call{why}")
+
+    async def _take_back(self, opening: Awaitable[Intervention]) -> None:
+        question = await opening
+        with suppress(InterventionClosed):
+            await self._desk.interventions.close(
+                question.id, "nobody waits for it any more", by=self._caller.principal
+            )
 
     async def _begin(self, *, executed: bool) -> None:
         call = self._call
