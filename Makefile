@@ -45,6 +45,7 @@ editors-slow: editors
 	@.ci/editors slow
 
 bench: setup-tests ## measure; prints tables with ratios taken in one run
+	@.ci/setup-bench
 	$(BIN)/python -m benchmarks
 
 docs: setup ## regenerate the reference pages
