@@ -8,7 +8,7 @@ import itertools
 from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
-from descartes_swank import Evaluation, InputRequest, Lisp, Listener, Stop
+from descartes_swank import DebuggerStale, Evaluation, InputRequest, Lisp, Listener, Stop
 from descartes_swank.questions import Asking
 
 DEADLINE_S = 60
@@ -142,4 +142,5 @@ async def session(port: int) -> AsyncIterator[Session]:
 async def _abort_all(lisp: Lisp) -> None:
     while (stops := lisp.stops) and not lisp.connection.closed.done():
         thread, level = max(stops)
-        await lisp.toplevel(thread, level)
+        with contextlib.suppress(DebuggerStale):  # it is on its way out with a deeper level
+            await lisp.toplevel(thread, level)
