@@ -180,6 +180,7 @@ async def test_a_time_limit_is_an_error_and_the_evaluation_goes_on(desk: Desk, w
     with pytest.raises(errors.TimedOut) as caught:
         await desk.call("lisp.eval", code=code, timeoutMs=20)
     id = caught.value.data["evaluation"]
+    assert id in caught.value.message  # in a terminal that is all there is to see
     assert (await desk.call("lisp.evaluation", id=id))["state"] == "running"
     waiting = asyncio.create_task(desk.call("lisp.evaluation", id=id[:12], waitMs=60_000))
     # Who asks right behind its end, while that is not taken in, is not told of an end without its values.

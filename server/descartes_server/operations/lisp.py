@@ -353,7 +353,7 @@ async def within(timeout_ms: int | None, record: Record, work: Awaitable[Record]
         return await asyncio.wait_for(asyncio.ensure_future(work), timeout_ms / 1000)
     except TimeoutError:
         raise TimedOut(
-            f"the evaluation has not ended within {timeout_ms} ms and goes on;"
+            f"the evaluation {record.id} has not ended within {timeout_ms} ms and goes on;"
             " wait for it with lisp.evaluation, or stop it with lisp.interrupt",
             evaluation=record.id,
         ) from None
