@@ -18,6 +18,7 @@ from .ways import Way
 LISP_FILES: Final = (
     "output.lisp",
     "results.lisp",
+    "stacks.lisp",
     "evaluate.lisp",
     "offspring.lisp",
     "debugger.lisp",

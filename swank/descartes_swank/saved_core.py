@@ -23,6 +23,7 @@ _OWN = (
     "service",
     "output",
     "results",
+    "stacks",
     "evaluate",
     "offspring",
     "debugger",

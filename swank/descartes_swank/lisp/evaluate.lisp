@@ -181,6 +181,9 @@
 
 (defun run-evaluation (id client package function)
   "Run FUNCTION as the evaluation ID of CLIENT; the answer is an :outcome message, on every path."
+  (call-with-stack (lambda () (run-with-outcome id client package function))))
+
+(defun run-with-outcome (id client package function)
   (let* ((evaluation (begin-evaluation id client (named-package package)))
          (*evaluation* evaluation)
          (outcome nil))

@@ -18,7 +18,7 @@
         ;; Where an interrupt waits that comes while a message is being sent.
         (swank/backend::*pending-slime-interrupts* '()))
     (with-streams (port)
-      (unwind-protect (apply function arguments)
+      (unwind-protect (call-with-stack (lambda () (apply function arguments)))
         (ignore-errors (flush-port port :wait nil))))))
 
 (defun make-thread-of-evaluation (make-thread function &rest arguments)
