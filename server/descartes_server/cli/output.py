@@ -145,6 +145,8 @@ def show_evaluation(result: Mapping[str, Any]) -> None:
     if result["state"] != "done":
         why = f": {condition['type']}: {condition['message']}" if condition else ""
         click.echo(f"{result['state']}{why}", err=True)
+    if result["state"] == "lost":
+        click.echo("the image went while it worked; `descartes lisp status` says why", err=True)
     if result["state"] == "stopped" and (stop := result.get("debugger")):
         words = f"--thread {stop['thread']} --level {stop['level']}"
         click.echo(f"`descartes debugger restart {words} --name NAME` goes on", err=True)

@@ -255,7 +255,10 @@ class Image(Moving):
         """Take note that the image died or its connection broke; one that may be there is tried again."""
         if self._lisp is not None:
             record, self._lisp, self._record = self._record, None, None
-            there = self._target is not None or (record is not None and swank.is_running(record))
+            gone = record is not None and not swank.is_running(record)
+            there = self._target is not None or (record is not None and not gone)
+            if gone:
+                reason = self.places.ended()
             status = shapes.LispStatus(
                 state="lost",
                 reason=f"{reason}; reconnecting" if there else reason,
@@ -289,11 +292,10 @@ class Image(Moving):
                 record = swank.read_record(place.runtime)
                 if record is None or not await self._attached_again(record):
                     settings = self._image_settings(environment, program)
-                    log_file = place.state / "log" / "lisp.log"
                     if swank.is_plain(settings.command):
-                        record = await swank.start_plain_image(settings, place.runtime, log_file)
+                        record = await swank.start_plain_image(settings, place.runtime, place.lisp_log)
                     else:
-                        record = await swank.start_image(settings, place.runtime, place.cache, log_file)
+                        record = await swank.start_image(settings, place.runtime, place.cache, place.lisp_log)
                     await self._attach_own(record)
         except (swank.SwankError, errors.DescartesError) as error:
             self._set(shapes.LispStatus(state="stopped", reason=str(error)))

@@ -89,9 +89,9 @@ class Moving(Returning):
         if swank.is_plain(settings.command):
             raise swank.Unsupported("a replay needs SBCL; the Lisp of the settings is another one")
         folder = swank.folder_of_next(self.places.runtime)
-        log_file = self.places.state / "log" / "lisp.log"
         starting = asyncio.create_task(
-            swank.start_image(settings, folder, self.places.cache, log_file), name="start an image beside"
+            swank.start_image(settings, folder, self.places.cache, self.places.lisp_log),
+            name="start an image beside",
         )
         try:
             return await asyncio.shield(starting)

@@ -143,7 +143,7 @@ class Returning(ImageWork):
         elif (record := swank.read_record(self.places.runtime)) is not None:
             await self._attach_own(record)
         else:
-            raise swank.LispGone("it has ended; the next evaluation starts another")
+            raise swank.LispGone(self.places.ended())
 
     async def _connect(self, target: Target) -> None:
         await self._stay_away()

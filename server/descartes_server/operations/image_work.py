@@ -58,6 +58,15 @@ class Places:
     state: Path
     fasls: Path | None = None
 
+    @property
+    def lisp_log(self) -> Path:
+        """Where an image that was started here writes what its runtime says."""
+        return self.state / "log" / "lisp.log"
+
+    def ended(self) -> str:
+        """Return the sentence that says that such an image has ended."""
+        return f"the Lisp's process has ended; its last words are in {self.lisp_log}"
+
 
 def mapped(error: swank.SwankError) -> errors.DescartesError:
     """Return ERROR of the Swank client as the error of the same code that doors show."""
