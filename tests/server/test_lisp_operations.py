@@ -161,6 +161,22 @@ async def test_an_interrupted_loop_is_aborted(desk: Desk) -> None:
     assert ended["evaluation"]["state"] == "aborted"
 
 
+async def test_who_has_none_at_work_reads_whose_are(desk: Desk) -> None:
+    await desk.call("lisp.start")
+    running = asyncio.create_task(desk.call("lisp.eval", code="(loop\n  (sleep 1/100))"))
+    image = desk.context.services.image
+    await until(lambda: image.evaluations.newest_running("editor") is not None, "it runs")
+    other = Context(desk.context.services, Caller(principal=PERSON, client_id="a terminal"))
+    named = r"name one that runs: eval_\w+ of Ada \(\(loop \(sleep 1/100\)\)\)"
+    with pytest.raises(errors.NotFound, match=named) as none:
+        await dispatch.perform(other, "lisp.interrupt", {}, in_hub=True)
+    id = next(word for word in none.value.message.split() if word.startswith("eval_"))
+    await dispatch.perform(other, "lisp.interrupt", {"evaluation": id}, in_hub=True)
+    assert (await running)["state"] == "stopped"
+    with pytest.raises(errors.NotFound, match="there is none; name a thread"):
+        await dispatch.perform(other, "lisp.interrupt", {}, in_hub=True)
+
+
 async def test_code_in_a_frame_has_a_time_limit_too(desk: Desk) -> None:
     stop = (await desk.call("lisp.eval", code='(error "x")'))["debugger"]
     code = '(progn (princ "at work") (finish-output) (loop (sleep 1/100)))'

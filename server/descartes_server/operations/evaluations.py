@@ -22,6 +22,10 @@ from descartes_server.operations.output import Output
 from descartes_server.operations.texts import SourceText
 
 REMEMBERED = 1000
+NAMED = 3
+"""Evaluations that an error names."""
+BEGINNING = 40
+"""Characters of the code that it shows of each."""
 
 Kind = Literal["eval", "compile", "load", "test"]
 
@@ -61,6 +65,10 @@ class Record:
     def running(self) -> bool:
         """Return whether it is at work now: neither stopped nor ended."""
         return self.live is not None and self.live.state == "running"
+
+    def about(self) -> str:
+        """Return what it works on, for people: code, or the name of a file."""
+        return self.code or (self.source.path.name if self.source else self.kind)
 
     def wire(self) -> shapes.Evaluation:
         """Return it as every door shows it."""
@@ -143,6 +151,22 @@ class Evaluations:
         )
         return next((record for record in own if record.running()), None)
 
+    def newest_of(self, client: str, repl: str | None, shown: Callable[[str], str]) -> Record:
+        """Return the newest evaluation of CLIENT, or of its REPL, that is at work.
+
+        Errors: `NotFound`, which names some that others have at work, their code as SHOWN returns it.
+        """
+        if (newest := self.newest_running(client, repl)) is not None:
+            return newest
+        others = [each for each in reversed(self._records.values()) if each.running()]
+        names = [
+            f"{each.id} of {each.by.name} ({_beginning(shown(each.about()))})" for each in others[:NAMED]
+        ]
+        raise NotFound(
+            "expected a running evaluation of yours, there is none; "
+            + (f"name one that runs: {', '.join(names)}" if names else "name a thread to stop that")
+        )
+
     def under_way(self) -> list[Record]:
         """Return those that have begun and whose end is not in the log yet, the oldest first."""
         return [each for each in self._records.values() if each.live and not each.logged.is_set()]
@@ -159,3 +183,9 @@ class Evaluations:
         ended = [id for id, record in self._records.items() if record.logged.is_set()]
         for id in ended[: max(0, len(ended) - REMEMBERED)]:
             del self._records[id]
+
+
+def _beginning(code: str) -> str:
+    """Return CODE in one short line."""
+    line = " ".join(code.split())
+    return line if len(line) <= BEGINNING else f"{line[:BEGINNING]}…"

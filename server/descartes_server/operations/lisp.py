@@ -224,10 +224,7 @@ async def interrupt(context: Context, params: InterruptParams) -> Empty:
     if params.evaluation is not None:
         record = image.evaluations.find(params.evaluation)
     else:
-        newest = image.evaluations.newest_running(context.caller.client_id, params.repl)
-        if newest is None:
-            raise NotFound("expected a running evaluation of yours, there is none; name one, or a thread")
-        record = newest
+        record = image.evaluations.newest_of(context.caller.client_id, params.repl, image.masks.text)
     await image.ask(lisp.interrupt(evaluation=record.id))
     return Empty()
 
