@@ -38,7 +38,7 @@ def test_the_picture_of_the_specification() -> None:
         "    1: (CALCULATE-RESULT ...)",
         "    … 1 more",
         "The restarts are code actions and lenses of the stopped form; by hand:",
-        "`descartes debugger restart --thread 0 --level 1 --name NAME`",
+        "`descartes debugger restart --thread 0 --level 1 NAME`",
     ]
 
 

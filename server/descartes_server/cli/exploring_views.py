@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from urllib.parse import unquote, urlsplit
 
-from descartes_server.cli.views import Column, Row, View, coloured, escape, short_id
+from descartes_server.cli.views import Column, Row, View, coloured, escape, place, short_id
 
 WHAT = {"changed": "yellow", "only here": "green", "only there": "cyan"}
 
@@ -26,6 +25,12 @@ def _in_frame(detail: Row) -> Sequence[Row]:
     """The variables, then what is caught; nothing has the name of a variable there."""
     return [*detail["locals"], *({"name": "catch", "value": tag} for tag in detail["catchTags"])]
 
+
+FRAMES = [
+    Column("frame", lambda row: str(row["index"])),
+    Column("call", lambda row: row["description"], short=False),
+    Column("where", lambda row: place(row.get("location") or {}), short=False),
+]
 
 FRAME = [
     Column("name", lambda row: str(row["name"]).lower()),
@@ -83,15 +88,8 @@ def _flat(calls: Sequence[Row], depth: int = 0) -> Iterator[Row]:
         yield from _flat(call["calls"], depth + 1)
 
 
-def _place(row: Row) -> str:
-    if not row.get("uri"):
-        return "no file"
-    start = row["range"]["start"]
-    return f"{unquote(urlsplit(row['uri']).path)}:{start['line']}:{start['column']}"
-
-
 REFERENCES = [
-    Column("place", _place, short=False),
+    Column("place", lambda row: place(row) or "no file", short=False),
     _field("in", "name"),
     _field("kind", "kind"),
     _field("from", "source"),
@@ -138,6 +136,7 @@ VIEWS = {
     "lisp.compare": View(
         DIFFERENCES, lambda result: result["definitions"], "Both images have the same definitions."
     ),
+    "debugger.frames": View(FRAMES, lambda result: result["frames"], "The stack has no such frames."),
     "debugger.frame": View(FRAME, _in_frame, "The frame has no variables that can be seen."),
     "lisp.profile": View(PROFILE, _profile, "No samples: it did not take long enough."),
     "lisp.profileStop": View(PROFILE, _profile, "No samples: nothing took long enough."),

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import click
 import msgspec
 
-from descartes_server.cli import output
+from descartes_server.cli import output, stops
 from descartes_server.cli.session import Session
 from descartes_server.operations import registry
 from descartes_server.operations.registry import Operation
@@ -123,8 +123,11 @@ def command_of(operation: Operation, name: str) -> click.Command:
     def call(workspace: str | None, as_json: bool, trust: bool = False, **values: Any) -> int:
         session = Session(workspace)
         session.ask_for_trust(operation, given=trust)
+        values = dict(stops.completed(session.call, operation, values))
         result = session.call(operation.name, params_of(operation, values))
         output.show(operation.name, result, as_json=as_json)
+        if not as_json:
+            stops.show_ways_on(session.call, result)
         return status_of(result)
 
     return click.Command(
@@ -198,12 +201,13 @@ def _parameters(operation: Operation) -> Iterator[click.Parameter]:
             required=False,
             metavar=metavar,
         )
+    defaults = stops.DEFAULTS if stops.is_about_one(operation) else {}
     for field in fields.values():
         if field.name not in NOT_HERE:
-            yield _option(field)
+            yield _option(field, defaults.get(field.name))
 
 
-def _option(field: msgspec.structs.FieldInfo) -> click.Option:
+def _option(field: msgspec.structs.FieldInfo, shown: str | None) -> click.Option:
     kind, is_list = _kind(field)
     name = f"--{kebab(field.name)}"
     if kind is click.BOOL and field.default is False:
@@ -211,7 +215,8 @@ def _option(field: msgspec.structs.FieldInfo) -> click.Option:
     if kind is click.BOOL:
         return click.Option([f"{name}/--no-{kebab(field.name)}", field.name], default=None)
     default = field.default
-    shown = f"Default: {default}." if isinstance(default, int | float | str) else None
+    if isinstance(default, int | float | str):
+        shown = f"Default: {default}."
     return click.Option([name, field.name], type=kind, multiple=is_list, help=shown)
 
 
@@ -256,10 +261,11 @@ def _spelling(operation: Operation, field: msgspec.structs.FieldInfo) -> str:
 
 def _example(operation: Operation) -> str:
     words = ["descartes", operation.resource, *(kebab(word) for word in operation.verb.split("."))]
+    left_out = stops.DEFAULTS if stops.is_about_one(operation) else {}
     for field in msgspec.structs.fields(operation.params):
         sample = SAMPLES.get(field.name, "…")
         if field.encode_name in operation.positional:
             words.append(sample)
-        elif field.required:
+        elif field.required and field.name not in left_out:
             words += [f"--{kebab(field.name)}", sample]
     return f"Example: {' '.join(words)}"

@@ -147,9 +147,6 @@ def show_evaluation(result: Mapping[str, Any]) -> None:
         click.echo(f"{result['state']}{why}", err=True)
     if result["state"] == "lost":
         click.echo("the image went while it worked; `descartes lisp status` says why", err=True)
-    if result["state"] == "stopped" and (stop := result.get("debugger")):
-        words = f"--thread {stop['thread']} --level {stop['level']}"
-        click.echo(f"`descartes debugger restart {words} --name NAME` goes on", err=True)
 
 
 def show_notes(notes: Sequence[Mapping[str, Any]]) -> None:
@@ -181,10 +178,8 @@ def _show_leaving(result: Mapping[str, Any]) -> None:
     if result.get("evaluation"):
         show_evaluation(result["evaluation"])
     if stop := result.get("debugger"):
-        words = f"--thread {stop['thread']} --level {stop['level']}"
         condition = stop["condition"]
         say(f"stopped at level {stop['level']}: {condition['type']}: {condition['message']}")
-        say(f"`descartes debugger restart {words} --name NAME` goes on")
 
 
 def _show_inspection(result: Mapping[str, Any]) -> None:

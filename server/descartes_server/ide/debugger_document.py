@@ -34,4 +34,4 @@ def _lines(debugger: Debugger) -> Iterator[str]:
         yield f"    … {more} more"
     yield "\nThe restarts are code actions and lenses of the stopped form; by hand:"
     words = f"--thread {debugger['thread']} --level {debugger['level']}"
-    yield f"`descartes debugger restart {words} --name NAME`\n"
+    yield f"`descartes debugger restart {words} NAME`\n"

@@ -38,8 +38,8 @@ class StopParams(Params, frozen=True, kw_only=True):
 class FramesParams(StopParams, frozen=True, kw_only=True):
     """Frames from START up to, not including, END."""
 
-    start: int
-    end: int
+    start: int = 0
+    end: int = 20
 
 
 class FrameParams(StopParams, frozen=True, kw_only=True):
@@ -126,7 +126,9 @@ async def disassemble(context: Context, params: FrameParams) -> Text:
     return Text(text=await image.ask(code))
 
 
-@operation("debugger.restart", kind="effect", needs_trust=True, for_agents=True)
+@operation(
+    "debugger.restart", kind="effect", needs_trust=True, for_agents=True, positional=("name", "arguments")
+)
 async def restart(context: Context, params: RestartParams) -> shapes.Leaving:
     """Invoke a restart, by index or name, with arguments evaluated in a frame."""
     chosen = choose(
@@ -163,7 +165,7 @@ async def toplevel(context: Context, params: StopParams) -> shapes.Leaving:
     return await leave(context, params, lambda lisp: lisp.toplevel(params.thread, params.level))
 
 
-@operation("debugger.evalInFrame", kind="effect", needs_trust=True, for_agents=True)
+@operation("debugger.evalInFrame", kind="effect", needs_trust=True, for_agents=True, positional=("code",))
 async def evaluate_in_frame(context: Context, params: EvalInFrameParams) -> shapes.Evaluation:
     """Evaluate code with the variables of a frame; an error in it is a stop at the next level."""
     image = context.services.image
@@ -183,7 +185,7 @@ async def evaluate_in_frame(context: Context, params: EvalInFrameParams) -> shap
     return (await within(params.timeout_ms, record, image.paused_or_settled(record))).wire()
 
 
-@operation("debugger.returnFromFrame", kind="effect", needs_trust=True, for_agents=True)
+@operation("debugger.returnFromFrame", kind="effect", needs_trust=True, for_agents=True, positional=("code",))
 async def return_from_frame(context: Context, params: CodeParams) -> shapes.Leaving:
     """Return the value of code from a frame, as if its function had returned it."""
     return await leave(
