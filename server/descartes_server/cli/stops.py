@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -64,15 +64,20 @@ def show_ways_on(call: Call, result: Mapping[str, Any]) -> None:
             _show(each, alone=len({other["thread"] for other in stops}) == 1)
 
 
-def _show(stop: Stop, *, alone: bool) -> None:
-    frames = stop["frames"]
-    if frames:
-        where = views.place(frames[0].get("location") or {})
-        output.say(f"in {frames[0]['description']}" + (f" at {where}" if where else ""))
+def lines(stop: Stop) -> Iterator[str]:
+    """Yield where STOP is and its restarts, each with its index and what it takes."""
+    for frame in stop["frames"][:1]:
+        where = views.place(frame.get("location") or {})
+        yield f"in {frame['description']}" + (f" at {where}" if where else "")
     calls = [_call_of(each) for each in stop["restarts"]]
     width = max(map(len, calls), default=0)
     for restart, words in zip(stop["restarts"], calls, strict=True):
-        output.say(f"  {restart['index']:>2}  {words:<{width}}  {restart['description']}")
+        yield f"  {restart['index']:>2}  {words:<{width}}  {restart['description']}"
+
+
+def _show(stop: Stop, *, alone: bool) -> None:
+    for line in lines(stop):
+        output.say(line)
     thread = "" if alone else f" --thread {stop['thread']}"
     ways = (f"restart{thread} NAME` goes on", f"frames{thread}` shows the stack")
     output.say("; ".join(f"`descartes debugger {each}" for each in ways))

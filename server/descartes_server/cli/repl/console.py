@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from descartes_core.errors import DebuggerStale, DescartesError, TimedOut
+from descartes_server.cli import stops
 from descartes_server.cli.repl import keys
 from descartes_server.cli.repl.link import INPUT, OUTPUT, POLL_S, Link
 from descartes_server.ide.complete_input import open_parts
@@ -166,8 +167,8 @@ class Console:
             click.echo(f"; {result['state']}{why}", err=True)
 
     def _show_stop(self, key: Mapping[str, Any]) -> None:
-        stops = self._link.call("debugger.list", {})["debuggers"]
-        stop = next((each for each in stops if all(each[name] == key[name] for name in key)), None)
+        stopped = self._link.call("debugger.list", {})["debuggers"]
+        stop = next((each for each in stopped if all(each[name] == key[name] for name in key)), None)
         if stop is None:
             return
         condition = stop["condition"]
@@ -177,10 +178,8 @@ class Console:
             self._link.call("debugger.toplevel", dict(key))
             return
         self._stop = stop
-        for restart in stop["restarts"]:
-            wanted = " ".join(each["name"].lower() for each in restart["arguments"])
-            words = f"  {restart['index']} {wanted}".rstrip()
-            click.echo(f"{words:<14} {restart['name']}: {restart['description']}")
+        for line in stops.lines(stop):
+            click.echo(line)
         click.echo(click.style("  A number invokes a restart, with an expression its argument.", dim=True))
 
     def _leave(self, stop: Mapping[str, Any], index: int, argument: str | None) -> None:
