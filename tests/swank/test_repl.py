@@ -45,6 +45,13 @@ async def test_repls_of_one_client_have_packages_and_histories_of_their_own(here
     assert (await enter(here, "*", repl="one", client="bob")).values == ["NIL"]
 
 
+async def test_a_repl_whose_package_was_deleted_is_in_the_users(here: Session) -> None:
+    await enter(here, "(defpackage gone (:use cl)) (in-package gone)")
+    deleted = await enter(here, "(delete-package *package*)")
+    assert (deleted.values, deleted.package) == (["T"], "COMMON-LISP-USER")
+    assert (await enter(here, "(list 'a)")).values == ["(A)"]
+
+
 async def test_results_have_numbers_and_are_referred_to_by_them(here: Session) -> None:
     numbers = [(await enter(here, code)).number for code in ("(values :a :b)", "(list 1 2)", "(values)")]
     assert numbers == [1, 2, 3]

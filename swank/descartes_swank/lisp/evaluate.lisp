@@ -31,6 +31,13 @@
 (defun (setf client-variable) (value client variable)
   (setf (cdr (assoc variable (client-variables client))) value))
 
+(defun living-package (package)
+  "Return PACKAGE, or COMMON-LISP-USER when it was deleted: nothing can be read or printed in it then."
+  (if (package-name package) package (find-package "COMMON-LISP-USER")))
+
+(defun package-of-client (client)
+  (setf (client-variable client '*package*) (living-package (client-variable client '*package*))))
+
 (defun shift-history (client variables value)
   "Give VALUE to the first of VARIABLES, its value to the second, and so on, for CLIENT."
   (loop for variable in variables
@@ -64,7 +71,7 @@
 
 (defun call-with-client (client package function)
   "Call FUNCTION with the variables of CLIENT; in PACKAGE, when there is one, else in the client's own."
-  (let ((variables (client-variables client))
+  (let ((variables (progn (package-of-client client) (client-variables client)))
         (own (null package)))
     (progv (mapcar #'car variables) (mapcar #'cdr variables)
       (let ((- nil)
@@ -116,7 +123,7 @@
          (port (make-instance 'port :session session :evaluation id)))
     (setf (gethash id *evaluations*)
           (make-instance 'evaluation :id id :client client :session session :port port
-                                      :marks (due-marks (or package (client-variable client '*package*)))))))
+                                      :marks (due-marks (or package (package-of-client client)))))))
 
 (defun successful-p (outcome)
   "True when OUTCOME is that of code that ran to its end, and that the compiler, if asked, was content with."
@@ -163,6 +170,7 @@
            (swank::*buffer-readtable* *readtable*)
            (swank::*sldb-initial-frames* 0))
        (multiple-value-bind (result values form) (call-with-retry function)
+         (setf *package* (living-package *package*))
          (when form
            (remember-values client form values)
            (setf (evaluation-number *evaluation*)
@@ -220,7 +228,7 @@
 
 (defun client-package (client)
   "Return the name of the package that CLIENT is in."
-  (package-name (client-variable client '*package*)))
+  (package-name (package-of-client client)))
 
 ;;; Compiling
 

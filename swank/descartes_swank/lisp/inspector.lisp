@@ -249,7 +249,7 @@ OUTPUT is bound to a function that returns what was printed meanwhile. Reading f
     inspection))
 
 (defun reading-package (name client)
-  (or (named-package name) (client-variable client '*package*)))
+  (or (named-package name) (package-of-client client)))
 
 (defun or-missing (answer)
   "Return the value of the function ANSWER; (:missing WHY) when what was asked for is not there."
