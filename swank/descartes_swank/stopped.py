@@ -170,6 +170,9 @@ class StoppedThreads:
         self._require_image()
         stop = self._debugger.waiting(thread, level)
         if stop is None:
+            deepest = max((below for each, below in self.stops if each == thread), default=0)
+            if deepest > level:
+                raise DebuggerStale(f"Thread {thread} is stopped at level {deepest}; leave that level first")
             raise DebuggerStale(
                 f"Thread {thread} is not stopped at level {level} any more; look at the stops again"
             )

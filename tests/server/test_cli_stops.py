@@ -53,6 +53,21 @@ async def test_an_error_in_a_frame_is_a_stop_that_is_left_first(loaded: Descarte
     assert (await loaded("debugger", "return-from-frame", "9")).out == "10\n"
 
 
+async def test_a_stop_outlives_the_hub(loaded: Descartes) -> None:
+    await loaded("lisp", "eval", "(outer 5)")
+    await loaded("debugger", "eval-in-frame", '(error "deeper")')
+    assert (await loaded("hub", "stop", "--force")).status == 0
+    stops = json.loads((await loaded("debugger", "list", "--json")).out)["debuggers"]
+    assert [(each["level"], each["condition"]["message"][:6]) for each in stops] == [
+        (2, "deeper"),
+        (1, "arithm"),
+    ]
+    early = await loaded("debugger", "restart", "RETRY", "--level", "1")
+    assert early.err == f"Thread {stops[0]['thread']} is stopped at level 2; leave that level first\n"
+    await loaded("debugger", "abort")
+    assert (await loaded("debugger", "restart", "USE-INSTEAD", "1")).out == "2\n"
+
+
 async def test_of_several_stopped_threads_one_is_named(loaded: Descartes) -> None:
     for number in ("6", "7"):
         await loaded("lisp", "eval", f"(outer {number})")

@@ -28,13 +28,14 @@ class Door:
         """Return the result of operation NAME with PARAMS.
 
         Errors: those of `dispatch.perform` and of `HubClient.call`.
-        Concurrency: a hub is started for an effect only, and not for one that would be refused.
+        Concurrency: a hub is started for an effect, if that is not one to refuse, and for what only a hub
+        can say of an image that there is.
         """
         operation, given = registry.lookup(name), params or {}
         caller = self._caller()
         in_hub = operation.kind == "effect"
         if operation.kind == "ask":
-            in_hub = await self.client.attach()
+            in_hub = await self.client.attach(start=operation.of_image and await self._has_image())
         if not in_hub:
             context = Context(self.services, caller)
             if operation.of_events:
@@ -45,6 +46,12 @@ class Door:
             dispatch.admit(operation, caller, self.services.workspace.root)
         registry.decode(operation, given)
         return await self.client.call(name, given)
+
+    async def _has_image(self) -> bool:
+        """Return whether the workspace has an image; one can outlive its hub."""
+        from descartes_swank import read_record  # takes 0.1 s; most doors never ask
+
+        return await asyncio.to_thread(read_record, self.services.workspace.runtime) is not None
 
     async def _from_log(self, context: Context, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return what NAME says of the log's events, which is the same until there is another event."""

@@ -84,7 +84,7 @@ async def _none(context: Context, params: NoParams) -> DebuggerList:
     return DebuggerList(debuggers=[])
 
 
-@operation("debugger.list", kind="ask", for_agents=True, without_hub=_none)
+@operation("debugger.list", kind="ask", for_agents=True, without_hub=_none, of_image=True)
 async def list_(context: Context, params: NoParams) -> DebuggerList:
     """List the stopped threads, each level of each, the newest stop first."""
     return DebuggerList(debuggers=context.services.image.debuggers.all())

@@ -93,7 +93,7 @@ async def clear(context: Context, params: BreakpointKey) -> Empty:
     return Empty()
 
 
-@operation("debugger.breakpoints.list", kind="ask", for_agents=True, without_hub=_none)
+@operation("debugger.breakpoints.list", kind="ask", for_agents=True, without_hub=_none, of_image=True)
 async def list_(context: Context, params: NoParams) -> BreakpointList:
     """List the breakpoints with how often each was reached."""
     return BreakpointList(breakpoints=await context.services.image.breakpoints.all())

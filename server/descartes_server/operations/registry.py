@@ -104,6 +104,8 @@ class Operation:
     """Whether the answer follows from the log's events alone, so that it is the same until another comes."""
     without_hub: Handler | None = None
     """The answer of an `ask` where no hub runs; runs at the door."""
+    of_image: bool = False
+    """Whether a hub is started for this `ask` where the workspace has an image, which only hubs listen to."""
     confidential: bool = False
     """Whether parameters or result hold what must not be kept or quoted anywhere, such as a password."""
     on_refusal: Refusal | None = None
@@ -133,6 +135,7 @@ def operation(
     people_only: bool = False,
     positional: tuple[str, ...] = (),
     without_hub: Handler | None = None,
+    of_image: bool = False,
     of_events: bool = False,
     confidential: bool = False,
     on_refusal: Refusal | None = None,
@@ -158,6 +161,7 @@ def operation(
             people_only=people_only,
             positional=positional,
             without_hub=without_hub,
+            of_image=of_image,
             of_events=of_events,
             confidential=confidential,
             on_refusal=on_refusal,
