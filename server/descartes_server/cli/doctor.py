@@ -17,6 +17,8 @@ from descartes_server.cli.session import Session
 from descartes_server.cli.views import Column, escape
 from descartes_server.operations import settings
 
+NEEDED = "needed"
+"""In the place of a Lisp or Swank that is nowhere."""
 EDITORS = ("code", "nvim", "emacs")
 MARKS = {"ok": "[green]✓[/green]", "missing": "[yellow]–[/yellow]", "wrong": "[red]✗[/red]"}
 
@@ -48,8 +50,9 @@ COLUMNS = [
 @click.option(
     "--fix", is_flag=True, help="Finish or roll back what was interrupted, rebuild the log's tables."
 )
+@click.option("--all", "every", is_flag=True, help="List also where a Lisp could have been and is not.")
 @common
-def doctor(workspace: str | None, as_json: bool, fix: bool) -> int:
+def doctor(workspace: str | None, as_json: bool, fix: bool, every: bool) -> int:
     """Say what was found: Lisp, Swank, git, editors, the log, the settings, the hub."""
     session = Session(workspace)
     fixed = _fix(session) if fix else []
@@ -63,12 +66,24 @@ def doctor(workspace: str | None, as_json: bool, fix: bool) -> int:
         *_hub(session),
     ]
     wrong = any(each.state == "wrong" for each in findings)
-    rows = msgspec.to_builtins(findings)
     if as_json:
-        output.print_json({"ok": not wrong, "workspace": str(session.workspace.root), "findings": rows})
+        root, rows = str(session.workspace.root), msgspec.to_builtins(findings)
+        output.print_json({"ok": not wrong, "workspace": root, "findings": rows})
     else:
-        output.show_rows(COLUMNS, rows, "")
+        output.show_rows(COLUMNS, msgspec.to_builtins(findings if every else _in_short(findings)), "")
     return 1 if wrong else 0
+
+
+def _in_short(findings: list[Finding]) -> list[Finding]:
+    """Return FINDINGS with one line for all places that have no Lisp, unless one is needed."""
+    if any(each.place == NEEDED for each in findings):
+        return findings
+    empty = [each for each in findings if (each.area, each.state) == ("lisp", "missing")]
+    if len(empty) < 2:
+        return findings
+    at = findings.index(empty[-1])
+    rest = Finding("lisp", f"{len(empty)} other places", "nothing; --all lists them", "missing")
+    return [rest if n == at else each for n, each in enumerate(findings) if n == at or each not in empty]
 
 
 def _other_lisp(root: Path, lisp: settings.LispSettings) -> Finding | None:
@@ -105,7 +120,7 @@ def _lisp(session: Session) -> list[Finding]:
         try:
             find(wanted)
         except SwankError as error:
-            findings.append(Finding("lisp", "needed", str(error), "missing"))
+            findings.append(Finding("lisp", NEEDED, str(error), "missing"))
     return findings
 
 
