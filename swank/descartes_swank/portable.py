@@ -26,6 +26,7 @@ from .messages import Debug
 from .portable_forms import evaluating, in_frame, restart_with, shown, takes_width
 from .portable_questions import PortableQuestions
 from .session import Lisp
+from .stopped import ANSWER_S
 
 _MISSING: Final = {
     "DISASSEMBLE-FRAME": "disassembly of a frame",
@@ -38,7 +39,6 @@ _MISSING: Final = {
 }
 """Functions of Swank's backend that an implementation may lack, and what a person calls what is missing."""
 
-ANSWER_S: Final = 10
 _HOUSEKEEPING: Final = frozenset({"follow-files", "forget-client", "mark-file", "breakpoint-counts"})
 """What nobody asked for by name: it is left undone here, and nobody is told."""
 

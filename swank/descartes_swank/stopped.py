@@ -33,6 +33,8 @@ _log = logging.getLogger(__name__)
 
 StepKind: TypeAlias = Literal["into", "next", "out"]
 
+ANSWER_S: Final = 10
+"""How long a stopped thread may take to say what it shows, before the stop is shown with less."""
 _FRAMES_SHOWN: Final = 20
 _DISASSEMBLY: Final = (
     "(cl:with-output-to-string (cl:*standard-output*)"
@@ -310,12 +312,13 @@ class StoppedThreads:
         """Return what the thread shows; when it cannot be asked, what Swank said by itself."""
         entry = self._entries.get((thread, level))
         try:
-            answer = await self._answer(thread, level, "describe-stop", _FRAMES_SHOWN)
+            async with asyncio.timeout(ANSWER_S):
+                answer = await self._answer(thread, level, "describe-stop", _FRAMES_SHOWN)
             return descriptions.read_stop(thread, level, answer)
-        except (SwankError, ValueError, TypeError) as error:
+        except (SwankError, ValueError, TypeError, TimeoutError) as error:
             if entry is None or self._entries.get((thread, level)) is not entry:
                 raise
-            _log.warning("Thread %d did not describe its stop at level %d: %s", thread, level, error)
+            _log.warning("Thread %d did not describe its stop at level %d: %r", thread, level, error)
             evaluation = self._shown.get(entry.conts[0]) if entry.conts else None
             return descriptions.Described(descriptions.plain_stop(entry, evaluation), ())
 

@@ -371,6 +371,23 @@ async def test_stops_of_exhausted_stacks_can_be_left_one_after_the_other(here: S
         assert (await here.settled(evaluation)).state == "aborted"
 
 
+async def test_a_thread_that_does_not_describe_its_stop_is_shown_with_less(
+    here: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stopped, "ANSWER_S", 0.2)
+    slow = "(lambda (describe &rest given) (loop until *go* do (sleep 1/100)) (apply describe given))"
+    await here.run(f"(defvar *go* nil) (sb-int:encapsulate 'descartes-boot::describe-stop 'slow {slow})")
+    try:
+        evaluation, stop = await here.stop('(error "seen ~a" :anyway)', client="a")
+        assert (stop.condition.message, stop.frames, stop.evaluation) == ("seen ANYWAY", (), evaluation.id)
+        assert [each.name for each in stop.restarts][:2] == ["RETRY", "ABORT"]
+    finally:
+        undo = "(setf *go* t) (sb-int:unencapsulate 'descartes-boot::describe-stop 'slow)"
+        await here.run(undo, client="b")
+    await here.lisp.abort(*stop.id)
+    assert (await here.settled(evaluation)).state == "aborted"
+
+
 async def test_an_error_while_reading_is_a_stop(here: Session) -> None:
     evaluation, stop = await here.stop("(+ 1")
     assert stop.condition.type == "END-OF-FILE"
