@@ -99,6 +99,16 @@ async def test_a_test_is_run_by_its_lens_and_marked_where_it_stands(tests: Path)
         assert debugged["success"]
 
 
+async def test_what_an_answer_says_of_tests_is_known_when_it_is_there(tests: Path) -> None:
+    """Every client is told of results, too; that may reach this one later than its answer."""
+    async with lsp(tests.parent, initializationOptions=TRUSTED, capabilities=NOTIFIED) as client:
+        uri = client.open(tests)
+        for version, expected in enumerate("✓✗" * 10, 2):
+            client.change(uri, version, {"text": TESTS.replace("(= 7", "(= 6") if expected == "✓" else TESTS})
+            await client.execute("lisp.runTest", {"uri": uri, "name": "😀-bad"}, seconds=60)
+            assert (await titles(client, uri, 3))[-2:] == [f"{expected} run", "debug"]
+
+
 async def test_a_system_is_loaded_with_progress_and_marks_in_its_files(tests: Path) -> None:
     capabilities = NOTIFIED | PROGRESS
     async with lsp(tests.parent, initializationOptions=TRUSTED, capabilities=capabilities) as client:

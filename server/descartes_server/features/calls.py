@@ -19,7 +19,7 @@ from descartes_server.features import views
 from descartes_server.features.progress import Progress
 from descartes_server.features.secrets import RESOURCE, SecretCalls
 from descartes_server.ide.index import is_lisp_file
-from descartes_server.lsp import convert, uris
+from descartes_server.lsp import convert, from_hub, uris
 from descartes_server.lsp.positions import Positions
 from descartes_server.state import ServerState, Snapshot, frame_places, notes, results
 
@@ -49,6 +49,7 @@ _ENDED_BY_CANCELLING = frozenset(
 """Of these nothing is left running that the person would have to look at."""
 _LOADS_ANYWAY = frozenset(["lisp.compileFile", "lisp.loadSystem", "lisp.reloadSystem"])
 """Operations with a parameter `load`, about which a person may think otherwise when they see the outcome."""
+_TESTS = frozenset(["lisp.runTest", "lisp.testSystem"])
 _LEAVE_IT, _LOAD_IT = "Leave it", "Load it anyway"
 _NAMES_A_FILE = frozenset(["acquire", "release", "renew", "request", "show", "steal"])
 
@@ -114,6 +115,13 @@ class Calls:
         except DescartesError as error:
             self._say_what_to_install(error)
             raise
+        self._learn(snapshot, name, params, result)
+        return result
+
+    def _learn(
+        self, snapshot: Snapshot, name: str, params: Mapping[str, Any], result: Mapping[str, Any]
+    ) -> None:
+        """Take in what RESULT of operation NAME tells of texts and tests, before anybody looks at these."""
         self._state.heard_result(name, result)
         compilation = result.get("compilation", result)
         if "notes" in compilation:
@@ -122,7 +130,10 @@ class Calls:
             )
         if name in ("lisp.evalForm", "lisp.compileForm"):
             self._state.learn_after_answer(lambda now: results.after(snapshot, now, name, params, result))
-        return result
+        if name in _TESTS:
+            # At once: what others learn of it, and of the next run, comes behind this or has come before.
+            tested = from_hub.test_states(result["results"])
+            self._state.learn(self._state.workshop.with_tests(tested))
 
     async def as_editor_counts(self, snapshot: Snapshot, result: Any) -> Any:
         """Return RESULT with its ranges in the client's encoding, frames where they stand in its texts."""

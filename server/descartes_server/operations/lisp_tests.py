@@ -15,6 +15,7 @@ from descartes_server.ide.tests import RUNNABLE, full_name, innermost
 from descartes_server.operations import lisp_shapes as shapes
 from descartes_server.operations import texts, workspace_systems
 from descartes_server.operations.context import Context
+from descartes_server.operations.drift import asked, file_drift
 from descartes_server.operations.lisp import compile_span
 from descartes_server.operations.lisp_systems import Load, checked_name, load_for_tests
 from descartes_server.operations.registry import Params, operation
@@ -167,7 +168,7 @@ async def run_test(context: Context, params: RunTestParams) -> TestRun:
         if not notes.success:
             return _not_loaded(test.system, notes)
     registered = located_test(await _registered(context, [test], []), test)
-    if registered is None or not await _is_saved(source):
+    if registered is None or not await _is_loaded(context, source, test):
         form = (test.form.start, test.form.end) if registered else (0, len(source.text))
         package = test.form.package if registered else None
         compiled = await compile_span(context, source, form, package)
@@ -305,8 +306,9 @@ async def _text(uri: str, document: shapes.Document | None) -> SourceText:
     return SourceText(path, document.text) if document is not None else await texts.read_file(path)
 
 
-async def _is_saved(source: SourceText) -> bool:
-    try:
-        return (await texts.read_file(source.path)).text == source.text
-    except (NotFound, InvalidParams):
-        return False
+async def _is_loaded(context: Context, source: SourceText, test: FoundTest) -> bool:
+    """Return whether the image has TEST as it stands in SOURCE, and that is known."""
+    await context.services.image.texts.settled()
+    file = await file_drift(source, asked(context))
+    states = [state for unit, state in file.found if unit.form[0] <= test.form.start < unit.form[1]]
+    return bool(states) and all(state == "loaded" for state in states)
