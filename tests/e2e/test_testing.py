@@ -109,6 +109,25 @@ async def test_what_an_answer_says_of_tests_is_known_when_it_is_there(tests: Pat
             assert (await titles(client, uri, 3))[-2:] == [f"{expected} run", "debug"]
 
 
+async def test_a_result_is_no_mark_of_a_text_that_was_not_run(tests: Path) -> None:
+    """The image has a test as it was run unsaved, and ASDF sees nothing to load anew."""
+    async with lsp(tests.parent, initializationOptions=TRUSTED, capabilities=NOTIFIED) as client:
+        uri = client.open(tests)
+        await client.execute("lisp.testSystem", {"system": "shapes"}, seconds=60)
+        assert (await titles(client, uri, 3))[-2:] == ["✗ run", "debug"]
+        client.change(uri, 2, {"text": TESTS.replace("(= 7", "(= 6")})
+        await client.execute("lisp.runTest", {"uri": uri, "name": "😀-bad"}, seconds=60)
+        assert (await titles(client, uri, 3))[-2:] == ["✓ run", "debug"]
+        client.change(uri, 3, {"text": TESTS})
+        ran = await client.execute("lisp.testSystem", {"system": "shapes"}, seconds=60)
+        assert {each["name"]: each["status"] for each in ran["results"]} == {
+            "shapes/tests::😀-good": "passed",
+            "shapes/tests::😀-bad": "passed",
+        }
+        assert (await titles(client, uri, 2))[-2:] == ["✓ run", "debug"]
+        assert (await titles(client, uri, 3))[-2:] == ["▶ run", "debug"]
+
+
 async def test_a_system_is_loaded_with_progress_and_marks_in_its_files(tests: Path) -> None:
     capabilities = NOTIFIED | PROGRESS
     async with lsp(tests.parent, initializationOptions=TRUSTED, capabilities=capabilities) as client:

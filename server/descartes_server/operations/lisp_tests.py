@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,7 @@ import msgspec
 import descartes_swank as swank
 from descartes_core.errors import InvalidParams, NotFound
 from descartes_core.model import Shape
+from descartes_server.ide.drift import State, Unit
 from descartes_server.ide.tests import RUNNABLE, full_name, innermost
 from descartes_server.operations import lisp_shapes as shapes
 from descartes_server.operations import texts, workspace_systems
@@ -144,7 +146,7 @@ async def test_system(context: Context, params: TestSystemParams) -> TestRun:
         return _not_loaded(name, loaded.shape)
     systems = await asyncio.to_thread(find_systems, context.services.workspace.root)
     files = [Path(file) for _, files in loaded.report.tested for file in files]
-    found = await asyncio.to_thread(tests_of_files, files, systems)
+    found = await _told_apart(context, await asyncio.to_thread(tests_of_files, files, systems))
     registered = await _registered(context, found, files)
     chosen = _chosen(registered, params.only, name)
     run = Run(context, name, chosen, found)
@@ -308,7 +310,32 @@ async def _text(uri: str, document: shapes.Document | None) -> SourceText:
 
 async def _is_loaded(context: Context, source: SourceText, test: FoundTest) -> bool:
     """Return whether the image has TEST as it stands in SOURCE, and that is known."""
-    await context.services.image.texts.settled()
-    file = await file_drift(source, asked(context))
-    states = [state for unit, state in file.found if unit.form[0] <= test.form.start < unit.form[1]]
+    states = [state for unit, state in await _states(context, source) if _is_in(test, unit)]
     return bool(states) and all(state == "loaded" for state in states)
+
+
+async def _told_apart(context: Context, found: Sequence[FoundTest]) -> list[FoundTest]:
+    """Return FOUND, without the digest of the text where the image has the test otherwise.
+
+    It was evaluated or run unsaved, and ASDF does not know that; its result is none of that text.
+    """
+    changed: dict[Path, list[Unit]] = {}
+    for source in {each.source.path: each.source for each in found}.values():
+        states = await _states(context, source)
+        changed[source.path] = [unit for unit, state in states if state == "changed"]
+    return [
+        replace(each, form=replace(each.form, digest=""))
+        if any(_is_in(each, unit) for unit in changed[each.source.path])
+        else each
+        for each in found
+    ]
+
+
+async def _states(context: Context, source: SourceText) -> list[tuple[Unit, State]]:
+    """Return how the image has each definition of SOURCE, as far as that can be told."""
+    await context.services.image.texts.settled()
+    return (await file_drift(source, asked(context))).found
+
+
+def _is_in(test: FoundTest, unit: Unit) -> bool:
+    return unit.form[0] <= test.form.start < unit.form[1]
