@@ -41,8 +41,13 @@ async def test_a_repl_numbers_its_results_and_keeps_its_package(desk: Desk) -> N
     assert main["values"] == ['(NIL "COMMON-LISP-USER")'] and main["number"] is None
     shown = await desk.call("inspector.open", evaluation=second["id"], value=0)
     assert shown["title"] == "(1)"
-    told = [params for method, params in desk.published if method == "descartes/lisp/evaluated"]
-    assert any((each["repl"], each["number"]) == ("one", 2) for each in told)
+
+    def told() -> list[tuple[str | None, int | None]]:
+        ends = (params for method, params in desk.published if method == "descartes/lisp/evaluated")
+        return [(each["repl"], each["number"]) for each in ends]
+
+    # Everybody is told a moment after the answer.
+    await until(lambda: ("one", 2) in told(), "the second result is told")
     (event, *_) = await desk.events("lisp.evaluated")
     assert event.data["repl"] == "one"
 
