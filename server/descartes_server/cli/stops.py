@@ -45,11 +45,14 @@ def _only_one(stops: Sequence[Stop], given: Mapping[str, int | None]) -> Mapping
         raise NotFound(
             f"no such thread is stopped; stopped now: {there}" if there else "no thread is stopped"
         )
-    deepest = max(fitting, key=lambda each: each["level"])
-    if len({each["thread"] for each in fitting}) > 1:
-        named = ", ".join(f"{each['thread']} ({each['condition']['type']})" for each in fitting)
+    deepest: dict[int, Stop] = {}
+    for each in sorted(fitting, key=lambda stop: -stop["level"]):
+        deepest.setdefault(each["thread"], each)
+    if len(deepest) > 1:
+        named = ", ".join(f"{thread} ({each['condition']['type']})" for thread, each in deepest.items())
         raise InvalidParams(f"several threads are stopped; choose one with --thread: {named}")
-    return {key: deepest[key] for key in DEFAULTS}
+    (stop,) = deepest.values()
+    return {key: stop[key] for key in DEFAULTS}
 
 
 def show_ways_on(call: Call, result: Mapping[str, Any]) -> None:
