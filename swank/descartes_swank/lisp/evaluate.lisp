@@ -71,7 +71,8 @@
 
 (defun call-with-client (client package function)
   "Call FUNCTION with the variables of CLIENT; in PACKAGE, when there is one, else in the client's own."
-  (let ((variables (progn (package-of-client client) (client-variables client)))
+  (package-of-client client)            ; one that was deleted is replaced before it is bound
+  (let ((variables (client-variables client))
         (own (null package)))
     (progv (mapcar #'car variables) (mapcar #'cdr variables)
       (let ((- nil)
