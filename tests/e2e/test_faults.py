@@ -88,8 +88,7 @@ async def test_lisp_is_killed_at_work_while_it_compiles_and_while_it_is_stopped(
         kill(first)
         answer = await client.answer(asked)
         assert (answer["id"], answer["state"]) == (evaluation, "lost")
-        its_log = str(workspace / ".descartes" / "log" / "lisp.log")
-        # It is "reconnecting" for a moment when the process is still there as its sockets close.
+        its_log = f"{workspace}/.descartes/log/lisp.log"  # named at once, or when reconnecting is given up
         await client.notification("descartes/lisp/status", lambda p: its_log in (p["reason"] or ""))
 
         text = f"(eval-when (:compile-toplevel) {saying('compiling', FOREVER)})\n"
