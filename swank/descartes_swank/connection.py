@@ -26,6 +26,8 @@ _QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 
 # The id is the last thing in `(:emacs-rex …)` and in `(:return …)`: found without reading the rest.
 _LAST_ID = re.compile(r"\A\(:(?:emacs-rex|return)\s[\s\S]*\s(\d{1,18})\)\s*\Z")
+_NIL = re.compile(rb"\(:return \(:ok nil\) (\d{1,18})\)")
+"""The answer to all that is done for its effect: it comes behind an outcome that somebody waits for."""
 
 EventListener = Callable[[Event], None]
 
@@ -139,6 +141,9 @@ class Connection:
             self.closed.set_result(None)
 
     def _received(self, packet: bytes) -> None:
+        if (done := _NIL.fullmatch(packet)) is not None:
+            self._handle(messages.Return(int(done[1]), True, None))
+            return
         text = packet.decode("utf-8", "replace")
         form, problem = sexp.read(text)
         event = parsing.parse(form)

@@ -96,6 +96,8 @@ _PHONE = re.compile(
 )
 _PHONE_HINT = re.compile(r"\+[1-9]|\d{3}\)? ?[ .-]\d{3}[ .-]\d{4}")
 _PHONE_WORDS = ("tel", "phone", "mobile", "fon", "fax", "handy", "call", "sms", "whatsapp")
+_ALIKE = bytes.maketrans(b"123456789", b"000000000")
+_BETWEEN_DIGITS = b" ()./-"
 _DIGITS = re.compile(r"\d[ ()/.-]{0,2}\d[ ()/.-]{0,2}\d[ ()/.-]{0,2}\d[ ()/.-]{0,2}\d[ ()/.-]{0,2}\d")
 
 NEEDLES = (*(needle for needle, _ in FORMATS), "-----begin", "bearer", *NAME_NEEDLES)
@@ -108,7 +110,7 @@ def suspicious(text: str) -> bool:
     return (
         "@" in text
         or any(needle in lower for needle in NEEDLES)
-        or _CARD_HINT.search(text) is not None
+        or _may_have_card(text)
         or _may_have_phone(text, lower)
     )
 
@@ -122,7 +124,7 @@ def mask(text: str) -> str:
         text = _NAMED.sub(_named, text)
     if "@" in text:
         text = _EMAIL.sub(_email, text)
-    if _CARD_HINT.search(text):
+    if _may_have_card(text):
         text = _CARD.sub(_card, text)
     if _may_have_phone(text, lower):
         text = _PHONE.sub(_phone, text)
@@ -251,8 +253,17 @@ def _card(found: re.Match[str]) -> str:
     return CARD if luhn(digits) and len(set(digits)) > 1 else found[0]
 
 
+def _may_have_digits(text: str, count: int) -> bool:
+    """Return False, after a microsecond, where TEXT has nowhere COUNT digits as numbers are written."""
+    return not text.isascii() or b"0" * count in text.encode().translate(_ALIKE, _BETWEEN_DIGITS)
+
+
+def _may_have_card(text: str) -> bool:
+    return _may_have_digits(text, 14) and _CARD_HINT.search(text) is not None
+
+
 def _may_have_phone(text: str, lower: str) -> bool:
-    if _PHONE_HINT.search(text):
+    if ("+" in text or _may_have_digits(text, 10)) and _PHONE_HINT.search(text):
         return True
     return any(word in lower for word in _PHONE_WORDS) and _DIGITS.search(text) is not None
 

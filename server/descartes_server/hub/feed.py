@@ -68,6 +68,7 @@ class Feed:
         """Publish until cancelled."""
         while True:
             await self._wakened.wait()
+            await asyncio.sleep(0)  # who waited for the commit goes on first, and answers
             self._wakened.clear()
             while events := await self._next():
                 self.last_seq = events[-1].seq
