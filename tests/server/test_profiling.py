@@ -103,6 +103,37 @@ async def test_allocation_and_a_form_of_a_file(desk: Desk, workspace: Path) -> N
     assert check_speedscope(result["speedscope"])["profiles"][0]["unit"] == "none"
 
 
+ENDS_WHILE_SAMPLES_ARE_COLLECTED = """
+(defvar *worker* nil)
+(defvar *ends* (sb-thread:make-semaphore))
+(sb-int:encapsulate 'swank::eval-for-emacs 'slow
+  (lambda (function &rest arguments)
+    (multiple-value-prog1 (apply function arguments)
+      (when (eq sb-thread:*current-thread* *worker*)
+        (sb-thread:wait-on-semaphore *ends*)
+        (sleep 1/20)))))
+(sb-int:encapsulate 'sb-sprof:stop-profiling 'slow
+  (lambda (function &rest arguments)
+    (multiple-value-prog1 (apply function arguments)
+      (sb-thread:signal-semaphore *ends*))))
+(sb-int:encapsulate 'sb-thread::avltree-filter 'slow
+  (lambda (function &rest arguments)
+    (when *worker* (sb-thread:join-thread *worker* :default nil))
+    (apply function arguments)))
+(defun fill-up () (loop repeat 200000 collect (make-array 20)))
+"""
+"""SB-SPROF takes what ended threads left, then looks at those that run: here the thread of the evaluation
+ends between the two."""
+
+
+async def test_what_was_sampled_in_a_thread_that_ends_is_not_lost(desk: Desk) -> None:
+    await desk.call("lisp.profile", code="1")
+    await desk.call("lisp.eval", code=ENDS_WHILE_SAMPLES_ARE_COLLECTED)
+    code = "(progn (setf *worker* sb-thread:*current-thread*) (length (fill-up)))"
+    result = await desk.call("lisp.profile", mode="alloc", code=code)
+    assert any("fill-up" in each["name"] for each in result["flat"])
+
+
 async def test_one_that_stops_or_cannot_begin_leaves_no_profile_running(desk: Desk) -> None:
     stopped = await desk.call("lisp.profile", code='(error "here")')
     assert stopped["evaluation"]["state"] == "stopped"

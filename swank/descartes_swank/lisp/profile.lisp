@@ -170,12 +170,25 @@ comes first."
     (maphash (lambda (name number) (setf (aref names number) name)) (stacks-names stacks))
     names))
 
+(defun ending-p (thread)
+  "True when THREAD has done what it was asked for and is about to end."
+  (and (equal (sb-thread:thread-name thread) "worker")
+       (not (eq thread sb-thread:*current-thread*))
+       (not (working-evaluation thread))))
+
+(defun wait-for-ending-threads ()
+  "Wait, a second at most: SB-SPROF loses what it sampled in a thread that ends while it collects."
+  (loop repeat 1000
+        while (some #'ending-p (sb-thread:list-all-threads))
+        do (sleep 1/1000)))
+
 (define-question "profileStop" (request package :slow t)
   (sb-thread:with-mutex (*profile-lock*)
     (unless *profile*
       (refuse "not_found" "no profile is being taken; begin one with lisp.profileStart"))
     (destructuring-bind (mode began) (shiftf *profile* nil)
       (sprof "STOP-PROFILING")
+      (wait-for-ending-threads)
       (let* ((elapsed (- (microseconds) began))
              (report (bounded-text *longest-text*
                                    (lambda (out)
