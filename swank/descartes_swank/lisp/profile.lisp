@@ -177,8 +177,9 @@ comes first."
        (not (working-evaluation thread))))
 
 (defun wait-for-ending-threads ()
-  "Wait, a second at most: SB-SPROF loses what it sampled in a thread that ends while it collects."
-  (loop repeat 1000
+  "Wait, some tenths of a second at most: SB-SPROF loses what it sampled in a thread that ends while it collects.
+A thread of the program itself may have the name that Swank's have; it does not end."
+  (loop repeat 300
         while (some #'ending-p (sb-thread:list-all-threads))
         do (sleep 1/1000)))
 
