@@ -8,6 +8,7 @@ import { TestSession } from './testSession';
 type System = { name: string; tests: boolean; uri?: string | null };
 
 const LANGUAGE = 'commonlisp';
+const LONGEST_SAVING_MS = 3000;
 const ENDED = new Set(['done', 'aborted', 'lost']);
 
 export class TestExplorer implements vscode.Disposable {
@@ -104,6 +105,7 @@ export class TestExplorer implements vscode.Disposable {
     const excluded = new Set(request.exclude?.map(({ id }) => id));
     const included = request.include ?? this.items().filter((item) => item.parent === undefined);
     const run = this.controller.createTestRun(request);
+    await saveAll();
     for (const [group, tests] of byGroup(included.filter(({ id }) => !excluded.has(id)))) {
       if (!token.isCancellationRequested) {
         await this.runGroup(run, group, tests, debug, token);
@@ -155,6 +157,30 @@ export class TestExplorer implements vscode.Disposable {
       this.sessions.delete(session);
     }
   }
+}
+
+/** Save what is to be tested, where a person wants that: VS Code begins to, and does not wait for it. */
+async function saveAll(): Promise<void> {
+  if (vscode.workspace.getConfiguration('testing').get('saveBeforeTest', true)) {
+    const unsaved = vscode.workspace.textDocuments.filter(({ isDirty, uri }) => isDirty && uri.scheme === 'file');
+    await Promise.all(unsaved.map(save));
+  }
+}
+
+/** Save DOCUMENT; while VS Code itself saves it that is refused, and the end of that is waited for. */
+async function save(document: vscode.TextDocument): Promise<void> {
+  if ((await document.save()) || !document.isDirty) {
+    return;
+  }
+  await new Promise<void>((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      listener.dispose();
+      resolve();
+    };
+    const timer = setTimeout(end, LONGEST_SAVING_MS);
+    const listener = vscode.workspace.onDidSaveTextDocument((saved) => saved === document && end());
+  });
 }
 
 function byGroup(included: readonly vscode.TestItem[]): Map<vscode.TestItem, vscode.TestItem[]> {

@@ -1,7 +1,5 @@
 // VS Code's own test explorer.
-import { readFileSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
-import { act, choose, onlyView, row, say, status, viewIcon } from './page.mjs';
+import { act, choose, goTo, onlyView, row, say, status, viewIcon } from './page.mjs';
 
 const item = (page, text) => page.locator('.test-explorer .monaco-list-row', { hasText: text }).first();
 const passed = (page, text) => item(page, text).locator('.codicon-testing-passed-icon');
@@ -20,7 +18,7 @@ async function debug(page) {
 }
 
 /** Run the tests of a system, look at a failure, debug it, correct it and run again what failed. */
-export async function tests({ page, folder, shot }) {
+export async function tests({ page, shot }) {
   await choose(page, 'Testing: Focus on Test Explorer View');
   await act(page, item(page, 'ratio/tests'), 'Run Test');
   await failed(page, 'ratio/tests').waitFor();
@@ -33,11 +31,11 @@ export async function tests({ page, folder, shot }) {
   await page.locator('.codelens-decoration a', { hasText: 'debug' }).first().waitFor();
   await shot('tests');
   await debug(page);
-  const file = path.join(folder, 'ratio-tests.lisp');
-  writeFileSync(file, readFileSync(file, 'utf8').replace('share 1 4', 'share 1 3'));
-  // The editor has the file open, and hears of its change a moment later.
-  await page.locator('.view-line', { hasText: /share\s1\s3/ }).first().waitFor();
+  await goTo(page, 'ratio-tests.lisp', '4)))');
+  await page.keyboard.press('Delete');
+  await page.keyboard.type('3');
+  await page.locator('.tab.active.dirty').waitFor();
   await choose(page, 'Test: Rerun Failed Tests');
   await passed(page, 'thirds').waitFor();
-  say('what failed is run again and passes');
+  say('what failed is corrected, not saved, run again, and passes: it is saved first');
 }
