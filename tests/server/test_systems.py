@@ -182,6 +182,24 @@ async def test_what_changed_is_loaded_again_in_order(desk: Desk, workspace: Path
     assert only_compiled["success"] and names_of(only_compiled) == ["use.lisp", "alone.lisp"]
 
 
+async def test_what_an_editor_has_not_saved_is_named(desk: Desk, workspace: Path) -> None:
+    shapes(workspace, "(in-package #:shapes)\n(defun area () 1)\n")
+    write(workspace, user_asd='(defsystem "user" :depends-on ("shapes"))', other="(print 1)\n")
+    editors = desk.context.services.editors
+    editors.set_unsaved("n", "Neovim", [str(workspace / "other.lisp")])
+    assert (await desk.call("lisp.loadSystem", system="user"))["message"] is None
+    editors.set_unsaved("n", "Neovim", [str(workspace / "area.lisp"), str(workspace / "other.lisp")])
+    sentence = "area.lisp has unsaved changes in Neovim, and its text on disk was"
+    assert (await desk.call("lisp.loadSystem", system="user"))["message"] == f"{sentence} loaded"
+    assert (await desk.call("lisp.reloadSystem"))["message"] == f"{sentence} loaded"
+    assert (await desk.call("lisp.compileSystem", system="shapes"))["message"] == f"{sentence} compiled"
+    editors.set_unsaved("e", "Emacs", [str(workspace / "shapes.asd")])
+    assert (await desk.call("lisp.loadSystem", system="shapes"))["message"] == (
+        "area.lisp and another file have unsaved changes in Emacs and Neovim,"
+        " and their text on disk was loaded"
+    )
+
+
 async def test_a_load_that_never_ends_is_interrupted(desk: Desk, workspace: Path) -> None:
     shapes(workspace, "(in-package #:shapes)\n(loop (sleep 0.01))\n")
     loading = asyncio.ensure_future(desk.call("lisp.loadSystem", system="shapes"))

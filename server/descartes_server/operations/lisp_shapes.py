@@ -206,7 +206,7 @@ class Compilation(Shape, frozen=True, kw_only=True):
     evaluation: str | None = None
     output: str = ""
     message: str | None = None
-    """Why something was not loaded, and what can be done about it; one sentence."""
+    """Why something was not loaded, or not as an editor shows it; one sentence."""
     system: str | None = None
     files: list[str] = []
     """URIs of the files that were compiled or loaded, in that order, of an operation on a system."""

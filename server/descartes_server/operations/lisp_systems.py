@@ -140,7 +140,8 @@ async def _operated(
 async def _operate(context: Context, params: SystemParams, verb: swank.SystemOperation) -> Operated:
     name = checked_name(params.system)
     root = context.services.workspace.root
-    own = workspace_systems.named(await asyncio.to_thread(find_systems, root), name)
+    systems = await asyncio.to_thread(find_systems, root)
+    own = workspace_systems.named(systems, name)
     function = "compile-system" if verb == "compile-op" else "load-system"
     kind: Kind = "compile" if verb == "compile-op" else "load"
     image, paths = context.services.image, swank.Paths()
@@ -168,7 +169,28 @@ async def _operate(context: Context, params: SystemParams, verb: swank.SystemOpe
     report = swank.system_report(record.live.report, paths)
     if report.missing is not None:
         raise NotFound(await how_to_get(report, name), system=report.missing, required_by=report.required_by)
-    return Operated(await _outcome(record, report, own.name if own else name, root), report)
+    shape = await _outcome(record, report, own.name if own else name, root)
+    if shape.success:
+        left = _unsaved(context.services.editors.unsaved(), workspace_systems.needed(systems, name), kind)
+        shape = msgspec.structs.replace(shape, message=left)
+    return Operated(shape, report)
+
+
+def _unsaved(unsaved: list[tuple[str, str]], systems: list[WorkspaceSystem], kind: Kind) -> str | None:
+    """Return the sentence about files of SYSTEMS that are UNSAVED, paths and editors: ASDF reads the disk."""
+    of_systems = {
+        Path(path).name: editor
+        for path, editor in sorted(unsaved)
+        if any(each.system_of(Path(path)) or path == str(each.source.path) for each in systems)
+    }
+    if not of_systems:
+        return None
+    (name, *others), editors = of_systems, " and ".join(sorted(set(of_systems.values())))
+    done = "compiled" if kind == "compile" else "loaded"
+    if not others:
+        return f"{name} has unsaved changes in {editors}, and its text on disk was {done}"
+    more = "another file" if len(others) == 1 else f"{len(others)} other files"
+    return f"{name} and {more} have unsaved changes in {editors}, and their text on disk was {done}"
 
 
 async def _outcome(record: Record, report: swank.SystemReport, name: str, root: Path) -> shapes.Compilation:
@@ -197,7 +219,10 @@ def _together(done: list[shapes.Compilation]) -> shapes.Compilation:
     notes = [note for each in done for note in each.notes]
     files = list(dict.fromkeys(file for each in done for file in each.files))
     duration = sum(each.duration_ms for each in done)
-    return msgspec.structs.replace(done[-1], notes=notes[:NOTE_LIMIT], files=files, duration_ms=duration)
+    message = done[-1].message or next((each.message for each in done if each.message), None)
+    return msgspec.structs.replace(
+        done[-1], notes=notes[:NOTE_LIMIT], files=files, duration_ms=duration, message=message
+    )
 
 
 async def _loaded_here(context: Context) -> list[str]:

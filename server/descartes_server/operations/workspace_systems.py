@@ -68,6 +68,18 @@ def named(systems: list[WorkspaceSystem], name: str) -> WorkspaceSystem | None:
     )
 
 
+def needed(systems: list[WorkspaceSystem], name: str) -> list[WorkspaceSystem]:
+    """Return the one of SYSTEMS that NAME means and those of them that it depends on, each once."""
+    found: dict[str, WorkspaceSystem] = {}
+    pending = [name]
+    while pending:
+        own = named(systems, pending.pop())
+        if own is not None and own.name not in found:
+            found[own.name] = own
+            pending += own.definition.depends_on
+    return list(found.values())
+
+
 def system_of(systems: list[WorkspaceSystem], path: Path) -> str | None:
     """Return the system that PATH belongs to; one that has tests before one that has none."""
     found = [(each, name) for each in systems if (name := each.system_of(path)) is not None]
