@@ -96,6 +96,7 @@ def _begin_index(state: ServerState) -> None:
 
 async def _index_all(state: ServerState, root: Path) -> None:
     await _scan(state, _files(root))
+    state.index.complete = True
     garbage.leave_out()
 
 

@@ -117,6 +117,8 @@ class WorkspaceIndex:
     """Definitions by name. Concurrency: every method may be called from any thread."""
 
     def __init__(self) -> None:
+        self.complete = False
+        """Whether every file of the workspace has been looked at."""
         self._lock = threading.Lock()
         self._files: dict[str, tuple[Entry, ...]] = {}
         self._names: dict[str, tuple[Entry, ...]] = {}

@@ -11,9 +11,11 @@ from typing import Literal
 
 from descartes_server.ide.bindings import Binding
 from descartes_server.ide.index import package_name
-from descartes_server.ide.paths import steps_at
-from descartes_server.ide.roles import base_name
+from descartes_server.ide.paths import nodes_at, steps_at
+from descartes_server.ide.roles import base_name, operator_of
+from descartes_server.ide.segments import Segment
 from descartes_server.ide.syntax import SymbolToken, Syntax, TopLevelForm
+from descartes_server.ide.tree import Node, tree
 
 Use = Literal["definition", "call", "function", "other"]
 
@@ -66,8 +68,25 @@ def binding_of(syntax: Syntax, symbol: SymbolToken) -> Binding | None:
         if base_name(binding.name) == base_name(symbol.text) and (
             binding.start == symbol.start or (binding.kind in ("function", "macro")) == called
         ):
-            return binding
+            # In a template or in quoted data the name is another symbol, which only looks the same.
+            meant = _level(syntax, binding.start) == _level(syntax, symbol.start)
+            return binding if meant else None
     return _bound_here(syntax, symbol)
+
+
+def _level(syntax: Syntax, offset: int) -> int | None:
+    """Return how many templates OFFSET stands in, each backquote without its comma; None in quoted data."""
+    level, quoted = 0, False
+    base, segment = syntax.around(offset)[0]
+    for node in nodes_at(segment, offset - base + 1):
+        sign = segment.text[node.start] if node.kind == "prefix" else ""
+        level += {"`": 1, ",": -1}.get(sign, 0)
+        quoted = (quoted or sign == "'" or _quotes(segment, node)) and sign != ","
+    return None if quoted else level
+
+
+def _quotes(segment: Segment, node: Node) -> bool:
+    return node.kind == "vector" or (node.kind == "list" and operator_of(segment, node) == "quote")
 
 
 _BINDING_ROLES = frozenset(("lambda-list", "parameter", "bindings", "binding", "function", "names", "spec"))
@@ -111,7 +130,56 @@ def of_name(syntax: Syntax, name: Name, within: tuple[int, int] | None = None) -
         if binding_of(syntax, symbol) is None:
             form = next((each for each in forms if each.start <= symbol.start < each.end), None)
             found.append(_occurrence(syntax, symbol, form))
-    return found
+    if within is None:
+        found += [Occurrence(start, end, "other", None) for start, end in designators(syntax, name)]
+    return sorted(found, key=lambda each: each.start)
+
+
+def designators(syntax: Syntax, name: Name) -> Iterator[tuple[int, int]]:
+    """Yield where package definitions in SYNTAX have NAME as `#:name`, `:name` or "NAME", without signs."""
+    for base, segment in zip(syntax.bases, syntax.segments, strict=True):
+        root = tree(segment) if may_mention(segment.text, name.base) else None
+        if root is None or operator_of(segment, root) not in ("defpackage", "define-package"):
+            continue
+        for node in _named_in_package(segment, root.data, name):
+            text = segment.text[node.start : node.end]
+            if node.kind == "string" and text[1:-1].lower() == name.base:
+                yield base + node.start + 1, base + node.end - 1
+            elif text.startswith((":", "#:")) and base_name(text) == name.base:
+                yield base + node.start + text.rindex(":") + 1, base + node.end
+
+
+_OWN_CLAUSES = frozenset((":export", ":shadow", ":intern", ":unexport"))
+_IMPORTS = frozenset((":import-from", ":shadowing-import-from"))
+_PACKAGES = frozenset((":use", ":mix", ":reexport", ":use-reexport", ":mix-reexport"))
+
+
+def _named_in_package(segment: Segment, data: tuple[Node, ...], name: Name) -> Iterator[Node]:
+    """Yield the data of a package definition that name symbols, where these are of a home of NAME."""
+
+    def is_home(node: Node) -> bool:
+        package = package_name(segment.text[node.start : node.end])
+        return package not in name.others and (not name.homes or package in name.homes)
+
+    clauses = [
+        (segment.text[each.data[0].start : each.data[0].end].lower(), each.data[1:])
+        for each in data[2:]
+        if each.kind == "list" and each.data
+    ]
+    inherits = any(
+        is_home(each)
+        for option, names in clauses
+        for each in (names if option in _PACKAGES else names[:1] if option in _IMPORTS else ())
+    ) and not any(
+        option == ":shadow" and base_name(segment.text[each.start : each.end].strip('"')) == name.base
+        for option, names in clauses
+        for each in names
+    )
+    for option, names in clauses:
+        if option in _OWN_CLAUSES and len(data) > 1 and (inherits or is_home(data[1])):
+            yield from names
+        elif option in _IMPORTS and names and is_home(names[0]):
+            yield from names[1:]
 
 
 def may_mention(text: str, base: str) -> bool:

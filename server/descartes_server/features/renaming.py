@@ -1,0 +1,137 @@
+"""`textDocument/prepareRename` and `rename`: lexical names exactly, global ones in all texts."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from lsprotocol import types
+
+from descartes_core.errors import InvalidParams
+from descartes_server.dispatch import on_snapshot
+from descartes_server.ide import common_lisp, references, renaming
+from descartes_server.ide.references import Name
+from descartes_server.ide.renaming import Edit
+from descartes_server.ide.syntax import SymbolToken, Syntax
+from descartes_server.state import Document, ServerState, Snapshot, mentions
+
+_UNCERTAIN = "uncertain"
+_QUESTION = types.ChangeAnnotation(
+    label="May be another package's symbol",
+    needs_confirmation=True,
+    description="the text does not tell whether its package has this symbol or one of its own",
+)
+_PARTLY = frozenset(("structure", "slot", "package", "system", "form"))
+"""Kinds of definitions whose name is a part of other names, or no symbol of the program."""
+
+
+def register(state: ServerState) -> None:
+    options = types.RenameOptions(prepare_provider=True)
+    on_snapshot(state, types.TEXT_DOCUMENT_PREPARE_RENAME, _prepare)
+    on_snapshot(state, types.TEXT_DOCUMENT_RENAME, _rename, options, places=True)
+
+
+async def _prepare(
+    snapshot: Snapshot, params: types.PrepareRenameParams
+) -> types.PrepareRenamePlaceholder | None:
+    document = await snapshot.document(params.text_document.uri)
+    syntax = await snapshot.syntax(document)
+    symbol = syntax.symbol_at(document.positions.offset(params.position))
+    if symbol is None:
+        return None
+    if references.binding_of(syntax, symbol) is None:
+        _global_name(snapshot, syntax, symbol)
+    start = symbol.start + symbol.text.rfind(":") + 1
+    return types.PrepareRenamePlaceholder(
+        range=document.positions.range(start, symbol.end), placeholder=syntax.text[start : symbol.end]
+    )
+
+
+async def _rename(snapshot: Snapshot, params: types.RenameParams) -> types.WorkspaceEdit | None:
+    document = await snapshot.document(params.text_document.uri)
+    syntax = await snapshot.syntax(document)
+    symbol = syntax.symbol_at(document.positions.offset(params.position))
+    if symbol is None:
+        return None
+    new = params.new_name.strip()
+    if not renaming.is_name(new):
+        raise InvalidParams(f"expected a symbol without package, bars or quotes, got {new[:100]!r}")
+    binding = references.binding_of(syntax, symbol)
+    if binding is None:
+        return await _everywhere(snapshot, _global_name(snapshot, syntax, symbol), new)
+    edits = await asyncio.to_thread(renaming.of_binding, syntax, binding, new)
+    if edits is None:
+        raise InvalidParams(f"{new!r} means something else in this form; choose another name")
+    return _workspace_edit(snapshot, [(document, edits)])
+
+
+def _global_name(snapshot: Snapshot, syntax: Syntax, symbol: SymbolToken) -> Name:
+    """Return the global name that SYMBOL means. Errors: `InvalidParams` when it cannot be given another."""
+    if not snapshot.index.complete:
+        raise InvalidParams("the files of the workspace are still being looked through; try again")
+    name = mentions.name_of(snapshot.index, syntax, symbol)
+    found = [
+        each for each in snapshot.index.lookup(name.base) if not name.homes or each.package in name.homes
+    ]
+    homes = sorted({each.package for each in found})
+    if not found:
+        raise InvalidParams(f"no text of this workspace defines {name.base!r}, which keeps its name")
+    if len(homes) > 1:
+        raise InvalidParams(
+            f"{' and '.join(homes)} have a {name.base!r} each; rename it where the one you mean is defined"
+        )
+    partly = next((each.kind for each in found if each.kind in _PARTLY), None)
+    if partly is not None:
+        raise InvalidParams(
+            f"{name.base!r} names a {partly}, and is a part of other names;"
+            " replace it in the workspace, where every place can be looked at"
+        )
+    return replace(name, homes=frozenset(homes))
+
+
+async def _everywhere(snapshot: Snapshot, name: Name, new: str) -> types.WorkspaceEdit:
+    """Return the edits that give NAME the name NEW in all texts. Errors: `InvalidParams` if it is taken."""
+    if not snapshot.index.complete:
+        raise InvalidParams("the files of the workspace are still being looked through; try again")
+    taken = [each for each in snapshot.index.lookup(new) if not name.homes or each.package in name.homes]
+    if taken or common_lisp.lookup(new) is not None:
+        where = f"defined in {taken[0].path}" if taken else "a name of Common Lisp"
+        raise InvalidParams(f"{new!r} is {where}; choose another name")
+    found = await mentions.everywhere(snapshot, name)
+    texts = [
+        (document, renaming.of_name(await snapshot.syntax(document), name, new)) for document, _ in found
+    ]
+    return _workspace_edit(snapshot, texts)
+
+
+def _workspace_edit(snapshot: Snapshot, texts: list[tuple[Document, list[Edit]]]) -> types.WorkspaceEdit:
+    """Return TEXTS and their edits as the editor takes them; it asks about those that are not certain."""
+    if not snapshot.abilities.has("workspace.workspaceEdit.documentChanges"):
+        return types.WorkspaceEdit(
+            changes={document.uri: [_edit(document, each) for each in edits] for document, edits in texts}
+        )
+    can_ask = isinstance(snapshot.abilities.get("workspace.workspaceEdit.changeAnnotationSupport"), dict)
+    asks = can_ask and not all(each.certain for _, edits in texts for each in edits)
+    return types.WorkspaceEdit(
+        document_changes=[
+            types.TextDocumentEdit(
+                text_document=types.OptionalVersionedTextDocumentIdentifier(
+                    uri=document.uri, version=document.version
+                ),
+                edits=[_asking(document, each) if asks else _edit(document, each) for each in edits],
+            )
+            for document, edits in texts
+        ],
+        change_annotations={_UNCERTAIN: _QUESTION} if asks else None,
+    )
+
+
+def _edit(document: Document, edit: Edit) -> types.TextEdit:
+    return types.TextEdit(range=document.positions.range(edit.start, edit.end), new_text=edit.text)
+
+
+def _asking(document: Document, edit: Edit) -> types.TextEdit | types.AnnotatedTextEdit:
+    plain = _edit(document, edit)
+    if edit.certain:
+        return plain
+    return types.AnnotatedTextEdit(range=plain.range, new_text=plain.new_text, annotation_id=_UNCERTAIN)

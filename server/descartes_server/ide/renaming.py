@@ -1,0 +1,107 @@
+"""Giving a name another one: what changes in a text, and whether the new name means the same there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from descartes_server.ide import references
+from descartes_server.ide.bindings import Binding
+from descartes_server.ide.index import package_name
+from descartes_server.ide.paths import Step, steps_at
+from descartes_server.ide.references import Name, Occurrence
+from descartes_server.ide.syntax import Syntax, parse
+
+_NAME = re.compile(r"[^\s()'`\",;:|\\#]+\Z")
+_NUMBER = re.compile(r"[+-]?(?:\d+/\d+|(?:\d+\.?\d*|\.\d+)(?:[esfdl][+-]?\d+)?)\Z", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """TEXT in place of what stands from START to END, code points; the name is at NAME_AT in it."""
+
+    start: int
+    end: int
+    text: str
+    name_at: int = 0
+    certain: bool = True
+    """Whether the name is known to be the one that is meant: it may be another package's."""
+
+
+def is_name(text: str) -> bool:
+    """Return whether TEXT is read as a symbol, without package and without bars or escapes."""
+    return _NAME.match(text) is not None and _NUMBER.match(text) is None and text.strip(".") != ""
+
+
+def of_binding(syntax: Syntax, binding: Binding, new: str) -> list[Edit] | None:
+    """Return what gives BINDING the name NEW; None when that means something else at one of its places.
+
+    Callers notice nothing: a keyword parameter keeps its keyword, and a variable its slot.
+    """
+    first, *others = references.of_binding(syntax, binding)
+    edits = [_bound_as(syntax, first, new), *(Edit(each.start, each.end, new) for each in others)]
+    edits.sort(key=lambda each: each.start)
+    return edits if _means_the_same(syntax, edits, first.start) else None
+
+
+def of_name(syntax: Syntax, name: Name, new: str) -> list[Edit]:
+    """Return what gives the global NAME, which has homes, the name NEW in SYNTAX, behind any prefix."""
+    edits = []
+    for each in references.of_name(syntax, name):
+        text, sign = syntax.text[each.start : each.end], syntax.text[max(0, each.start - 1) : each.start]
+        start = each.start + text.rfind(":") + 1
+        at_home = package_name(syntax.package_at(each.start)) in name.homes
+        certain = at_home or ":" in text or sign in (":", '"')
+        edits.append(Edit(start, each.end, new.upper() if sign == '"' else new, certain=certain))
+    return edits
+
+
+def applied(text: str, edits: Sequence[Edit]) -> str:
+    """Return TEXT with EDITS, which stand in its order."""
+    parts, at = [], 0
+    for each in edits:
+        parts += [text[at : each.start], each.text]
+        at = each.end
+    return "".join([*parts, text[at:]])
+
+
+def _means_the_same(syntax: Syntax, edits: list[Edit], bound: int) -> bool:
+    """Return whether after EDITS the new name stands for what is bound at BOUND where the old one did."""
+    places, shift = {}, 0
+    for each in edits:
+        places[each.start] = each.start + shift + each.name_at
+        shift += len(each.text) - (each.end - each.start)
+    after = parse(applied(syntax.text, edits))
+    symbol = after.symbol_at(places[bound])
+    found = references.binding_of(after, symbol) if symbol is not None else None
+    return found is not None and {each.start for each in references.of_binding(after, found)} == set(
+        places.values()
+    )
+
+
+def _bound_as(syntax: Syntax, bound: Occurrence, new: str) -> Edit:
+    """Return what is to stand where a name is BOUND, so that only the name changes."""
+    base, segment = syntax.around(bound.start)[0]
+    steps = steps_at(segment, bound.start - base + 1)
+    old = syntax.text[bound.start : bound.end]
+    before, after = _signs(segment.text, steps, old) if len(steps) > 1 else ("", "")
+    return Edit(bound.start, bound.end, f"{before}{new}{after}", len(before))
+
+
+def _signs(text: str, steps: list[Step], old: str) -> tuple[str, str]:
+    """Return what is to stand around a name bound at the end of STEPS for OLD to stay its keyword or slot."""
+    outer, inner = steps[-2:]
+    if inner.role == "lambda-list" and _is_key(text, inner):
+        return f"((:{old} ", "))"
+    if inner.role == "parameter" and inner.index == 0 and _is_key(text, outer):
+        return f"(:{old} ", ")"
+    if inner.role == "names" and outer.operator == "with-slots":
+        return "(", f" {old})"
+    return "", ""
+
+
+def _is_key(text: str, step: Step) -> bool:
+    """Return whether the parameter that STEP, a lambda list, goes into is one by keyword."""
+    words = [text[each.start : each.end].lower() for each in step.node.data[: step.index]]
+    return next((each for each in reversed(words) if each.startswith("&")), "") == "&key"

@@ -1,0 +1,119 @@
+"""Renaming: what is bound keeps its meaning, and nothing else changes."""
+
+from __future__ import annotations
+
+import pytest
+
+from descartes_server.ide import references, renaming
+from descartes_server.ide.references import Name
+from descartes_server.ide.syntax import parse
+
+
+def renamed(text: str, new: str) -> str | None:
+    """Return TEXT with what is bound at the sign §, which is taken out, called NEW; None when refused."""
+    offset = text.index("§")
+    syntax = parse(text.replace("§", ""))
+    symbol = syntax.symbol_at(offset)
+    assert symbol is not None
+    binding = references.binding_of(syntax, symbol)
+    assert binding is not None
+    edits = renaming.of_binding(syntax, binding, new)
+    return None if edits is None else renaming.applied(syntax.text, edits)
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        ('(defun f (§x) (g x \'x :x "x")) ; x', '(defun f (new) (g new \'x :x "x")) ; x'),
+        ("(defun f (x) (let ((x (car §x))) x))", "(defun f (new) (let ((x (car new))) x))"),
+        ("(defun f (x) (let ((§x (car x))) x))", "(defun f (x) (let ((new (car x))) new))"),
+        ("(let ((x 1)) (print §x)) x", "(let ((new 1)) (print new)) x"),
+        ("(let ((x 1)) (list §x '(a x) (quote x) #(x)))", "(let ((new 1)) (list new '(a x) (quote x) #(x)))"),
+        ("(defmacro m (§x) `(let ((x ,x)) (x x)))", "(defmacro m (new) `(let ((x ,new)) (x x)))"),
+        ("(defmacro m (x) `(let ((§x ,x)) (x x)))", "(defmacro m (x) `(let ((new ,x)) (x new)))"),
+        ("(defmacro m (§x) `(a ',x ,@(f x)))", "(defmacro m (new) `(a ',new ,@(f new)))"),
+        ("(labels ((§x (q) (x q))) (x x) #'x)", "(labels ((new (q) (new q))) (new x) #'new)"),
+        ("(defun f (&key §x) x)", "(defun f (&key ((:x new))) new)"),
+        ("(defun f (&key (§x 1 x-p)) (list x x-p))", "(defun f (&key ((:x new) 1 x-p)) (list new x-p))"),
+        ("(defun f (&key (x 1 §x-p)) (list x x-p))", "(defun f (&key (x 1 new)) (list x new))"),
+        ("(defun f (&key ((:x §x) 1)) x)", "(defun f (&key ((:x new) 1)) new)"),
+        ("(defun f (&key a &aux (§x 1)) x)", "(defun f (&key a &aux (new 1)) new)"),
+        ("(flet ((g (&key §x) x)) (g :x 1))", "(flet ((g (&key ((:x new))) new)) (g :x 1))"),
+        ("(with-slots (§x y) o (list x y))", "(with-slots ((new x) y) o (list new y))"),
+        ("(with-slots ((§x slot)) o x)", "(with-slots ((new slot)) o new)"),
+        ("(loop for §x in l collect (f x))", "(loop for new in l collect (f new))"),
+        ("(defun f (§X) (declare (fixnum x)) X)", "(defun f (new) (declare (fixnum new)) new)"),
+        ("(defun f (§é😀) (g é😀))\r\n", "(defun f (new) (g new))\r\n"),
+    ],
+)
+def test_what_is_bound_gets_another_name(text: str, after: str) -> None:
+    assert renamed(text, "new") == after
+
+
+@pytest.mark.parametrize(
+    ("text", "new"),
+    [
+        ("(defun f (§x y) (g x y))", "y"),
+        ("(defun f (§x) (let ((y 1)) (g x y)))", "y"),
+        ("(defun f (y) (let ((§x 1)) (g x y)))", "y"),
+        ("(let ((§x 1)) x)", "t"),
+        ("(let ((§x 1)) x)", "*special*"),
+    ],
+)
+def test_a_name_that_means_something_else_there_is_refused(text: str, new: str) -> None:
+    assert renamed(text, new) is None
+
+
+def test_a_name_of_a_function_is_no_variable() -> None:
+    assert renamed("(defun f (§x) (list x))", "list") == "(defun f (list) (list list))"
+    assert renamed("(defun f (§x) (let ((z (g x))) (let ((y 1)) y) z))", "y") == (
+        "(defun f (y) (let ((z (g y))) (let ((y 1)) y) z))"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        ("(in-package :p) (defun f ()) (f) #'f 'f (p::f) (q:f)", "new ()) (new) #'new 'new (p::new) (q:f)"),
+        ("(defpackage #:p (:use #:cl) (:export #:f :f \"F\" #:ff))", "(:export #:new :new \"NEW\" #:ff))"),
+        ("(defpackage :q (:use :cl :p) (:export :f))", "(:export :new))"),
+        ("(defpackage :q (:import-from :p #:f) (:export :f))", "(:import-from :p #:new) (:export :new))"),
+        ("(defpackage :q (:use :cl) (:export :f))", "(:export :f))"),
+        ("(defpackage :o (:use :p) (:shadow :f) (:export :f))", "(:shadow :f) (:export :f))"),
+        ("(in-package :p) (defmethod (setf f) (v o)) (setf (f o) :f)", "(setf new) (v o)) (setf (new o) :f)"),
+    ],
+)  # fmt: skip
+def test_a_global_name_gets_another_name_behind_any_prefix(text: str, after: str) -> None:
+    edits = renaming.of_name(parse(text), Name("f", frozenset(["P"])), "new")
+    assert renaming.applied(text, edits).endswith(after)
+
+
+def test_what_another_package_may_have_is_not_certain() -> None:
+    text = "(defpackage :q (:use :p) (:export :f)) (in-package :q) (f) (p:f) (in-package :p) (f) '(f)"
+    edits = renaming.of_name(parse(text), Name("f", frozenset(["P"])), "new")
+    assert [each.certain for each in edits] == [True, False, True, True, True]
+
+
+def test_what_is_a_name() -> None:
+    assert all(map(renaming.is_name, ["x", "*x*", "1+", "-", "a.b", "é😀", "x2", "+c+", "e5", "<="]))
+    wrong = [
+        "",
+        " ",
+        "a b",
+        "p:x",
+        ":x",
+        "#x",
+        "|x|",
+        "x'",
+        '"x"',
+        "1",
+        "-1.5",
+        "1/2",
+        "1e5",
+        ".5",
+        "..",
+        "a;b",
+        "x,y",
+        "(x)",
+    ]
+    assert not any(map(renaming.is_name, wrong))
