@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from descartes_server.ide import references
+from descartes_server.ide import references, scopes
 from descartes_server.ide.references import Name
 from descartes_server.ide.syntax import parse
 
@@ -16,7 +16,7 @@ def places_of_binding(text: str) -> str:
     syntax = parse(text)
     symbol = syntax.symbol_at(offset)
     assert symbol is not None
-    binding = references.binding_of(syntax, symbol)
+    binding = scopes.binding_of(syntax, symbol)
     found = references.of_binding(syntax, binding) if binding else []
     for each in sorted(found, key=lambda each: -each.start):
         text = f"{text[: each.start]}[{text[each.start : each.end]}]{text[each.end :]}"

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from descartes_server.ide import references, renaming
+from descartes_server.ide import renaming, scopes
 from descartes_server.ide.references import Name
 from descartes_server.ide.syntax import parse
 
 
-def renamed(text: str, new: str) -> str | None:
-    """Return TEXT with what is bound at the sign §, which is taken out, called NEW; None when refused."""
+def renamed(text: str, new: str) -> str:
+    """Return TEXT with what is bound at the sign §, which is taken out, called NEW, or why it is not."""
     offset = text.index("§")
     syntax = parse(text.replace("§", ""))
     symbol = syntax.symbol_at(offset)
     assert symbol is not None
-    binding = references.binding_of(syntax, symbol)
+    binding = scopes.binding_of(syntax, symbol)
     assert binding is not None
     edits = renaming.of_binding(syntax, binding, new)
-    return None if edits is None else renaming.applied(syntax.text, edits)
+    return edits if isinstance(edits, str) else renaming.applied(syntax.text, edits)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,25 @@ def renamed(text: str, new: str) -> str | None:
         ("(with-slots ((§x slot)) o x)", "(with-slots ((new slot)) o new)"),
         ("(loop for §x in l collect (f x))", "(loop for new in l collect (f new))"),
         ("(defun f (§X) (declare (fixnum x)) X)", "(defun f (new) (declare (fixnum new)) new)"),
+        ("(defun f (a §x) (lambda (b x) x) x)", "(defun f (a new) (lambda (b x) x) new)"),
+        (
+            "(defun f (§x) (restart-case x (h (a x) (a x))))",
+            "(defun f (new) (restart-case new (h (a x) (a x))))",
+        ),
+        ("(defun x (§x) (return-from x x))", "(defun x (new) (return-from x new))"),
+        (
+            "(defun f (§x) (declare (type x x)) (the x x))",
+            "(defun f (new) (declare (type x new)) (the x new))",
+        ),
+        (
+            "(defun f (§x) (declare (x x)) (check-type x x))",
+            "(defun f (new) (declare (x new)) (check-type new x))",
+        ),
+        ("(defmethod f ((§x x) &optional (y x)) x)", "(defmethod f ((new x) &optional (y new)) new)"),
+        ("(defun f (§x) (case x ((y x) x)))", "(defun f (new) (case new ((y x) new)))"),
+        ("(defun f (§x) (typecase x ((or x y) x)))", "(defun f (new) (typecase new ((or x y) new)))"),
+        ("(defun f (§x) (tagbody x (g x) (go x)))", "(defun f (new) (tagbody x (g new) (go x)))"),
+        ("(loop for §x in a do (g x)) (loop for x in b)", "(loop for new in a do (g new)) (loop for x in b)"),
         ("(defun f (§é😀) (g é😀))\r\n", "(defun f (new) (g new))\r\n"),
     ],
 )
@@ -61,7 +80,25 @@ def test_what_is_bound_gets_another_name(text: str, after: str) -> None:
     ],
 )
 def test_a_name_that_means_something_else_there_is_refused(text: str, new: str) -> None:
-    assert renamed(text, new) is None
+    assert renamed(text, new) == f"{new!r} means something else in this form; choose another name"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            "(defun f (§x) (loop for x in x collect x))",
+            "a loop inside binds 'x' again; rename that one first",
+        ),
+        ("(defun f (§x) (do ((x x (1+ x))) (x)))", "a loop inside binds 'x' again; rename that one first"),
+        (
+            "(let ((§count 0)) (loop for y in l count y))",
+            "'count' is a word of LOOP here too; rename it by hand",
+        ),
+    ],
+)
+def test_what_cannot_be_told_is_said(text: str, reason: str) -> None:
+    assert renamed(text, "new") == reason
 
 
 def test_a_name_of_a_function_is_no_variable() -> None:

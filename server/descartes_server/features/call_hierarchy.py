@@ -6,6 +6,7 @@ from lsprotocol import types
 
 from descartes_server.dispatch import on_snapshot
 from descartes_server.ide import references as ide
+from descartes_server.ide import scopes
 from descartes_server.ide.index import Entry
 from descartes_server.ide.roles import base_name
 from descartes_server.ide.syntax import Syntax, TopLevelForm
@@ -25,7 +26,7 @@ async def _prepare(
     document = await snapshot.document(params.text_document.uri)
     syntax = await snapshot.syntax(document)
     symbol = syntax.symbol_at(document.positions.offset(params.position))
-    if symbol is None or ide.binding_of(syntax, symbol) is not None:
+    if symbol is None or scopes.binding_of(syntax, symbol) is not None:
         return None
     base = base_name(symbol.text)
     here = [_item(document, form) for form in syntax.forms if base_name(form.name) == base]

@@ -6,6 +6,7 @@ from lsprotocol import types
 
 from descartes_server.dispatch import on_snapshot
 from descartes_server.ide import references as ide
+from descartes_server.ide import scopes
 from descartes_server.ide.references import Occurrence
 from descartes_server.ide.syntax import SymbolToken, Syntax
 from descartes_server.lsp import to_proto
@@ -23,7 +24,7 @@ async def _references(snapshot: Snapshot, params: types.ReferenceParams) -> list
     symbol = syntax.symbol_at(document.positions.offset(params.position))
     if symbol is None:
         return []
-    binding = ide.binding_of(syntax, symbol)
+    binding = scopes.binding_of(syntax, symbol)
     if binding is not None:
         found = ide.of_binding(syntax, binding)
         return _locations(document, found if params.context.include_declaration else found[1:])
@@ -56,7 +57,7 @@ async def _highlights(
 
 
 def _in_one_text(snapshot: Snapshot, syntax: Syntax, symbol: SymbolToken) -> list[Occurrence]:
-    binding = ide.binding_of(syntax, symbol)
+    binding = scopes.binding_of(syntax, symbol)
     if binding is not None:
         return ide.of_binding(syntax, binding)
     return ide.of_name(syntax, mentions.name_of(snapshot.index, syntax, symbol))

@@ -9,7 +9,7 @@ from lsprotocol import types
 
 from descartes_core.errors import InvalidParams
 from descartes_server.dispatch import on_snapshot
-from descartes_server.ide import common_lisp, references, renaming
+from descartes_server.ide import common_lisp, renaming, scopes
 from descartes_server.ide.references import Name
 from descartes_server.ide.renaming import Edit
 from descartes_server.ide.syntax import SymbolToken, Syntax
@@ -39,7 +39,7 @@ async def _prepare(
     symbol = syntax.symbol_at(document.positions.offset(params.position))
     if symbol is None:
         return None
-    if references.binding_of(syntax, symbol) is None:
+    if scopes.binding_of(syntax, symbol) is None:
         _global_name(snapshot, syntax, symbol)
     start = symbol.start + symbol.text.rfind(":") + 1
     return types.PrepareRenamePlaceholder(
@@ -56,12 +56,12 @@ async def _rename(snapshot: Snapshot, params: types.RenameParams) -> types.Works
     new = params.new_name.strip()
     if not renaming.is_name(new):
         raise InvalidParams(f"expected a symbol without package, bars or quotes, got {new[:100]!r}")
-    binding = references.binding_of(syntax, symbol)
+    binding = scopes.binding_of(syntax, symbol)
     if binding is None:
         return await _everywhere(snapshot, _global_name(snapshot, syntax, symbol), new)
     edits = await asyncio.to_thread(renaming.of_binding, syntax, binding, new)
-    if edits is None:
-        raise InvalidParams(f"{new!r} means something else in this form; choose another name")
+    if isinstance(edits, str):
+        raise InvalidParams(edits)
     return _workspace_edit(snapshot, [(document, edits)])
 
 

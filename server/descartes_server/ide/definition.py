@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from descartes_server.ide.index import Entry, WorkspaceIndex
-from descartes_server.ide.references import binding_of
 from descartes_server.ide.roles import base_name
+from descartes_server.ide.scopes import binding_of
 from descartes_server.ide.symbols import Symbol, document_symbols
 from descartes_server.ide.syntax import SymbolToken, Syntax
 

@@ -11,8 +11,8 @@ from typing import Literal
 
 from descartes_server.ide.bindings import Binding
 from descartes_server.ide.index import package_name
-from descartes_server.ide.paths import nodes_at, steps_at
 from descartes_server.ide.roles import base_name, operator_of
+from descartes_server.ide.scopes import binding_of
 from descartes_server.ide.segments import Segment
 from descartes_server.ide.syntax import SymbolToken, Syntax, TopLevelForm
 from descartes_server.ide.tree import Node, tree
@@ -50,62 +50,6 @@ class Name:
         if ":" in token:
             return bool(prefix) and (not self.homes or package_name(prefix) in self.homes)
         return package_name(package) not in self.others
-
-
-def binding_of(syntax: Syntax, symbol: SymbolToken) -> Binding | None:
-    """Return the lexical binding that SYMBOL means, if one does.
-
-    A local function counts where the symbol is called or quoted with `#'`, a variable elsewhere. What is
-    written `*so*` is bound dynamically, and is the same variable everywhere.
-    """
-    if ":" in symbol.text or (len(symbol.text) > 2 and symbol.text[0] == symbol.text[-1] == "*"):
-        return None
-    before = syntax.text[max(0, symbol.start - 2) : symbol.start]
-    if before.endswith("'") and before != "#'":
-        return None
-    called = before.endswith("(") or before == "#'"
-    for binding in syntax.bindings_at(symbol.start):
-        if base_name(binding.name) == base_name(symbol.text) and (
-            binding.start == symbol.start or (binding.kind in ("function", "macro")) == called
-        ):
-            # In a template or in quoted data the name is another symbol, which only looks the same.
-            meant = _level(syntax, binding.start) == _level(syntax, symbol.start)
-            return binding if meant else None
-    return _bound_here(syntax, symbol)
-
-
-def _level(syntax: Syntax, offset: int) -> int | None:
-    """Return how many templates OFFSET stands in, each backquote without its comma; None in quoted data."""
-    level, quoted = 0, False
-    base, segment = syntax.around(offset)[0]
-    for node in nodes_at(segment, offset - base + 1):
-        sign = segment.text[node.start] if node.kind == "prefix" else ""
-        level += {"`": 1, ",": -1}.get(sign, 0)
-        quoted = (quoted or sign == "'" or _quotes(segment, node)) and sign != ","
-    return None if quoted else level
-
-
-def _quotes(segment: Segment, node: Node) -> bool:
-    return node.kind == "vector" or (node.kind == "list" and operator_of(segment, node) == "quote")
-
-
-_BINDING_ROLES = frozenset(("lambda-list", "parameter", "bindings", "binding", "function", "names", "spec"))
-
-
-def _bound_here(syntax: Syntax, symbol: SymbolToken) -> Binding | None:
-    """Return the binding that SYMBOL itself makes, which is seen from the end of the form around it."""
-    for base, segment in syntax.around(symbol.start):
-        steps = steps_at(segment, symbol.start - base + 1)
-        if not steps or (steps[-1].role not in _BINDING_ROLES and steps[-1].operator not in _BINDERS):
-            continue
-        for step in reversed(steps):
-            for binding in syntax.bindings_at(base + step.node.end - 1):
-                if binding.start == symbol.start:
-                    return binding
-    return None
-
-
-_BINDERS = frozenset(("loop", "destructuring-bind", "multiple-value-bind"))
 
 
 def of_binding(syntax: Syntax, binding: Binding) -> list[Occurrence]:

@@ -6,11 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from descartes_server.ide import references
+from descartes_server.ide import references, scopes
 from descartes_server.ide.bindings import Binding
 from descartes_server.ide.index import package_name
 from descartes_server.ide.paths import Step, steps_at
 from descartes_server.ide.references import Name, Occurrence
+from descartes_server.ide.roles import base_name
 from descartes_server.ide.syntax import Syntax, parse
 
 _NAME = re.compile(r"[^\s()'`\",;:|\\#]+\Z")
@@ -34,15 +35,45 @@ def is_name(text: str) -> bool:
     return _NAME.match(text) is not None and _NUMBER.match(text) is None and text.strip(".") != ""
 
 
-def of_binding(syntax: Syntax, binding: Binding, new: str) -> list[Edit] | None:
-    """Return what gives BINDING the name NEW; None when that means something else at one of its places.
+def of_binding(syntax: Syntax, binding: Binding, new: str) -> list[Edit] | str:
+    """Return what gives BINDING the name NEW, or why that cannot be told or would mean something else.
 
     Callers notice nothing: a keyword parameter keeps its keyword, and a variable its slot.
     """
     first, *others = references.of_binding(syntax, binding)
+    if (doubt := _doubt(syntax, binding)) is not None:
+        return doubt
     edits = [_bound_as(syntax, first, new), *(Edit(each.start, each.end, new) for each in others)]
     edits.sort(key=lambda each: each.start)
-    return edits if _means_the_same(syntax, edits, first.start) else None
+    if _means_the_same(syntax, edits, first.start):
+        return edits
+    return f"{new!r} means something else in this form; choose another name"
+
+
+_WORDS = """
+for as with and do doing collect collecting append appending nconc nconcing count counting sum summing
+maximize maximizing minimize minimizing while until repeat always never thereis when if unless else end
+in on across being the each from upfrom downfrom to upto downto above below by then of into named
+initially finally return it hash-keys hash-values using
+"""
+_LOOP_WORDS = frozenset(_WORDS.split())
+
+
+def _doubt(syntax: Syntax, binding: Binding) -> str | None:
+    """Return why it cannot be told of some place whether it means BINDING."""
+    base = base_name(binding.name)
+    for symbol in references.symbols_named(syntax, base, binding.start):
+        start, segment = syntax.around(symbol.start)[0]
+        steps = steps_at(segment, symbol.start - start + 1)
+        if base in _LOOP_WORDS and steps and steps[-1].operator == "loop":
+            return f"{base!r} is a word of LOOP here too; rename it by hand"
+        inner = scopes.binding_of(syntax, symbol)
+        if inner is None or inner.start != symbol.start or inner.start == binding.start:
+            continue
+        loops = [each.node for each in steps if each.operator in ("loop", "do", "do*")]
+        if loops and any(each.start == binding.start for each in syntax.bindings_at(start + loops[-1].start)):
+            return f"a loop inside binds {base!r} again; rename that one first"
+    return None
 
 
 def of_name(syntax: Syntax, name: Name, new: str) -> list[Edit]:
@@ -74,7 +105,7 @@ def _means_the_same(syntax: Syntax, edits: list[Edit], bound: int) -> bool:
         shift += len(each.text) - (each.end - each.start)
     after = parse(applied(syntax.text, edits))
     symbol = after.symbol_at(places[bound])
-    found = references.binding_of(after, symbol) if symbol is not None else None
+    found = scopes.binding_of(after, symbol) if symbol is not None else None
     return found is not None and {each.start for each in references.of_binding(after, found)} == set(
         places.values()
     )
