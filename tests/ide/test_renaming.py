@@ -61,6 +61,16 @@ def renamed(text: str, new: str) -> str:
         ("(defun f (§x) (case x ((y x) x)))", "(defun f (new) (case new ((y x) new)))"),
         ("(defun f (§x) (typecase x ((or x y) x)))", "(defun f (new) (typecase new ((or x y) new)))"),
         ("(defun f (§x) (tagbody x (g x) (go x)))", "(defun f (new) (tagbody x (g new) (go x)))"),
+        (
+            "(defun f (§x) (typecase x (function (lambda (y) x))))",
+            "(defun f (new) (typecase new (function (lambda (y) new))))",
+        ),
+        (
+            "(defmacro m (§x y) `(tagbody ,x ,@y (go ,x)))",
+            "(defmacro m (new y) `(tagbody ,new ,@y (go ,new)))",
+        ),
+        ("(defmacro m (§x) (once-only (x) `(f ,x)))", "(defmacro m (new) (once-only (new) `(f ,new)))"),
+        ("(defmacro m (§x) `(case a (,x (the ,x y))))", "(defmacro m (new) `(case a (,new (the ,new y))))"),
         ("(loop for §x in a do (g x)) (loop for x in b)", "(loop for new in a do (g new)) (loop for x in b)"),
         ("(defun f (§é😀) (g é😀))\r\n", "(defun f (new) (g new))\r\n"),
     ],
@@ -88,9 +98,12 @@ def test_a_name_that_means_something_else_there_is_refused(text: str, new: str) 
     [
         (
             "(defun f (§x) (loop for x in x collect x))",
-            "a loop inside binds 'x' again; rename that one first",
+            "loop may bind 'x' again or mean the one around it; rename it by hand",
         ),
-        ("(defun f (§x) (do ((x x (1+ x))) (x)))", "a loop inside binds 'x' again; rename that one first"),
+        (
+            "(defun f (§x) (do ((x x (1+ x))) (x)))",
+            "do may bind 'x' again or mean the one around it; rename it by hand",
+        ),
         (
             "(let ((§count 0)) (loop for y in l count y))",
             "'count' is a word of LOOP here too; rename it by hand",

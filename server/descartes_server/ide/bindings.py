@@ -84,8 +84,10 @@ def _special(segment: Segment, step: Step, data: tuple[Node, ...], offset: int) 
     elif operator in ("multiple-value-bind", "with-slots", "with-accessors"):
         if index >= 3:
             yield from _pairs(segment, head, None, "variable")
-    elif operator in ("with-gensyms", "with-unique-names", "once-only") and index >= 2:
+    elif operator in ("with-gensyms", "with-unique-names") and index >= 2:
         yield from _pairs(segment, head, None, "variable")
+    elif operator == "once-only" and index >= 2:
+        yield from _pairs_alone(segment, head)
     elif operator.startswith(("with-", "do")) and head.kind == "list" and head.data and index >= 2:
         yield from _named(segment, head.data[0], "variable")
 
@@ -100,6 +102,13 @@ def _pairs(segment: Segment, node: Node, until: int | None, kind: BindingKind) -
         if until is not None and pair.end >= until:
             return
         yield from _named(segment, pair.data[0] if pair.kind == "list" and pair.data else pair, kind)
+
+
+def _pairs_alone(segment: Segment, node: Node) -> Iterator[Binding]:
+    """The names of pairs: what stands by itself means the variable of that name around, and goes on to."""
+    for pair in node.data if node.kind == "list" else ():
+        if pair.kind == "list" and pair.data:
+            yield from _named(segment, pair.data[0], "variable")
 
 
 def _named(segment: Segment, node: Node, kind: BindingKind) -> Iterator[Binding]:

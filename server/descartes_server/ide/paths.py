@@ -43,15 +43,19 @@ def steps_at(segment: Segment, offset: int) -> list[Step]:
     role: Role = "call"
     root = segment.root[0] if segment.root else 0
     quoted = segment.text[max(0, root - 1) : root] == "'"
+    evaluated = False
     for node in nodes_at(segment, offset):
         if node.kind == "prefix":
-            quoted = (quoted or segment.text[node.start] == "'") and segment.text[node.start] != ","
+            evaluated = segment.text[node.start] == ","
+            quoted = (quoted or segment.text[node.start] == "'") and not evaluated
         if node.kind not in ("list", "vector"):
             continue
         if steps:
             outer = steps[-1]
             first = not any(child.kind == "list" for child in outer.node.data[2 : outer.index])
-            role = inner_role(outer.role, outer.operator, outer.index, first)
+            # Behind a comma stands a form, whatever it makes in the template around it.
+            role = "call" if evaluated else inner_role(outer.role, outer.operator, outer.index, first)
+            evaluated = False
         if node.kind == "vector":
             quoted = True
         steps.append(Step(node, role, operator_of(segment, node), _index(node, offset), quoted))

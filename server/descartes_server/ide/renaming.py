@@ -57,6 +57,12 @@ in on across being the each from upfrom downfrom to upto downto above below by t
 initially finally return it hash-keys hash-values using
 """
 _LOOP_WORDS = frozenset(_WORDS.split())
+_BINDERS = """
+with-slots with-accessors with-open-file with-open-stream with-output-to-string with-input-from-string
+with-gensyms with-unique-names with-hash-table-iterator with-package-iterator
+do-symbols do-external-symbols do-all-symbols
+"""
+_PLAIN_BINDERS = frozenset(_BINDERS.split())
 
 
 def _doubt(syntax: Syntax, binding: Binding) -> str | None:
@@ -65,15 +71,38 @@ def _doubt(syntax: Syntax, binding: Binding) -> str | None:
     for symbol in references.symbols_named(syntax, base, binding.start):
         start, segment = syntax.around(symbol.start)[0]
         steps = steps_at(segment, symbol.start - start + 1)
-        if base in _LOOP_WORDS and steps and steps[-1].operator == "loop":
+        innermost = steps[-1].operator if steps else ""
+        if base in _LOOP_WORDS and innermost == "loop":
             return f"{base!r} is a word of LOOP here too; rename it by hand"
-        inner = scopes.binding_of(syntax, symbol)
-        if inner is None or inner.start != symbol.start or inner.start == binding.start:
+        if innermost == "return-from" and steps[-1].index == 1 and binding.kind == "function":
+            return f"{base!r} is a block here too, which RETURN-FROM leaves; rename it by hand"
+        found = scopes.binding_of(syntax, symbol)
+        if found is None or found.start != symbol.start:
             continue
-        loops = [each.node for each in steps if each.operator in ("loop", "do", "do*")]
-        if loops and any(each.start == binding.start for each in syntax.bindings_at(start + loops[-1].start)):
-            return f"a loop inside binds {base!r} again; rename that one first"
+        around = [each for each in steps if _binds_as_it_likes(each.operator)]
+        if around and _outer_means(syntax, start + around[-1].node.start, found, binding):
+            return (
+                f"{around[-1].operator} may bind {base!r} again or mean the one around it; rename it by hand"
+            )
     return None
+
+
+def _outer_means(syntax: Syntax, at: int, inner: Binding, binding: Binding) -> bool:
+    """Return whether INNER, made in the form at AT, and what its name means around that concern BINDING."""
+    name, is_function = base_name(inner.name), inner.kind in ("function", "macro")
+    outer = [
+        each
+        for each in syntax.bindings_at(at)
+        if base_name(each.name) == name and (each.kind in ("function", "macro")) == is_function
+    ]
+    return bool(outer) and binding.start in (inner.start, outer[0].start)
+
+
+def _binds_as_it_likes(operator: str) -> bool:
+    """Return whether forms with OPERATOR may speak of an outer variable where they seem to bind one."""
+    return operator in ("loop", "do", "do*") or (
+        operator.startswith(("with-", "do-")) and operator not in _PLAIN_BINDERS
+    )
 
 
 def of_name(syntax: Syntax, name: Name, new: str) -> list[Edit]:
