@@ -95,15 +95,18 @@ async def test_a_function_is_renamed_in_all_texts_and_asked_about_where_that_is_
 async def test_what_keeps_its_name_is_said(zoo: Path) -> None:
     async with lsp(zoo) as client:
         uri = client.open(zoo / "first.lisp")
+        package = client.open(zoo / "package.lisp")
         other = client.open(zoo / "other.lisp")
         edit = await rename(client, uri, 2, 8, "nourish")
         assert sorted(Path(each[7:]).name for each in edit["changes"]) == [
             "first.lisp", "package.lisp", "second.lisp"
         ]  # fmt: skip
+        assert await rename(client, package, 0, 43, "nourish") == edit
         assert await client.at("prepareRename", uri, 1, 4) is None
         for place, new, reason in [
             ((2, 2), "x", "no text of this workspace defines 'defun'"),
             ((2, 20), "x", "no text of this workspace defines 'list'"),
+            ((3, 24), "x", "':feed' is no symbol of a package of this workspace"),
             ((2, 8), "all", "'all' is defined in"),
             ((2, 8), "list", "'list' is a name of Common Lisp"),
         ]:

@@ -9,7 +9,7 @@ from lsprotocol import types
 
 from descartes_core.errors import InvalidParams
 from descartes_server.dispatch import on_snapshot
-from descartes_server.ide import common_lisp, renaming, scopes
+from descartes_server.ide import common_lisp, references, renaming, scopes
 from descartes_server.ide.references import Name
 from descartes_server.ide.renaming import Edit
 from descartes_server.ide.syntax import SymbolToken, Syntax
@@ -70,6 +70,10 @@ def _global_name(snapshot: Snapshot, syntax: Syntax, symbol: SymbolToken) -> Nam
     if not snapshot.index.complete:
         raise InvalidParams("the files of the workspace are still being looked through; try again")
     name = mentions.name_of(snapshot.index, syntax, symbol)
+    if symbol.text.startswith((":", "#")) and not _is_designator(syntax, symbol, name):
+        raise InvalidParams(
+            f"{symbol.text!r} is no symbol of a package of this workspace, and keeps its name"
+        )
     found = [
         each for each in snapshot.index.lookup(name.base) if not name.homes or each.package in name.homes
     ]
@@ -86,7 +90,11 @@ def _global_name(snapshot: Snapshot, syntax: Syntax, symbol: SymbolToken) -> Nam
             f"{name.base!r} names a {partly}, and is a part of other names;"
             " replace it in the workspace, where every place can be looked at"
         )
-    return replace(name, homes=frozenset(homes))
+    return name if name.homes else replace(name, homes=frozenset(homes))
+
+
+def _is_designator(syntax: Syntax, symbol: SymbolToken, name: Name) -> bool:
+    return any(end == symbol.end for _, end in references.designators(syntax, name))
 
 
 async def _everywhere(snapshot: Snapshot, name: Name, new: str) -> types.WorkspaceEdit:
