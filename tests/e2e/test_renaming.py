@@ -13,7 +13,9 @@ from support.lsp_client import LspClient, LspError, lsp
 from support.until import answer_that
 
 PACKAGE = "(defpackage #:zoo (:use #:cl) (:export #:feed))\n"
-FIRST = '(in-package :zoo)\n;; é😀 feed\n(defun feed (é😀) (list é😀 "feed"))\n(defun all () (feed 1))\n'
+FIRST = (
+    '(in-package :zoo)\n;; é😀 feed\n(defun feed (é😀) (list é😀 "feed"))\n(defun all () (feed 1) :feed)\n'
+)
 SECOND = "(in-package :cl-user)\n(defun day (feed) (zoo:feed 2) #'zoo::feed (car feed))\n"
 OTHER = "(in-package :other)\n(defun feed ())\n(defstruct animal legs)\n(feed)\n"
 PREVIEW = {
@@ -106,7 +108,7 @@ async def test_what_keeps_its_name_is_said(zoo: Path) -> None:
         for place, new, reason in [
             ((2, 2), "x", "no text of this workspace defines 'defun'"),
             ((2, 20), "x", "no text of this workspace defines 'list'"),
-            ((3, 24), "x", "':feed' is no symbol of a package of this workspace"),
+            ((3, 24), "x", "':feed' is no symbol of a package here"),
             ((2, 8), "all", "'all' is defined in"),
             ((2, 8), "list", "'list' is a name of Common Lisp"),
         ]:

@@ -70,19 +70,21 @@ def _global_name(snapshot: Snapshot, syntax: Syntax, symbol: SymbolToken) -> Nam
     if not snapshot.index.complete:
         raise InvalidParams("the files of the workspace are still being looked through; try again")
     name = mentions.name_of(snapshot.index, syntax, symbol)
-    if symbol.text.startswith((":", "#")) and not _is_designator(syntax, symbol, name):
-        raise InvalidParams(
-            f"{symbol.text!r} is no symbol of a package of this workspace, and keeps its name"
-        )
     found = [
         each for each in snapshot.index.lookup(name.base) if not name.homes or each.package in name.homes
     ]
-    homes = sorted({each.package for each in found})
+    homes = {each.package for each in found}
     if not found:
         raise InvalidParams(f"no text of this workspace defines {name.base!r}, which keeps its name")
+    if symbol.text.startswith((":", "#")):
+        homes = {each for each in homes if _is_exported(syntax, symbol, name.base, each, homes)}
+        name = Name(name.base, frozenset(homes), frozenset(each.package for each in found) - homes)
+        if not homes:
+            raise InvalidParams(f"{symbol.text!r} is no symbol of a package here, and keeps its name")
     if len(homes) > 1:
         raise InvalidParams(
-            f"{' and '.join(homes)} have a {name.base!r} each; rename it where the one you mean is defined"
+            f"{' and '.join(sorted(homes))} have a {name.base!r} each;"
+            " rename it where the one you mean is defined"
         )
     partly = next((each.kind for each in found if each.kind in _PARTLY), None)
     if partly is not None:
@@ -93,7 +95,9 @@ def _global_name(snapshot: Snapshot, syntax: Syntax, symbol: SymbolToken) -> Nam
     return name if name.homes else replace(name, homes=frozenset(homes))
 
 
-def _is_designator(syntax: Syntax, symbol: SymbolToken, name: Name) -> bool:
+def _is_exported(syntax: Syntax, symbol: SymbolToken, base: str, home: str, homes: set[str]) -> bool:
+    """Return whether SYMBOL, in a package definition, names the symbol BASE of HOME, one of HOMES."""
+    name = Name(base, frozenset([home]), frozenset(homes - {home}))
     return any(end == symbol.end for _, end in references.designators(syntax, name))
 
 
