@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from descartes_server.ide import renaming, scopes
+from descartes_server.ide import references, renaming, scopes
 from descartes_server.ide.references import Name
 from descartes_server.ide.syntax import parse
 
@@ -121,6 +121,12 @@ def test_a_name_of_a_function_is_no_variable() -> None:
     )
 
 
+def of_name(text: str) -> list[renaming.Edit]:
+    """Return what calls the symbol F of the package P in TEXT new."""
+    syntax, name = parse(text), Name("f", frozenset(["P"]))
+    return renaming.of_name(syntax, name, references.of_name(syntax, name), "new")
+
+
 @pytest.mark.parametrize(
     ("text", "after"),
     [
@@ -134,13 +140,13 @@ def test_a_name_of_a_function_is_no_variable() -> None:
     ],
 )  # fmt: skip
 def test_a_global_name_gets_another_name_behind_any_prefix(text: str, after: str) -> None:
-    edits = renaming.of_name(parse(text), Name("f", frozenset(["P"])), "new")
+    edits = of_name(text)
     assert renaming.applied(text, edits).endswith(after)
 
 
 def test_what_another_package_may_have_is_not_certain() -> None:
     text = "(defpackage :q (:use :p) (:export :f)) (in-package :q) (f) (p:f) (in-package :p) (f) '(f)"
-    edits = renaming.of_name(parse(text), Name("f", frozenset(["P"])), "new")
+    edits = of_name(text)
     assert [each.certain for each in edits] == [True, False, True, True, True]
 
 

@@ -193,6 +193,10 @@ async def test_what_an_editor_has_not_saved_is_named(desk: Desk, workspace: Path
     assert (await desk.call("lisp.loadSystem", system="user"))["message"] == f"{sentence} loaded"
     assert (await desk.call("lisp.reloadSystem"))["message"] == f"{sentence} loaded"
     assert (await desk.call("lisp.compileSystem", system="shapes"))["message"] == f"{sentence} compiled"
+    editors.set_unsaved("e", "Emacs", [str(workspace / "area.lisp")])
+    assert (await desk.call("lisp.loadSystem", system="shapes"))["message"] == (
+        "area.lisp has unsaved changes in Emacs and Neovim, and its text on disk was loaded"
+    )
     editors.set_unsaved("e", "Emacs", [str(workspace / "shapes.asd")])
     assert (await desk.call("lisp.loadSystem", system="shapes"))["message"] == (
         "area.lisp and another file have unsaved changes in Emacs and Neovim,"

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from typing import TypeVar
 
 from lsprotocol import types
 
 from descartes_core.errors import InvalidParams
 from descartes_server.dispatch import on_snapshot
-from descartes_server.ide import common_lisp, references, renaming, scopes
+from descartes_server.ide import renaming, scopes
 from descartes_server.ide.references import Name
 from descartes_server.ide.renaming import Edit
 from descartes_server.ide.syntax import SymbolToken, Syntax
 from descartes_server.state import Document, ServerState, Snapshot, mentions
 
+T = TypeVar("T")
 _UNCERTAIN = "uncertain"
 _QUESTION = types.ChangeAnnotation(
     label="May be another package's symbol",
     needs_confirmation=True,
     description="the text does not tell whether its package has this symbol or one of its own",
 )
-_PARTLY = frozenset(("structure", "slot", "package", "system", "form"))
-"""Kinds of definitions whose name is a part of other names, or no symbol of the program."""
 
 
 def register(state: ServerState) -> None:
@@ -59,61 +58,32 @@ async def _rename(snapshot: Snapshot, params: types.RenameParams) -> types.Works
     binding = scopes.binding_of(syntax, symbol)
     if binding is None:
         return await _everywhere(snapshot, _global_name(snapshot, syntax, symbol), new)
-    edits = await asyncio.to_thread(renaming.of_binding, syntax, binding, new)
-    if isinstance(edits, str):
-        raise InvalidParams(edits)
+    edits = _or_refused(await asyncio.to_thread(renaming.of_binding, syntax, binding, new))
     return _workspace_edit(snapshot, [(document, edits)])
 
 
 def _global_name(snapshot: Snapshot, syntax: Syntax, symbol: SymbolToken) -> Name:
     """Return the global name that SYMBOL means. Errors: `InvalidParams` when it cannot be given another."""
-    if not snapshot.index.complete:
-        raise InvalidParams("the files of the workspace are still being looked through; try again")
     name = mentions.name_of(snapshot.index, syntax, symbol)
-    found = [
-        each for each in snapshot.index.lookup(name.base) if not name.homes or each.package in name.homes
-    ]
-    homes = {each.package for each in found}
-    if not found:
-        raise InvalidParams(f"no text of this workspace defines {name.base!r}, which keeps its name")
-    if symbol.text.startswith((":", "#")):
-        homes = {each for each in homes if _is_exported(syntax, symbol, name.base, each, homes)}
-        name = Name(name.base, frozenset(homes), frozenset(each.package for each in found) - homes)
-        if not homes:
-            raise InvalidParams(f"{symbol.text!r} is no symbol of a package here, and keeps its name")
-    if len(homes) > 1:
-        raise InvalidParams(
-            f"{' and '.join(sorted(homes))} have a {name.base!r} each;"
-            " rename it where the one you mean is defined"
-        )
-    partly = next((each.kind for each in found if each.kind in _PARTLY), None)
-    if partly is not None:
-        raise InvalidParams(
-            f"{name.base!r} names a {partly}, and is a part of other names;"
-            " replace it in the workspace, where every place can be looked at"
-        )
-    return name if name.homes else replace(name, homes=frozenset(homes))
-
-
-def _is_exported(syntax: Syntax, symbol: SymbolToken, base: str, home: str, homes: set[str]) -> bool:
-    """Return whether SYMBOL, in a package definition, names the symbol BASE of HOME, one of HOMES."""
-    name = Name(base, frozenset([home]), frozenset(homes - {home}))
-    return any(end == symbol.end for _, end in references.designators(syntax, name))
+    return _or_refused(renaming.renamable(snapshot.index, syntax, symbol, name))
 
 
 async def _everywhere(snapshot: Snapshot, name: Name, new: str) -> types.WorkspaceEdit:
     """Return the edits that give NAME the name NEW in all texts. Errors: `InvalidParams` if it is taken."""
-    if not snapshot.index.complete:
-        raise InvalidParams("the files of the workspace are still being looked through; try again")
-    taken = [each for each in snapshot.index.lookup(new) if not name.homes or each.package in name.homes]
-    if taken or common_lisp.lookup(new) is not None:
-        where = f"defined in {taken[0].path}" if taken else "a name of Common Lisp"
-        raise InvalidParams(f"{new!r} is {where}; choose another name")
+    _or_refused(renaming.free(snapshot.index, name, new))
     found = await mentions.everywhere(snapshot, name)
     texts = [
-        (document, renaming.of_name(await snapshot.syntax(document), name, new)) for document, _ in found
+        (document, renaming.of_name(await snapshot.syntax(document), name, places, new))
+        for document, places in found
     ]
     return _workspace_edit(snapshot, texts)
+
+
+def _or_refused(found: T | str) -> T:
+    """Return what was FOUND. Errors: `InvalidParams` with the sentence that stands in its place."""
+    if isinstance(found, str):
+        raise InvalidParams(found)
+    return found
 
 
 def _workspace_edit(snapshot: Snapshot, texts: list[tuple[Document, list[Edit]]]) -> types.WorkspaceEdit:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from descartes_server.ide import references, scopes
+from descartes_server.ide import common_lisp, references, scopes
 from descartes_server.ide.bindings import Binding
-from descartes_server.ide.index import package_name
+from descartes_server.ide.index import WorkspaceIndex, package_name
 from descartes_server.ide.paths import Step, steps_at
 from descartes_server.ide.references import Name, Occurrence
 from descartes_server.ide.roles import base_name
-from descartes_server.ide.syntax import Syntax, parse
+from descartes_server.ide.syntax import SymbolToken, Syntax, parse
 
 _NAME = re.compile(r"[^\s()'`\",;:|\\#]+\Z")
 _NUMBER = re.compile(r"[+-]?(?:\d+/\d+|(?:\d+\.?\d*|\.\d+)(?:[esfdl][+-]?\d+)?)\Z", re.IGNORECASE)
@@ -60,7 +60,7 @@ _LOOP_WORDS = frozenset(_WORDS.split())
 _BINDERS = """
 with-slots with-accessors with-open-file with-open-stream with-output-to-string with-input-from-string
 with-gensyms with-unique-names with-hash-table-iterator with-package-iterator
-do-symbols do-external-symbols do-all-symbols
+dolist dotimes do-symbols do-external-symbols do-all-symbols
 """
 _PLAIN_BINDERS = frozenset(_BINDERS.split())
 
@@ -100,15 +100,58 @@ def _outer_means(syntax: Syntax, at: int, inner: Binding, binding: Binding) -> b
 
 def _binds_as_it_likes(operator: str) -> bool:
     """Return whether forms with OPERATOR may speak of an outer variable where they seem to bind one."""
-    return operator in ("loop", "do", "do*") or (
-        operator.startswith(("with-", "do-")) and operator not in _PLAIN_BINDERS
-    )
+    return operator == "loop" or (operator.startswith(("with-", "do")) and operator not in _PLAIN_BINDERS)
 
 
-def of_name(syntax: Syntax, name: Name, new: str) -> list[Edit]:
-    """Return what gives the global NAME, which has homes, the name NEW in SYNTAX, behind any prefix."""
+def renamable(index: WorkspaceIndex, syntax: Syntax, symbol: SymbolToken, name: Name) -> Name | str:
+    """Return the global NAME that SYMBOL in SYNTAX means, with its homes, or why it keeps its name."""
+    if not index.complete:
+        return "the files of the workspace are still being looked through; try again"
+    found = [each for each in index.lookup(name.base) if not name.homes or each.package in name.homes]
+    homes = {each.package for each in found}
+    if not found:
+        return f"no text of this workspace defines {name.base!r}, which keeps its name"
+    if symbol.text.startswith((":", "#")):
+        homes = {each for each in homes if _is_exported(syntax, symbol, name.base, each, homes)}
+        name = Name(name.base, frozenset(homes), frozenset(each.package for each in found) - homes)
+        if not homes:
+            return f"{symbol.text!r} is no symbol of a package here, and keeps its name"
+    if len(homes) > 1:
+        packages = " and ".join(sorted(homes))
+        return f"{packages} have a {name.base!r} each; rename it where the one you mean is defined"
+    partly = next((each.kind for each in found if each.kind in _PARTLY), None)
+    if partly is not None:
+        return (
+            f"{name.base!r} names a {partly}, and is a part of other names;"
+            " replace it in the workspace, where every place can be looked at"
+        )
+    return name if name.homes else replace(name, homes=frozenset(homes))
+
+
+_PARTLY = frozenset(("structure", "slot", "package", "system", "form"))
+"""Kinds of definitions whose name is a part of other names, or no symbol of the program."""
+
+
+def _is_exported(syntax: Syntax, symbol: SymbolToken, base: str, home: str, homes: set[str]) -> bool:
+    """Return whether SYMBOL, in a package definition, names the symbol BASE of HOME, one of HOMES."""
+    name = Name(base, frozenset([home]), frozenset(homes - {home}))
+    return any(end == symbol.end for _, end in references.designators(syntax, name))
+
+
+def free(index: WorkspaceIndex, name: Name, new: str) -> Name | str:
+    """Return NAME, which has homes, when nothing there is called NEW, or what is."""
+    taken = next((each for each in index.lookup(new) if each.package in name.homes), None)
+    if taken is not None:
+        return f"{new!r} is defined in {taken.path}; choose another name"
+    if common_lisp.lookup(new) is not None:
+        return f"{new!r} is a name of Common Lisp; choose another name"
+    return name
+
+
+def of_name(syntax: Syntax, name: Name, places: Sequence[Occurrence], new: str) -> list[Edit]:
+    """Return what gives the global NAME, which has homes, the name NEW at PLACES of SYNTAX."""
     edits = []
-    for each in references.of_name(syntax, name):
+    for each in places:
         text, sign = syntax.text[each.start : each.end], syntax.text[max(0, each.start - 1) : each.start]
         start = each.start + text.rfind(":") + 1
         at_home = package_name(syntax.package_at(each.start)) in name.homes

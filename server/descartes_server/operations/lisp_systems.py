@@ -178,15 +178,15 @@ async def _operate(context: Context, params: SystemParams, verb: swank.SystemOpe
 
 def _unsaved(unsaved: list[tuple[str, str]], systems: list[WorkspaceSystem], kind: Kind) -> str | None:
     """Return the sentence about files of SYSTEMS that are UNSAVED, paths and editors: ASDF reads the disk."""
-    of_systems = {
-        Path(path).name: editor
+    left = [
+        (path, editor)
         for path, editor in sorted(unsaved)
         if any(each.system_of(Path(path)) or path == str(each.source.path) for each in systems)
-    }
-    if not of_systems:
+    ]
+    if not left:
         return None
-    (name, *others), editors = of_systems, " and ".join(sorted(set(of_systems.values())))
-    done = "compiled" if kind == "compile" else "loaded"
+    (first, *others), editors = dict(left), " and ".join(sorted({editor for _, editor in left}))
+    name, done = Path(first).name, "compiled" if kind == "compile" else "loaded"
     if not others:
         return f"{name} has unsaved changes in {editors}, and its text on disk was {done}"
     more = "another file" if len(others) == 1 else f"{len(others)} other files"

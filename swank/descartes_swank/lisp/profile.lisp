@@ -189,8 +189,7 @@ A thread of the program itself may have the name that Swank's have; it does not 
       (refuse "not_found" "no profile is being taken; begin one with lisp.profileStart"))
     (destructuring-bind (mode began) (shiftf *profile* nil)
       (sprof "STOP-PROFILING")
-      (wait-for-ending-threads)
-      (let* ((elapsed (- (microseconds) began))
+      (let* ((elapsed (prog1 (- (microseconds) began) (wait-for-ending-threads)))
              (report (bounded-text *longest-text*
                                    (lambda (out)
                                      (let ((*print-pretty* nil))

@@ -1,4 +1,6 @@
 // VS Code's own test explorer.
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { act, choose, goTo, onlyView, row, say, status, viewIcon } from './page.mjs';
 
 const item = (page, text) => page.locator('.test-explorer .monaco-list-row', { hasText: text }).first();
@@ -18,7 +20,7 @@ async function debug(page) {
 }
 
 /** Run the tests of a system, look at a failure, debug it, correct it and run again what failed. */
-export async function tests({ page, shot }) {
+export async function tests({ page, folder, shot }) {
   await choose(page, 'Testing: Focus on Test Explorer View');
   await act(page, item(page, 'ratio/tests'), 'Run Test');
   await failed(page, 'ratio/tests').waitFor();
@@ -38,4 +40,11 @@ export async function tests({ page, shot }) {
   await choose(page, 'Test: Rerun Failed Tests');
   await passed(page, 'thirds').waitFor();
   say('what failed is corrected, not saved, run again, and passes: it is saved first');
+  const file = path.join(folder, 'ratio-tests.lisp');
+  writeFileSync(file, readFileSync(file, 'utf8').replace('share 1 3', 'share 1 4'));
+  // The editor has the file open, and hears of its change a moment later.
+  await page.locator('.view-line', { hasText: /share\s1\s4/ }).first().waitFor();
+  await choose(page, 'Test: Rerun Last Run');
+  await failed(page, 'thirds').waitFor();
+  say('what another program changed is run as it is now');
 }
