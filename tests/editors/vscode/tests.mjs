@@ -44,7 +44,7 @@ export async function tests({ page, folder, shot }) {
   writeFileSync(file, readFileSync(file, 'utf8').replace('share 1 3', 'share 1 4'));
   // The editor has the file open, and hears of its change a moment later.
   await page.locator('.view-line', { hasText: /share\s1\s4/ }).first().waitFor();
-  await choose(page, 'Test: Rerun Last Run');
+  await act(page, item(page, 'thirds'), 'Run Test');
   await failed(page, 'thirds').waitFor();
   say('what another program changed is run as it is now');
 }
