@@ -29,6 +29,7 @@ _NOTHING: dict[str, Any] = {
     "apropos": [],
     "describe": "",
     "classify": {},
+    "bodies": {},
 }
 
 
@@ -64,7 +65,7 @@ class PortableQuestions(Asking):
                 return str(await self._call("swank:describe-symbol", package, name))
             case "apropos":
                 return await self._apropos(str(request["text"]), request.get("package"))
-            case "classify":
+            case "classify" | "bodies":
                 return {}
             case _:
                 return None

@@ -99,6 +99,11 @@ class Questions(Protocol):
         variable, constant, class or type."""
         ...
 
+    async def bodies(self, names: Sequence[str], package: str) -> dict[str, int]:
+        """Return of those of NAMES that are macros with a `&body` how many arguments come before it; -1 of
+        those that are functions."""
+        ...
+
     async def describe(self, name: str, package: str) -> str:
         """Return what DESCRIBE prints about NAME; nothing for an unknown symbol."""
         ...
@@ -128,6 +133,7 @@ _SYMBOL: msgspec.json.Decoder[SymbolInfo | None] = msgspec.json.Decoder(SymbolIn
 _CANDIDATES = msgspec.json.Decoder(list[Candidate])
 _DEFINITIONS = msgspec.json.Decoder(list[Definition])
 _KINDS = msgspec.json.Decoder(dict[str, str])
+_POSITIONS = msgspec.json.Decoder(dict[str, int])
 _TEXT = msgspec.json.Decoder(str)
 _OPTIONAL_TEXT: msgspec.json.Decoder[str | None] = msgspec.json.Decoder(str | None)
 _PLAIN: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
@@ -155,6 +161,10 @@ class Asking(ABC):
     async def classify(self, names: Sequence[str], package: str) -> dict[str, str]:
         request = {"question": "classify", "names": names, "package": package}
         return await self._ask(_KINDS, request)
+
+    async def bodies(self, names: Sequence[str], package: str) -> dict[str, int]:
+        request = {"question": "bodies", "names": names, "package": package}
+        return await self._ask(_POSITIONS, request)
 
     async def describe(self, name: str, package: str) -> str:
         return await self._ask(_TEXT, {"question": "describe", "name": name, "package": package})

@@ -73,6 +73,7 @@
               ((question-p "definitions") (definitions (text-argument request "name") package))
               ((question-p "drift") (drift (text-argument request "file") (entry request "units")))
               ((question-p "classify") (classification (entry request "names") package))
+              ((question-p "bodies") (body-positions (entry request "names") package))
               ((question-p "describe")
                (or (named (lambda (name) (if (consp name) nil (description name)))) ""))
               ((question-p "apropos")

@@ -311,6 +311,28 @@ Case and escapes are those of the standard reader. NIL, NIL, NIL when TOKEN is n
                             (and found (kind symbol)))
                when kind collect name and collect kind)))
 
+(defun body-position (lambda-list)
+  "Return how many arguments a macro with LAMBDA-LIST takes before its body, or NIL when it has none."
+  (loop with before = 0
+        while (consp lambda-list)
+        do (case (pop lambda-list)
+             (&body (return before))
+             ((&whole &environment) (pop lambda-list))
+             (&optional)
+             ((&rest &key &aux) (return nil))
+             (t (incf before)))))
+
+(defun body-positions (names package)
+  "Return an object of where the bodies of NAMES begin, -1 for functions; nothing for what has no &BODY."
+  (flet ((position-of (symbol)
+           (cond ((macro-function symbol) (body-position (lambda-list symbol)))
+                 ((and (fboundp symbol) (not (special-operator-p symbol))) -1))))
+    (list* :object
+           (loop for name across names
+                 for position = (multiple-value-bind (symbol found) (find-named-symbol name package)
+                                  (and found (position-of symbol)))
+                 when position collect name and collect position))))
+
 (defun candidate (label symbol)
   "Return SYMBOL as a candidate that is inserted as LABEL."
   (let ((home (symbol-package symbol)))
