@@ -71,7 +71,6 @@ NOT_IMPLEMENTED = (
     "textDocument/implementation",
     "textDocument/inlineCompletion",
     "textDocument/inlineValue",
-    "textDocument/linkedEditingRange",
     "textDocument/moniker",
     "textDocument/prepareTypeHierarchy",
     "textDocument/selectionRange",

@@ -116,3 +116,15 @@ async def test_what_keeps_its_name_is_said(zoo: Path) -> None:
                 await client.at("rename", uri, *place, newName=new)
         with pytest.raises(LspError, match="'animal' names a structure"):
             await client.at("prepareRename", other, 2, 12)
+
+
+async def test_the_places_of_a_variable_can_be_typed_into_together(zoo: Path) -> None:
+    async with lsp(zoo) as client:
+        uri = client.open(zoo / "first.lisp")
+        linked = await client.at("linkedEditingRange", uri, 2, 25)
+        assert [(each["start"]["line"], each["start"]["character"]) for each in linked["ranges"]] == [
+            (2, FIRST.splitlines()[2].index("(é") + 1),
+            (2, 24),
+        ]
+        assert await client.at("linkedEditingRange", uri, 2, 8) is None
+        assert await client.at("linkedEditingRange", uri, 1, 4) is None

@@ -173,3 +173,22 @@ def test_what_is_a_name() -> None:
         "(x)",
     ]
     assert not any(map(renaming.is_name, wrong))
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("(defun f (§x) (g x 'x :x))", ["(defun f (", "(defun f (x) (g "]),
+        ("(let ((x 1)) (let ((§x x)) x))", ["(let ((x 1)) (let ((", "(let ((x 1)) (let ((x x)) "]),
+        # What would change for callers or is written otherwise is renamed, not typed over.
+        ("(defun f (&key §x) x)", []),
+        ("(defun f (§x) (list X))", []),
+        ("(defun f (§x) (with-my-slots (x) o x))", []),
+    ],
+)
+def test_places_that_mean_one_variable_are_typed_into_together(text: str, places: list[str]) -> None:
+    syntax = parse(text.replace("§", ""))
+    symbol = syntax.symbol_at(text.index("§"))
+    binding = symbol and scopes.binding_of(syntax, symbol)
+    assert binding
+    assert renaming.linked(syntax, binding) == [(len(each), len(each) + 1) for each in places]

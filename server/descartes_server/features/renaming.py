@@ -1,4 +1,4 @@
-"""`textDocument/prepareRename` and `rename`: lexical names exactly, global ones in all texts."""
+"""`prepareRename`, `rename` and `linkedEditingRange`: lexical names exactly, global ones in all texts."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ def register(state: ServerState) -> None:
     options = types.RenameOptions(prepare_provider=True)
     on_snapshot(state, types.TEXT_DOCUMENT_PREPARE_RENAME, _prepare)
     on_snapshot(state, types.TEXT_DOCUMENT_RENAME, _rename, options, places=True)
+    on_snapshot(state, types.TEXT_DOCUMENT_LINKED_EDITING_RANGE, _linked, places=True)
 
 
 async def _prepare(
@@ -60,6 +61,20 @@ async def _rename(snapshot: Snapshot, params: types.RenameParams) -> types.Works
         return await _everywhere(snapshot, _global_name(snapshot, syntax, symbol), new)
     edits = _or_refused(await asyncio.to_thread(renaming.of_binding, syntax, binding, new))
     return _workspace_edit(snapshot, [(document, edits)])
+
+
+async def _linked(
+    snapshot: Snapshot, params: types.LinkedEditingRangeParams
+) -> types.LinkedEditingRanges | None:
+    document = await snapshot.document(params.text_document.uri)
+    syntax = await snapshot.syntax(document)
+    symbol = syntax.symbol_at(document.positions.offset(params.position))
+    binding = scopes.binding_of(syntax, symbol) if symbol is not None else None
+    if binding is None:
+        return None
+    places = await asyncio.to_thread(renaming.linked, syntax, binding)
+    ranges = [document.positions.range(start, end) for start, end in places]
+    return types.LinkedEditingRanges(ranges=ranges, word_pattern=renaming.NAME) if ranges else None
 
 
 def _global_name(snapshot: Snapshot, syntax: Syntax, symbol: SymbolToken) -> Name:

@@ -14,7 +14,10 @@ from descartes_server.ide.references import Name, Occurrence
 from descartes_server.ide.roles import base_name
 from descartes_server.ide.syntax import SymbolToken, Syntax, parse
 
-_NAME = re.compile(r"[^\s()'`\",;:|\\#]+\Z")
+NAME = r"[^\s()'`\",;:|\\#]+"
+"""What a name looks like that is read as a symbol, for a regular expression."""
+
+_NAME = re.compile(NAME + r"\Z")
 _NUMBER = re.compile(r"[+-]?(?:\d+/\d+|(?:\d+\.?\d*|\.\d+)(?:[esfdl][+-]?\d+)?)\Z", re.IGNORECASE)
 
 
@@ -48,6 +51,21 @@ def of_binding(syntax: Syntax, binding: Binding, new: str) -> list[Edit] | str:
     if _means_the_same(syntax, edits, first.start):
         return edits
     return f"{new!r} means something else in this form; choose another name"
+
+
+def linked(syntax: Syntax, binding: Binding) -> list[tuple[int, int]]:
+    """Return the places that can be typed into together, so that BINDING keeps its meaning; none if unsure.
+
+    They hold the same text.
+    """
+    new = base_name(binding.name)
+    while new in syntax.text.lower():
+        new += "-"
+    edits = of_binding(syntax, binding, new)
+    if isinstance(edits, str) or any(edit.text != new for edit in edits):
+        return []
+    places = [(edit.start, edit.end) for edit in edits]
+    return places if len({syntax.text[start:end] for start, end in places}) == 1 else []
 
 
 _WORDS = """
