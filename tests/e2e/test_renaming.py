@@ -128,3 +128,33 @@ async def test_the_places_of_a_variable_can_be_typed_into_together(zoo: Path) ->
         ]
         assert await client.at("linkedEditingRange", uri, 2, 8) is None
         assert await client.at("linkedEditingRange", uri, 1, 4) is None
+
+
+async def test_a_definition_is_exported_by_a_code_action(zoo: Path) -> None:
+    literal = {"codeActionLiteralSupport": {"codeActionKind": {"valueSet": []}}}
+
+    async def offered(client: LspClient, uri: str, line: int, character: int) -> list[dict[str, Any]]:
+        place = {"line": line, "character": character}
+        context = {"diagnostics": [], "only": ["refactor"]}
+        found: list[dict[str, Any]] = await client.of(
+            "codeAction", uri, range={"start": place, "end": place}, context=context
+        )
+        return found
+
+    async with lsp(zoo, capabilities={"textDocument": {"codeAction": literal}}) as client:
+        uri = client.open(zoo / "first.lisp")
+        (action,) = await answer_that(bool, lambda: offered(client, uri, 3, 8), "the package is known")
+        assert (action["title"], action["kind"]) == ("Export all from zoo", "refactor.rewrite")
+        package = zoo / "package.lisp"
+        exported = PACKAGE.replace("#:feed", "#:feed #:all")
+        assert after(package, action["edit"]["changes"][package.as_uri()]) == exported
+        # The editor's text of the package counts, not the one on disk.
+        client.open(package, exported)
+        (action,) = await offered(client, uri, 3, 8)
+        assert action["title"] == "Do not export all from zoo"
+        assert await offered(client, uri, 3, 1) == [] and await offered(client, uri, 0, 14) == []
+        # A package that the workspace does not define, and one whose file has just gone.
+        assert await offered(client, client.open(zoo / "other.lisp"), 1, 8) == []
+        client.notify("textDocument/didClose", {"textDocument": {"uri": package.as_uri()}})
+        package.unlink()
+        assert await offered(client, uri, 3, 8) == []

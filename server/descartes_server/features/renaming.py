@@ -60,7 +60,7 @@ async def _rename(snapshot: Snapshot, params: types.RenameParams) -> types.Works
     if binding is None:
         return await _everywhere(snapshot, _global_name(snapshot, syntax, symbol), new)
     edits = _or_refused(await asyncio.to_thread(renaming.of_binding, syntax, binding, new))
-    return _workspace_edit(snapshot, [(document, edits)])
+    return workspace_edit(snapshot, [(document, edits)])
 
 
 async def _linked(
@@ -91,7 +91,7 @@ async def _everywhere(snapshot: Snapshot, name: Name, new: str) -> types.Workspa
         (document, renaming.of_name(await snapshot.syntax(document), name, places, new))
         for document, places in found
     ]
-    return _workspace_edit(snapshot, texts)
+    return workspace_edit(snapshot, texts)
 
 
 def _or_refused(found: T | str) -> T:
@@ -101,7 +101,7 @@ def _or_refused(found: T | str) -> T:
     return found
 
 
-def _workspace_edit(snapshot: Snapshot, texts: list[tuple[Document, list[Edit]]]) -> types.WorkspaceEdit:
+def workspace_edit(snapshot: Snapshot, texts: list[tuple[Document, list[Edit]]]) -> types.WorkspaceEdit:
     """Return TEXTS and their edits as the editor takes them; it asks about those that are not certain."""
     if not snapshot.abilities.has("workspace.workspaceEdit.documentChanges"):
         return types.WorkspaceEdit(
