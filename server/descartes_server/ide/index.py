@@ -21,6 +21,9 @@ FILE_LIMIT = 20_000
 Read = Callable[[str], str | None]
 """Gives the text of a file; None for one that is to be left out."""
 
+_LINE_END = re.compile(r"[\r\n]")
+_KEPT = 1000
+"""Code points before a name on its line that are kept; there are no lines like that in texts of people."""
 _INITARG = re.compile(r":initarg\s+'?([^\s()]+)", re.IGNORECASE)
 
 
@@ -44,6 +47,8 @@ class Entry:
     initargs: tuple[str, ...] = ()
     container: str | None = None
     """The definition that a slot belongs to."""
+    name_text: str = ""
+    """The text from the start of the name's line to its end; empty where that is ASCII in one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +171,14 @@ class WorkspaceIndex:
 
     def named(self, fits: Callable[[str], float]) -> Iterator[Entry]:
         """Yield the definitions whose name, in lower case and without package, FITS, in no promised order."""
+        for _, entries in self.fitting(fits):
+            yield from entries
+
+    def fitting(self, fits: Callable[[str], float]) -> list[tuple[float, tuple[Entry, ...]]]:
+        """Return for each name, in lower case and without package, that FITS: how well, and what has it."""
         with self._lock:
             names = list(self._names.items())
-        for name, entries in names:
-            if fits(name):
-                yield from entries
+        return [(fit, entries) for name, entries in names if (fit := fits(name))]
 
     def paths(self) -> tuple[str, ...]:
         """Return the files that are indexed."""
@@ -214,4 +222,13 @@ def _entry(
         column,
         tuple(name for slot in slots for name in _INITARG.findall(slot.detail)),
         container,
+        _name_text(syntax.text, base + definition.name_start, base + definition.name_end, column),
     )
+
+
+def _name_text(text: str, start: int, end: int, column: int) -> str:
+    broken = _LINE_END.search(text, start, end) is not None
+    if column > _KEPT or (text.isascii() and not broken):
+        return ""
+    kept = text[start - column : end]
+    return kept if broken or not kept.isascii() else ""
