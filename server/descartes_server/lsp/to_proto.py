@@ -16,6 +16,7 @@ from descartes_server.ide.results import Hint
 from descartes_server.ide.signature import Signature
 from descartes_server.ide.stops import Mark
 from descartes_server.ide.symbols import Symbol
+from descartes_server.ide.syntax import Span
 from descartes_server.ide.text import LineIndex
 from descartes_server.ide.workspace_symbols import Found
 from descartes_server.lsp.codec import Wire
@@ -211,6 +212,18 @@ def folding_ranges(folds: Iterable[Fold]) -> Wire:
     return Wire(
         [{"startLine": fold.start_line, "endLine": fold.end_line, "kind": fold.kind} for fold in folds]
     )
+
+
+def selection_ranges(found: Iterable[Sequence[Span]], positions: Positions) -> Wire:
+    """Return for each of FOUND, spans from the innermost to the outermost, the first with its parents."""
+    answer = []
+    for spans in found:
+        outer: dict[str, Any] | None = None
+        for span in reversed(spans):
+            step: dict[str, Any] = {"range": _range(positions, span.start, span.end)}
+            outer = step if outer is None else {**step, "parent": outer}
+        answer.append(outer)
+    return Wire(answer)
 
 
 def _range(positions: Positions, start: int, end: int) -> dict[str, Any]:
