@@ -15,11 +15,13 @@ from descartes_server.ide import (
     completion,
     definition,
     folding,
+    links,
     selection,
     semantic_tokens,
     signature,
     symbols,
 )
+from descartes_server.ide.index import WorkspaceIndex
 from descartes_server.ide.syntax import Syntax, parse
 
 LIBRARY = Path("/usr/share/common-lisp/source")
@@ -52,6 +54,8 @@ def check(syntax: Syntax) -> None:
         assert token.type in semantic_tokens.TOKEN_TYPES
         assert set(token.modifiers) <= set(semantic_tokens.TOKEN_MODIFIERS)
     assert before <= length
+    for link in links.links(syntax, "/w/a.asd", WorkspaceIndex()):
+        assert 0 <= link.start < link.end <= length
     lines = syntax.lines.line_count
     starts = [fold.start_line for fold in folding.folding_ranges(syntax)]
     assert starts == sorted(set(starts))

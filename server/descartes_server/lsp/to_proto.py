@@ -12,6 +12,7 @@ from descartes_server.ide.completion import CompletionContext, Item
 from descartes_server.ide.folding import Fold
 from descartes_server.ide.index import Entry
 from descartes_server.ide.lenses import Action, Command, Lens
+from descartes_server.ide.links import Link
 from descartes_server.ide.results import Hint
 from descartes_server.ide.signature import Signature
 from descartes_server.ide.stops import Mark
@@ -224,6 +225,16 @@ def selection_ranges(found: Iterable[Sequence[Span]], positions: Positions) -> W
             outer = step if outer is None else {**step, "parent": outer}
         answer.append(outer)
     return Wire(answer)
+
+
+def document_links(found: Iterable[tuple[Link, str]], positions: Positions) -> Wire:
+    """Return the links that were FOUND, each with the URI it leads to."""
+    return Wire(
+        [
+            {"range": _range(positions, link.start, link.end), "target": target, "tooltip": link.tooltip}
+            for link, target in found
+        ]
+    )
 
 
 def _range(positions: Positions, start: int, end: int) -> dict[str, Any]:
