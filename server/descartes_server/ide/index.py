@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
+from descartes_server.ide.fitting import Typed
 from descartes_server.ide.forms import Definition, definitions_of
 from descartes_server.ide.roles import base_name
 from descartes_server.ide.syntax import Syntax, parse
@@ -169,16 +170,18 @@ class WorkspaceIndex:
         for entries in files:
             yield from entries
 
-    def named(self, fits: Callable[[str], float]) -> Iterator[Entry]:
-        """Yield the definitions whose name, in lower case and without package, FITS, in no promised order."""
-        for _, entries in self.fitting(fits):
+    def named(self, typed: Typed) -> Iterator[Entry]:
+        """Yield the definitions whose name, without package, fits what is TYPED, in no promised order."""
+        for _, entries in self.fitting(typed):
             yield from entries
 
-    def fitting(self, fits: Callable[[str], float]) -> list[tuple[float, tuple[Entry, ...]]]:
-        """Return for each name, in lower case and without package, that FITS: how well, and what has it."""
+    def fitting(self, typed: Typed) -> Iterator[tuple[float, tuple[Entry, ...]]]:
+        """Yield for each name, without package, that fits what is TYPED: how well, and what has it."""
         with self._lock:
-            names = list(self._names.items())
-        return [(fit, entries) for name, entries in names if (fit := fits(name))]
+            names = self._names.copy()
+        for name in typed.likely(names):
+            if fit := typed.fit(name):
+                yield fit, names[name]
 
     def paths(self) -> tuple[str, ...]:
         """Return the files that are indexed."""

@@ -84,12 +84,12 @@ def _best_first(texts: list[_Entries], index: WorkspaceIndex, name: str) -> Iter
     if not name:
         yield [*texts, ("", index.entries())]
         return
-    fit = Typed(name).fit
+    typed = Typed(name)
     groups: defaultdict[float, list[_Entries]] = defaultdict(list)
     for place, entries in texts:
         for entry in entries:
-            groups[fit(base_name(_place_name(entry.name)))].append((place, (entry,)))
-    for score, entries in index.fitting(fit):
+            groups[typed.fit(base_name(_place_name(entry.name)))].append((place, (entry,)))
+    for score, entries in index.fitting(typed):
         groups[score].append(("", entries))
     groups.pop(0.0, None)
     yield from (groups[score] for score in sorted(groups, reverse=True))
