@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from descartes_server.ide import completion, definition, folding, semantic_tokens, signature, symbols
+from descartes_server.ide import (
+    completion,
+    definition,
+    folding,
+    links,
+    selection,
+    semantic_tokens,
+    signature,
+    symbols,
+)
+from descartes_server.ide.index import WorkspaceIndex
 from descartes_server.ide.syntax import Syntax, parse
 
 LIBRARY = Path("/usr/share/common-lisp/source")
@@ -43,6 +54,8 @@ def check(syntax: Syntax) -> None:
         assert token.type in semantic_tokens.TOKEN_TYPES
         assert set(token.modifiers) <= set(semantic_tokens.TOKEN_MODIFIERS)
     assert before <= length
+    for link in links.links(syntax, "/w/a.asd", WorkspaceIndex()):
+        assert 0 <= link.start < link.end <= length
     lines = syntax.lines.line_count
     starts = [fold.start_line for fold in folding.folding_ranges(syntax)]
     assert starts == sorted(set(starts))
@@ -60,9 +73,19 @@ def check_at(syntax: Syntax, offset: int) -> None:
     place = signature.at(syntax, offset)
     if place is not None:
         signature.render(place.operator, "(a &key b &rest c)", place)
+    check_selections(syntax, offset)
     completion.static_items(syntax, offset)
     definition.find_static(syntax, offset)
     syntax.package_at(offset)
+
+
+def check_selections(syntax: Syntax, offset: int) -> None:
+    spans = selection.selections(syntax, offset)
+    assert (spans[-1].start, spans[-1].end) == (0, len(syntax.text))
+    assert len(spans) <= selection.LIMIT
+    for inner, outer in pairwise(spans):
+        assert outer.start <= inner.start <= offset <= inner.end <= outer.end
+        assert inner.end - inner.start < outer.end - outer.start
 
 
 def answers(syntax: Syntax) -> tuple[object, ...]:

@@ -20,9 +20,10 @@ async def _document_symbols(snapshot: Snapshot, params: types.DocumentSymbolPara
     document = await snapshot.document(params.text_document.uri)
     entries = _of_history(document.text) if document.is_history else None
     found = entries if entries is not None else symbols.document_symbols(await snapshot.syntax(document))
+    shown = snapshot.abilities.get("textDocument.documentSymbol.symbolKind.valueSet")
     if snapshot.abilities.has("textDocument.documentSymbol.hierarchicalDocumentSymbolSupport"):
-        return to_proto.document_symbols(found, document.positions)
-    return Wire(to_proto.flat_symbols(found, document.uri, document.positions))
+        return to_proto.document_symbols(found, document.positions, shown)
+    return Wire(to_proto.flat_symbols(found, document.uri, document.positions, shown))
 
 
 async def _folding_ranges(snapshot: Snapshot, params: types.FoldingRangeParams) -> Wire:

@@ -213,7 +213,7 @@ def _names(
 def _indexed(index: WorkspaceIndex | None, typed: Typed) -> Iterator[Entry]:
     """The definitions of the workspace that fit."""
     if index is not None:
-        yield from (entry for entry in index.named(typed.fit) if entry.kind not in _NO_NAMES)
+        yield from (entry for entry in index.named(typed) if entry.kind not in _NO_NAMES)
 
 
 @cache

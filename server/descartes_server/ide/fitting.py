@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class Typed:
     """What is typed, ready to be compared with thousands of names."""
@@ -34,6 +36,16 @@ class Typed:
         if len(typed) > 2 and name[:1] == self._first and _subsequence(typed, name):
             return 100.0 - min(90, len(name) - len(typed))
         return 0.0
+
+    def likely(self, names: Iterable[str]) -> list[str]:
+        """Return NAMES without most of those that do not fit: a look at each, no more.
+
+        NAMES are in lower case, but for those with bars.
+        """
+        typed, first = self._typed, self._first
+        if not typed or first == "-":
+            return list(names)
+        return [name for name in names if name[:1] == first or typed in name or "|" in name]
 
     def _compound(self, name: str) -> bool:
         words = name.split("-")

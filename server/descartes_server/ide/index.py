@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
+from descartes_server.ide.fitting import Typed
 from descartes_server.ide.forms import Definition, definitions_of
 from descartes_server.ide.roles import base_name
 from descartes_server.ide.syntax import Syntax, parse
@@ -21,6 +22,9 @@ FILE_LIMIT = 20_000
 Read = Callable[[str], str | None]
 """Gives the text of a file; None for one that is to be left out."""
 
+_LINE_END = re.compile(r"[\r\n]")
+_KEPT = 1000
+"""Code points before a name on its line that are kept; there are no lines like that in texts of people."""
 _INITARG = re.compile(r":initarg\s+'?([^\s()]+)", re.IGNORECASE)
 
 
@@ -44,6 +48,8 @@ class Entry:
     initargs: tuple[str, ...] = ()
     container: str | None = None
     """The definition that a slot belongs to."""
+    name_text: str = ""
+    """The text from the start of the name's line to its end; empty where that is ASCII in one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +170,18 @@ class WorkspaceIndex:
         for entries in files:
             yield from entries
 
-    def named(self, fits: Callable[[str], float]) -> Iterator[Entry]:
-        """Yield the definitions whose name, in lower case and without package, FITS, in no promised order."""
+    def named(self, typed: Typed) -> Iterator[Entry]:
+        """Yield the definitions whose name, without package, fits what is TYPED, in no promised order."""
+        for _, entries in self.fitting(typed):
+            yield from entries
+
+    def fitting(self, typed: Typed) -> Iterator[tuple[float, tuple[Entry, ...]]]:
+        """Yield for each name, without package, that fits what is TYPED: how well, and what has it."""
         with self._lock:
-            names = list(self._names.items())
-        for name, entries in names:
-            if fits(name):
-                yield from entries
+            names = self._names.copy()
+        for name in typed.likely(names):
+            if fit := typed.fit(name):
+                yield fit, names[name]
 
     def paths(self) -> tuple[str, ...]:
         """Return the files that are indexed."""
@@ -214,4 +225,13 @@ def _entry(
         column,
         tuple(name for slot in slots for name in _INITARG.findall(slot.detail)),
         container,
+        _name_text(syntax.text, base + definition.name_start, base + definition.name_end, column),
     )
+
+
+def _name_text(text: str, start: int, end: int, column: int) -> str:
+    broken = _LINE_END.search(text, start, end) is not None
+    if column > _KEPT or (text.isascii() and not broken):
+        return ""
+    kept = text[start - column : end]
+    return kept if broken or not kept.isascii() else ""

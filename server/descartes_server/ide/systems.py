@@ -13,7 +13,7 @@ from posixpath import join, normpath
 
 from descartes_server.ide.roles import base_name
 from descartes_server.ide.segments import Segment
-from descartes_server.ide.syntax import parse
+from descartes_server.ide.syntax import Syntax, parse
 from descartes_server.ide.tree import Node, bare, tree
 
 FRAMEWORKS = {
@@ -35,8 +35,33 @@ FRAMEWORKS = {
 """Test frameworks by the system that one depends on to use them."""
 
 _TEST_NAME = re.compile(r"(?:^|[-./])tests?(?:$|/)")
-_SOURCES = {":file": ".lisp", ":cl-source-file": ".lisp", ":cl-source-file.cl": ".cl"}
+_SOURCES = {
+    **dict.fromkeys((":file", ":cl-source-file", ":test-file", ":rove", ":test-module"), ".lisp"),
+    ":cl-source-file.cl": ".cl",
+}
+"""The suffix of the files of each kind of source component."""
+_DEPENDING = (":depends-on", ":weakly-depends-on", ":defsystem-depends-on")
 _DEPTH = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A system that is named at an offset of the text, without quotes."""
+
+    name: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A part of a system, named at an offset of the text; PATH is relative to the folder of the `.asd`."""
+
+    kind: str
+    """As it is written, in lower case: `:file`, `:module`, `:static-file`."""
+    path: str
+    start: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +74,10 @@ class SystemDefinition:
     name_start: int
     name_end: int
     depends_on: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
+    components: tuple[Component, ...] = ()
+    """In order, modules before what is in them."""
+    references: tuple[Reference, ...] = ()
+    """The systems of `:depends-on` and the like, where they are named."""
     tested_by: tuple[str, ...] = ()
     """The systems that `test-op` goes on to."""
     performs_tests: bool = False
@@ -58,6 +86,11 @@ class SystemDefinition:
     """Whether each file below its folder is a system of its own (`package-inferred-system`)."""
     folder: str = ""
     """Where its files lie, relative to the folder of the `.asd`."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The paths of its source files."""
+        return tuple(each.path for each in self.components if each.kind in _SOURCES)
 
     @property
     def frameworks(self) -> tuple[str, ...]:
@@ -76,7 +109,11 @@ def systems_in(text: str) -> tuple[SystemDefinition, ...]:
 
     Example: systems_in('(defsystem "a" :components ((:file "b")))')[0].files -> ("b.lisp",)
     """
-    syntax = parse(text)
+    return systems_of(parse(text))
+
+
+def systems_of(syntax: Syntax) -> tuple[SystemDefinition, ...]:
+    """Return the systems that SYNTAX, the text of a `.asd` file, defines."""
     found = []
     for base, segment in zip(syntax.bases, syntax.segments, strict=True):
         root = tree(segment)
@@ -114,8 +151,9 @@ def _definition(segment: Segment, form: Node, base: int) -> SystemDefinition | N
         base + form.end,
         base + data[1].start,
         base + data[1].end,
-        tuple(_names(segment, options.get(":depends-on"))),
-        tuple(_files(segment, options.get(":components"), folder)),
+        tuple(each.name for each in _references(segment, options.get(":depends-on"), base)),
+        tuple(_components(segment, options.get(":components"), folder, base)),
+        tuple(each for key in _DEPENDING for each in _references(segment, options.get(key), base)),
         tuple(_tested_by(segment, options.get(":in-order-to"))),
         _performs_tests(segment, data[2:]),
         inferred,
@@ -132,34 +170,40 @@ def _options(segment: Segment, data: tuple[Node, ...]) -> dict[str, Node]:
     return options
 
 
-def _names(segment: Segment, node: Node | None) -> Iterator[str]:
+def _references(segment: Segment, node: Node | None, base: int) -> Iterator[Reference]:
     """Yield the systems in a list of dependencies, `(:version "a" "1")` and `(:feature :x "a")` as well."""
     for each in node.data if node is not None and node.kind == "list" else ():
+        named: Node | None = each
         if each.kind == "list":
             inner = each.data
             kind = _text(segment, inner[0]).lower() if inner else ""
             at = {":version": 1, ":feature": 2, ":require": 1}.get(kind, len(inner))
-            name = _designated(segment, inner[at]) if len(inner) > at else None
-        else:
-            name = _designated(segment, each)
-        if name is not None:
-            yield name
+            named = inner[at] if len(inner) > at else None
+        name = _designated(segment, named)
+        if named is not None and name is not None:
+            yield Reference(name, *_name_span(named, base))
 
 
-def _files(segment: Segment, node: Node | None, folder: str, depth: int = 0) -> Iterator[str]:
+def _components(
+    segment: Segment, node: Node | None, folder: str, base: int, depth: int = 0
+) -> Iterator[Component]:
     for each in node.data if node is not None and node.kind == "list" and depth < _DEPTH else ():
         data = each.data if each.kind == "list" else ()
         if len(data) < 2 or (name := _designated(segment, data[1])) is None:
             continue
         kind, options = _text(segment, data[0]).lower(), _options(segment, data[2:])
         place = _string(segment, options.get(":pathname"))
+        path, suffix = join(folder, name if place is None else place), _SOURCES.get(kind, "")
+        path = path if path.endswith(suffix) else path + suffix
+        yield Component(kind, normpath(path), *_name_span(data[1], base))
         if kind == ":module":
-            inner = join(folder, name if place is None else place)
-            yield from _files(segment, options.get(":components"), inner, depth + 1)
-        elif kind in _SOURCES or kind in (":test-file", ":rove", ":test-module"):
-            path = join(folder, name if place is None else place)
-            suffix = _SOURCES.get(kind, ".lisp")
-            yield normpath(path if path.endswith(suffix) else path + suffix)
+            yield from _components(segment, options.get(":components"), path, base, depth + 1)
+
+
+def _name_span(node: Node, base: int) -> tuple[int, int]:
+    node = bare(node)
+    quote = node.kind == "string"
+    return base + node.start + quote, base + node.end - quote
 
 
 def _tested_by(segment: Segment, node: Node | None) -> Iterator[str]:

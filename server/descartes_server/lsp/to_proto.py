@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from lsprotocol import types
 
 from descartes_server.ide.completion import CompletionContext, Item
 from descartes_server.ide.folding import Fold
+from descartes_server.ide.index import Entry
 from descartes_server.ide.lenses import Action, Command, Lens
+from descartes_server.ide.links import Link
 from descartes_server.ide.results import Hint
 from descartes_server.ide.signature import Signature
 from descartes_server.ide.stops import Mark
 from descartes_server.ide.symbols import Symbol
+from descartes_server.ide.syntax import Span
+from descartes_server.ide.text import LineIndex
+from descartes_server.ide.workspace_symbols import Found
 from descartes_server.lsp.codec import Wire
-from descartes_server.lsp.positions import Positions, length
+from descartes_server.lsp.positions import Encoding, Positions, length
 
 _SYMBOL = types.SymbolKind
 SYMBOL_KINDS = {
@@ -38,6 +43,12 @@ SYMBOL_KINDS = {
     "system": _SYMBOL.Module,
     "test": _SYMBOL.Event,
 }
+_OLDER_KINDS = {
+    _SYMBOL.Struct: _SYMBOL.Class,
+    _SYMBOL.TypeParameter: _SYMBOL.Class,
+    _SYMBOL.Event: _SYMBOL.Function,
+}
+"""What stands for the kinds that not every client can show."""
 _ITEM = types.CompletionItemKind
 ITEM_KINDS = {
     "function": _ITEM.Function,
@@ -129,42 +140,100 @@ def location(uri: str, positions: Positions, start: int, end: int) -> types.Loca
     return types.Location(uri=uri, range=positions.range(start, end))
 
 
-def document_symbols(symbols: Iterable[Symbol], positions: Positions) -> Wire:
-    """Return SYMBOLS as a tree."""
-    return Wire([_symbol(symbol, positions) for symbol in symbols])
+def document_symbols(symbols: Iterable[Symbol], positions: Positions, shown: Any = None) -> Wire:
+    """Return SYMBOLS as a tree; SHOWN as for `symbol_kind`."""
+    return Wire([_symbol(symbol, positions, shown) for symbol in symbols])
 
 
-def _symbol(symbol: Symbol, positions: Positions) -> dict[str, Any]:
+def symbol_kind(kind: str, shown: Any = None) -> int:
+    """Return the number of KIND; SHOWN are those that the client says it can show, if it says so."""
+    found = SYMBOL_KINDS.get(kind, _SYMBOL.Function)
+    if isinstance(shown, list) and found not in shown:
+        found = _OLDER_KINDS.get(found, found)
+    return int(found)
+
+
+def _symbol(symbol: Symbol, positions: Positions, shown: Any) -> dict[str, Any]:
     answer = {
         "name": symbol.name or symbol.kind,
         "detail": symbol.detail,
-        "kind": int(SYMBOL_KINDS.get(symbol.kind, _SYMBOL.Function)),
+        "kind": symbol_kind(symbol.kind, shown),
         "range": _range(positions, symbol.start, symbol.end),
         "selectionRange": _range(positions, symbol.name_start, symbol.name_end),
     }
     if symbol.children:
-        answer["children"] = [_symbol(child, positions) for child in symbol.children]
+        answer["children"] = [_symbol(child, positions, shown) for child in symbol.children]
     return answer
 
 
-def flat_symbols(symbols: Iterable[Symbol], uri: str, positions: Positions, container: str = "") -> list[Any]:
-    """Return SYMBOLS one after the other, for a client that shows no tree."""
+def flat_symbols(
+    symbols: Iterable[Symbol], uri: str, positions: Positions, shown: Any = None, container: str = ""
+) -> list[Any]:
+    """Return SYMBOLS one after the other, for a client that shows no tree; SHOWN as for `symbol_kind`."""
     found: list[dict[str, Any]] = []
     for symbol in symbols:
         place = {"uri": uri, "range": _range(positions, symbol.start, symbol.end)}
-        kind = int(SYMBOL_KINDS.get(symbol.kind, _SYMBOL.Function))
+        kind = symbol_kind(symbol.kind, shown)
         entry: dict[str, Any] = {"name": symbol.name or symbol.kind, "kind": kind, "location": place}
         if container:
             entry["containerName"] = container
         found.append(entry)
-        found.extend(flat_symbols(symbol.children, uri, positions, symbol.name))
+        found.extend(flat_symbols(symbol.children, uri, positions, shown, symbol.name))
     return found
+
+
+def workspace_symbols(
+    found: Iterable[Found], uri_of: Callable[[str], str], encoding: Encoding, shown: Any = None
+) -> Wire:
+    """Return FOUND, whose places URI_OF names, with the ranges of their names; SHOWN as for `symbol_kind`."""
+    return Wire(
+        [
+            {
+                "name": each.entry.name or each.entry.kind,
+                "kind": symbol_kind(each.entry.kind, shown),
+                "location": {"uri": uri_of(each.place), "range": _name_range(each.entry, encoding)},
+                "containerName": each.container,
+            }
+            for each in found
+        ]
+    )
+
+
+def _name_range(entry: Entry, encoding: Encoding) -> dict[str, Any]:
+    line, column, text = entry.name_line, entry.name_column, entry.name_text
+    if not text:
+        end = column + entry.name_end - entry.name_start
+        return {"start": {"line": line, "character": column}, "end": {"line": line, "character": end}}
+    span = _range(Positions(LineIndex(text), encoding), column, len(text))
+    return {key: {**place, "line": place["line"] + line} for key, place in span.items()}
 
 
 def folding_ranges(folds: Iterable[Fold]) -> Wire:
     """Return FOLDS."""
     return Wire(
         [{"startLine": fold.start_line, "endLine": fold.end_line, "kind": fold.kind} for fold in folds]
+    )
+
+
+def selection_ranges(found: Iterable[Sequence[Span]], positions: Positions) -> Wire:
+    """Return for each of FOUND, spans from the innermost to the outermost, the first with its parents."""
+    answer = []
+    for spans in found:
+        outer: dict[str, Any] | None = None
+        for span in reversed(spans):
+            step: dict[str, Any] = {"range": _range(positions, span.start, span.end)}
+            outer = step if outer is None else {**step, "parent": outer}
+        answer.append(outer)
+    return Wire(answer)
+
+
+def document_links(found: Iterable[tuple[Link, str]], positions: Positions) -> Wire:
+    """Return the links that were FOUND, each with the URI it leads to."""
+    return Wire(
+        [
+            {"range": _range(positions, link.start, link.end), "target": target, "tooltip": link.tooltip}
+            for link, target in found
+        ]
     )
 
 

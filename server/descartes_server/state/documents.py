@@ -86,13 +86,18 @@ class Document:
         return self.path.name == workspace.SETTINGS or self.real_path == uris.real(own)
 
     @property
+    def is_lisp(self) -> bool:
+        """Whether the text is read as Lisp; what is not has an empty syntax."""
+        return not (self.is_history or self.is_settings)
+
+    @property
     def syntax(self) -> Syntax:
         """The parsed text, made from the last version's where there is one."""
         # No cached_property: on Python 3.11 its lock would make the loop wait for the worker.
         if self._found is None:
             from descartes_server.ide import syntax  # initialize is answered before this is loaded
 
-            text = "" if self.is_history or self.is_settings else self.text
+            text = self.text if self.is_lisp else ""
             object.__setattr__(self, "_found", syntax.parse(text, self.seed))
             object.__setattr__(self, "seed", None)
         assert self._found is not None

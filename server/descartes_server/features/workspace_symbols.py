@@ -1,0 +1,30 @@
+"""`workspace/symbol`: the definitions of all files and open texts."""
+
+from __future__ import annotations
+
+import asyncio
+
+from lsprotocol import types
+
+from descartes_server.dispatch import on_snapshot
+from descartes_server.ide import workspace_symbols as ide
+from descartes_server.lsp import to_proto, uris
+from descartes_server.lsp.codec import Wire
+from descartes_server.state import ServerState, Snapshot
+
+
+def register(state: ServerState) -> None:
+    on_snapshot(state, types.WORKSPACE_SYMBOL, _symbols, of_texts=True)
+
+
+async def _symbols(snapshot: Snapshot, params: types.WorkspaceSymbolParams) -> Wire:
+    opened = {each.real_path or each.uri: each for each in snapshot.documents.values()}
+    texts = {place: await snapshot.syntax(document) for place, document in opened.items()}
+    wanted, loop = ide.query(params.query), asyncio.get_running_loop()
+    found = await loop.run_in_executor(snapshot.executor, ide.find, wanted, snapshot.index, texts)
+
+    def uri_of(place: str) -> str:
+        return opened[place].uri if place in opened else uris.uri_of(place)
+
+    shown = snapshot.abilities.get("workspace.symbol.symbolKind.valueSet")
+    return to_proto.workspace_symbols(found, uri_of, snapshot.encoding, shown)
