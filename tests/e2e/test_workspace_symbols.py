@@ -80,6 +80,7 @@ async def test_what_is_typed_and_not_saved_counts(workspace: Path) -> None:
         uri = client.open(workspace / "zoo.lisp")
         client.change(uri, 2, {"text": ";; é😀\r\n(in-package :zoo) #|😀|# (defun fresh ())"})
         (fresh,) = await client.request("workspace/symbol", {"query": "ZOO::Fresh"})
+        assert fresh["name"] == "ZOO::fresh"
         assert fresh["location"]["uri"] == uri
         assert fresh["location"]["range"] == {
             "start": {"line": 1, "character": 32},

@@ -55,17 +55,26 @@ def test_a_package_before_the_name_leaves_out_the_others(index: WorkspaceIndex) 
     assert names("nowhere:feed", index) == []
 
 
+def test_a_second_word_is_a_part_of_the_package_or_class(index: WorkspaceIndex) -> None:
+    assert names("feed gar", index) == ["garden macro Garden feed"]
+    assert names("feed ANIMAL", index) == ["zoo slot animal feed"]
+    assert names("feed nowhere", index) == []
+
+
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
         (" Foo ", Query("Foo")),
-        ("p:foo", Query("foo", "P")),
+        ("p:foo", Query("foo", "P", "p:")),
         ("|a:b|", Query("|a:b|")),
-        ("|a:b|::c", Query("c", "A:B")),
+        ("|a:b|::c", Query("c", "A:B", "|a:b|::")),
         (":key", Query("key")),
-        ("#'p::f", Query("f", "P")),
-        ("cl-user:", Query("", "COMMON-LISP-USER")),
-        ("(setf p:x)", Query("x", "P")),
+        ("#'p::f", Query("f", "P", "p::")),
+        ("cl-user:", Query("", "COMMON-LISP-USER", "cl-user:")),
+        ("(setf p:x)", Query("x", "P", "p:")),
+        ("feed Zoo", Query("feed", container="zoo")),
+        ("zoo:feed ani", Query("feed", "ZOO", "zoo:", "ani")),
+        ("|a b| c", Query("|a b| c")),
         ("", Query("")),
         (":", Query("")),
         ("(", Query("")),

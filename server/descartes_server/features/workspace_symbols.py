@@ -27,4 +27,4 @@ async def _symbols(snapshot: Snapshot, params: types.WorkspaceSymbolParams) -> W
         return opened[place].uri if place in opened else uris.uri_of(place)
 
     shown = snapshot.abilities.get("workspace.symbol.symbolKind.valueSet")
-    return to_proto.workspace_symbols(found, uri_of, snapshot.encoding, shown)
+    return to_proto.workspace_symbols(found, wanted.prefix, uri_of, snapshot.encoding, shown)

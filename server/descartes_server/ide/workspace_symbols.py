@@ -28,6 +28,10 @@ class Query:
 
     name: str
     package: str | None = None
+    prefix: str = ""
+    """The package as it is typed, with its colons: editors compare what is typed with what they show."""
+    container: str = ""
+    """A part of the name of what it is in, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +51,22 @@ class Found:
 def query(text: str) -> Query:
     """Return what TEXT asks for; `package:`, one colon or two, may stand before the name.
 
-    Example: query("Alexandria::flat") -> Query("flat", "ALEXANDRIA")
+    A second word is part of the package's or class's name, as VS Code understands it too.
+    Example: query("Alexandria::flat") -> Query("flat", "ALEXANDRIA", "Alexandria::")
     """
-    text = text.strip().removeprefix("#'").removeprefix("#:")
+    text, container = text.strip().removeprefix("#'").removeprefix("#:"), ""
     if text.startswith("("):
         text = _place_name(text)
+    elif "|" not in text:
+        text, _, container = text.partition(" ")
+    container = container.strip().lower()
     match = _QUALIFIED.fullmatch(text)
     if match is None:
-        return Query(text)
-    package = match["package"]
-    return Query(match["name"], _comparable(package_name(package)) if package else None)
+        return Query(text, container=container)
+    if not match["package"]:
+        return Query(match["name"], container=container)
+    package = _comparable(package_name(match["package"]))
+    return Query(match["name"], package, text[: match.start("name")], container)
 
 
 def find(wanted: Query, index: WorkspaceIndex, opened: Mapping[str, Syntax]) -> list[Found]:
@@ -69,7 +79,7 @@ def find(wanted: Query, index: WorkspaceIndex, opened: Mapping[str, Syntax]) -> 
     texts: list[_Entries] = [(place, definitions_of_text(syntax)) for place, syntax in opened.items()]
     answer: list[Found] = []
     for group in _best_first(texts, index, wanted.name):
-        fitting = (each for each in _found(group, opened) if _is_in(each.entry, wanted.package))
+        fitting = (each for each in _found(group, opened) if _is_in(each, wanted))
         if wanted.name:
             answer += sorted(fitting, key=_order)
         else:
@@ -118,8 +128,10 @@ def _order(found: Found) -> tuple[bool, str, str, int]:
     return found.entry.kind == "slot", found.entry.name.lower(), found.place, found.entry.start
 
 
-def _is_in(entry: Entry, package: str | None) -> bool:
-    return package is None or _comparable(_package_of(entry)) == package
+def _is_in(found: Found, wanted: Query) -> bool:
+    if wanted.container and wanted.container not in found.container.lower():
+        return False
+    return wanted.package is None or _comparable(_package_of(found.entry)) == wanted.package
 
 
 def _package_of(entry: Entry) -> str:

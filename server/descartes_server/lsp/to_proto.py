@@ -183,13 +183,16 @@ def flat_symbols(
 
 
 def workspace_symbols(
-    found: Iterable[Found], uri_of: Callable[[str], str], encoding: Encoding, shown: Any = None
+    found: Iterable[Found], prefix: str, uri_of: Callable[[str], str], encoding: Encoding, shown: Any = None
 ) -> Wire:
-    """Return FOUND, whose places URI_OF names, with the ranges of their names; SHOWN as for `symbol_kind`."""
+    """Return FOUND, whose places URI_OF names, with the ranges of their names; SHOWN as for `symbol_kind`.
+
+    PREFIX stands before each name, which some editors compare with what is typed.
+    """
     return Wire(
         [
             {
-                "name": each.entry.name or each.entry.kind,
+                "name": prefix + (each.entry.name or each.entry.kind),
                 "kind": symbol_kind(each.entry.kind, shown),
                 "location": {"uri": uri_of(each.place), "range": _name_range(each.entry, encoding)},
                 "containerName": each.container,
