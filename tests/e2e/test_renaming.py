@@ -153,6 +153,15 @@ async def test_a_definition_is_exported_by_a_code_action(zoo: Path) -> None:
         (action,) = await offered(client, uri, 3, 8)
         assert action["title"] == "Do not export all from zoo"
         assert await offered(client, uri, 3, 1) == [] and await offered(client, uri, 0, 14) == []
+        text = "(in-package :zoo)\n(bar:sip #'bar:sip)\n"
+        other = client.open(zoo / "sip.lisp", text)
+        (action,) = await offered(client, other, 1, 3)
+        assert action["title"] == "Import sip into zoo"
+        changes = action["edit"]["changes"]
+        assert after(package, changes[package.as_uri()]) == PACKAGE.replace(
+            " (:export", "\n  (:import-from #:bar #:sip) (:export"
+        )
+        assert sorted(each["range"]["start"]["character"] for each in changes[other]) == [1, 11]
         # A package that the workspace does not define, and one whose file has just gone.
         assert await offered(client, client.open(zoo / "other.lisp"), 1, 8) == []
         client.notify("textDocument/didClose", {"textDocument": {"uri": package.as_uri()}})

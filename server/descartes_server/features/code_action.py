@@ -1,16 +1,14 @@
-"""`textDocument/codeAction`: restarts, leases, answers to the questions of runs, exports."""
+"""`textDocument/codeAction`: restarts, leases, answers to the questions of runs, packages."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from lsprotocol import types
 
-from descartes_core.errors import InvalidParams, NotFound
 from descartes_server.dispatch import on_snapshot
-from descartes_server.features.renaming import workspace_edit
-from descartes_server.ide import actions, exporting, hover, inspecting
+from descartes_server.features import package_actions
+from descartes_server.ide import actions, hover, inspecting
 from descartes_server.ide.index import is_lisp_file
 from descartes_server.ide.lenses import Action, Scene
 from descartes_server.lsp import to_proto
@@ -41,7 +39,7 @@ async def _code_action(
         return [to_proto.command(each.command) for each in found]
     offered = [to_proto.code_action(each, params.context.diagnostics) for each in found]
     if only is None or wanted & {"", "refactor", "refactor.rewrite"}:
-        offered += await _exports(snapshot, document, start)
+        offered += await package_actions.offered(snapshot, document, start)
     if document.is_settings and (only is None or wanted & {"", "quickfix"}):
         from descartes_server.features import settings_text
 
@@ -59,26 +57,6 @@ async def _inspecting(snapshot: Snapshot, document: Document, offset: int) -> li
     info = await snapshot.image.ask(lambda image: image.symbol(symbol.text, package))
     command = inspecting.command(symbol.text, info.kinds, package, None) if info else None
     return [inspecting.action(symbol.text, command)] if command else []
-
-
-async def _exports(snapshot: Snapshot, document: Document, offset: int) -> list[types.CodeAction]:
-    """Offer to export what is defined at OFFSET, or to take that back, where its package is defined."""
-    syntax = await snapshot.syntax(document)
-    defined = exporting.defined_at(syntax, offset)
-    if defined is None:
-        return []
-    symbol = exporting.symbol_of(defined.name)
-    for entry in exporting.packages(snapshot.index, defined.package):
-        try:
-            definition = await snapshot.document(Path(entry.path).as_uri())
-        except (NotFound, InvalidParams):
-            continue  # it is no more what it was when it was looked through
-        change = exporting.toggled(await snapshot.syntax(definition), defined.package, symbol)
-        if change is not None:
-            title = exporting.title(change, symbol, entry)
-            edit = workspace_edit(snapshot, [(definition, [change.edit])])
-            return [types.CodeAction(title=title, kind=types.CodeActionKind.RefactorRewrite, edit=edit)]
-    return []
 
 
 async def _scene(snapshot: Snapshot, document: Document, cursor: types.Position) -> Scene:

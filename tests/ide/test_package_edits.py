@@ -1,17 +1,18 @@
-"""Exporting: the package's definition as a person would have changed it."""
+"""Exporting and importing: the package's definition as a person would have changed it."""
 
 from __future__ import annotations
 
 import pytest
 
-from descartes_server.ide import exporting
+from descartes_server.ide import package_edits
+from descartes_server.ide.index import WorkspaceIndex
 from descartes_server.ide.renaming import applied
-from descartes_server.ide.syntax import parse
+from descartes_server.ide.syntax import SymbolToken, Syntax, parse
 
 
 def toggled(text: str, package: str, symbol: str) -> str | None:
     """Return TEXT after SYMBOL was exported from PACKAGE, or taken back."""
-    found = exporting.toggled(parse(text), package, symbol)
+    found = package_edits.toggled(parse(text), package, symbol)
     return applied(text, [found.edit]) if found else None
 
 
@@ -79,11 +80,69 @@ def test_a_name_with_bars_keeps_them() -> None:
         ("(defmethod (setf §area) (new shape))", "area"),
         ("(defvar §*all* 1)", "*all*"),
         ("(progn (defun inner§ ()))", "inner"),
+        ("(defmethod bar:f§eed ())", None),
         ("(defun feed () §(print 1))", None),
         ("(defpackage #:z§oo)", None),
         ("(defclass a () ((sl§ot)))", None),
     ],
 )
 def test_the_definition_whose_name_is_pointed_at(text: str, symbol: str | None) -> None:
-    found = exporting.defined_at(parse(text.replace("§", "")), text.index("§"))
-    assert (exporting.symbol_of(found.name) if found else None) == symbol
+    found = package_edits.defined_at(parse(text.replace("§", "")), text.index("§"))
+    assert (package_edits.symbol_of(found.name) if found else None) == symbol
+
+
+def imported(text: str, written: str) -> str | None:
+    """Return TEXT after the symbol WRITTEN was imported into ZOO."""
+    edit = package_edits.imported(parse(text), "ZOO", SymbolToken(written, 0, len(written)))
+    return applied(text, [edit]) if edit else None
+
+
+@pytest.mark.parametrize(
+    ("before", "written", "after"),
+    [
+        (f"{ZOO}\n  (:use #:cl))", "bar:Sip", f"{ZOO}\n  (:use #:cl)\n  (:import-from #:bar #:sip))"),
+        (
+            "(defpackage :zoo\n  (:use :cl)\n  (:export :a))",
+            "bar::sip",
+            "(defpackage :zoo\n  (:use :cl)\n  (:import-from :bar :sip)\n  (:export :a))",
+        ),
+        (f"{ZOO} (:import-from #:bar #:eat))", "BAR:sip", f"{ZOO} (:import-from #:bar #:eat #:sip))"),
+        (
+            f"{ZOO}\n  (:import-from :bar\n                :eat))",
+            "bar:sip",
+            f"{ZOO}\n  (:import-from :bar\n                :eat\n                :sip))",
+        ),
+        ('(defpackage "ZOO")', "bar:sip", '(defpackage "ZOO"\n  (:import-from "BAR" "SIP"))'),
+        (
+            f"{ZOO} (:local-nicknames (#:b #:big.bar)))",
+            "b:sip",
+            f"{ZOO} (:local-nicknames (#:b #:big.bar))\n  (:import-from #:big.bar #:sip))",
+        ),
+        (f"{ZOO} (:import-from #:bar #:sip))", "bar:sip", None),
+        ("(defpackage #:other)", "bar:sip", None),
+    ],
+)
+def test_a_symbol_is_imported(before: str, written: str, after: str | None) -> None:
+    assert imported(before, written) == after
+
+
+def test_an_imported_symbol_is_written_without_its_package_where_that_means_the_same() -> None:
+    index = WorkspaceIndex()
+    index.update("zoo.lisp", "(in-package :zoo)\n(defun eat ())\n")
+    text = '(in-package :zoo)\n(bar:sip \'BAR:sip "bar:sip" bar::sip)\n(in-package :x)\n(bar:sip)\n'
+    syntax = parse(text)
+
+    def shorter(syntax: Syntax, at: str) -> str | None:
+        symbol = syntax.symbol_at(syntax.text.index(at) + 1)
+        assert symbol and package_edits.is_qualified(symbol)
+        edits = package_edits.unqualified(syntax, symbol, index)
+        return applied(syntax.text, edits) if edits else None
+
+    assert shorter(syntax, "bar:sip") == text.replace("(bar:sip 'BAR:sip", "(sip 'sip")
+    assert shorter(parse("(in-package :zoo)(let ((sip 1)) (bar:sip sip))"), "bar:sip") is None
+    assert shorter(parse("(in-package :zoo)(bar:eat)"), "bar:eat") is None
+
+
+@pytest.mark.parametrize("text", ["sip", ":sip", "#:sip", "cl:car", "keyword:sip"])
+def test_what_has_no_package_of_its_own_is_not_imported(text: str) -> None:
+    assert not package_edits.is_qualified(SymbolToken(text, 0, len(text)))
