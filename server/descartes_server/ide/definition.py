@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from descartes_server.ide.index import Entry, WorkspaceIndex
+from descartes_server.ide.index import Entry, WorkspaceIndex, definitions_of_text
 from descartes_server.ide.roles import base_name
 from descartes_server.ide.scopes import binding_of
 from descartes_server.ide.symbols import Symbol, document_symbols
@@ -84,3 +84,36 @@ def _slots(found: Symbol, wanted: str) -> list[Target]:
 
 def _target(entry: Entry) -> Target:
     return Target(entry.path, entry.start, entry.end, entry.name_start, entry.name_end, entry.kind)
+
+
+def in_text(syntax: Syntax, offset: int, snippet: str, name: str, kind: str) -> Target | None:
+    """Return where a text has the definition of NAME that the image knows at OFFSET, beginning with SNIPPET.
+
+    The text may have changed since; None when it does not have it any more. The slot stands for an accessor.
+    """
+    start = _moved(syntax.text, offset, snippet.strip()[:80])
+    if start is None:
+        return None
+    entries = definitions_of_text(syntax)
+    entry = next((each for each in entries if each.start == start), None)
+    if entry is None:
+        form = next((each for each in syntax.forms if each.start == start), None)
+        if form is None:
+            return Target(None, start, start, start, start, kind)
+        return Target(None, start, form.end, form.name_start, form.name_end, kind)
+    if kind == "method" and entry.kind in ("class", "condition"):
+        slots = (each for each in entries if each.kind == "slot" and start < each.start < entry.end)
+        entry = next((each for each in slots if _is_accessed_by(each, name)), entry)
+    return Target(None, entry.start, entry.end, entry.name_start, entry.name_end, entry.kind)
+
+
+def _moved(text: str, offset: int, snippet: str) -> int | None:
+    """Return where SNIPPET stands nearest to OFFSET."""
+    if text.startswith(snippet, offset):
+        return offset if offset < len(text) else None
+    found = (text.rfind(snippet, 0, offset + len(snippet)), text.find(snippet, offset))
+    return min((each for each in found if each >= 0), key=lambda each: abs(each - offset), default=None)
+
+
+def _is_accessed_by(slot: Entry, name: str) -> bool:
+    return any(base_name(text) == base_name(name) for _, text in slot.related)

@@ -1,0 +1,146 @@
+"""Classes, methods, types and declarations through a real server, with an image and without one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.lsp_client import LspClient, LspError, lsp
+from support.places import Places
+from support.shapes import FILES, places, write_shapes
+from support.until import answer_that
+
+TRUSTED: dict[str, Any] = {"initializationOptions": {"trusted": True}}
+LINKS = {"textDocument": {each: {"linkSupport": True} for each in
+                          ("implementation", "declaration", "typeDefinition")}}  # fmt: skip
+AREA = {
+    "tree 6: :method",
+    "tree 7: area",
+    "tree 8: Area",
+    "tree 10: (setf area)",
+    "guest 2: area",
+    "other 5: shapes:area",
+}
+
+SHAPES = {"tree 3: circle", "tree 4: square", "tree 5: tiny-square", "guest 1: mine"}
+IMPLEMENTED = [
+    (("tree", "defgeneric area"), "area", AREA),
+    (("tree", "(setf area) (new (s"), "area", AREA),
+    (("guest", "defmethod area"), "area", AREA),
+    (("other", "defgeneric area"), "area", {"other 4: area"}),
+    (("tree", ":accessor radius"), "radius", {"tree 3: radius"}),
+    (("tree", "class shape"), "shape", SHAPES),
+    (("tree", "(SHAPE)"), "SHAPE", SHAPES),
+    (("guest", "shapes:shape"), "", SHAPES),
+    (("other", "(shape)"), "shape", {"other 2: alien"}),
+    (("mixed", "(shape)"), "shape", {"mixed 2: cube"}),
+    (("guest", "|Shape|"), "", {"guest 4: |Round|"}),
+    (("tree", "(:include point)"), "point", {"tree 14: point-3d"}),
+    (("tree", "(error)"), "error", {"tree 11: bad-shape", "tree 12: worse-shape"}),
+    (("tree", "tiny-square"), "", set()),
+]
+
+
+@pytest.fixture
+def shapes(workspace: Path) -> Path:
+    return write_shapes(workspace)
+
+
+class Looking:
+    """The program in an editor, by the words that stand in its texts."""
+
+    def __init__(self, client: LspClient, root: Path) -> None:
+        self.client, self.root = client, root
+
+    async def ask(self, method: str, file: str, words: str, into: str = "") -> Any:
+        at = places(file).at(words, into)
+        uri = (self.root / f"{file}.lisp").as_uri()
+        return await self.client.at(method, uri, at["line"], at["character"])
+
+    async def known(self) -> None:
+        """Return when the server has looked through all files."""
+        await answer_that(
+            lambda found: len(found) == len(AREA),
+            lambda: self.ask("implementation", "tree", "defgeneric area", "area"),
+            "the files are known",
+        )
+
+    async def shown(self, method: str, file: str, words: str, into: str = "") -> set[str]:
+        """Return the answer as texts of the places of the answer, each of which is named once."""
+        found = await self.ask(method, file, words, into)
+        shown = [_shown(each["uri"], each["range"]) for each in found]
+        own = [each for each in shown if ":" in each]
+        assert len(set(own)) == len(own)
+        return set(shown)
+
+    async def load(self) -> None:
+        for name in ("packages", "tree", "guest", "other", "mixed"):
+            uri = (self.root / f"{name}.lisp").as_uri()
+            answer = await self.client.execute("lisp.compileFile", {"uri": uri})
+            assert answer["success"], answer
+
+
+def _shown(uri: str, range_: Any) -> str:
+    """Return `file line: text` of a place, whose lines count from 0; of other files the name alone."""
+    name = Path(uri).stem
+    if name not in FILES:
+        return name
+    return f"{name} {range_['start']['line']}: {places(name).covered(range_)}"
+
+
+async def test_methods_and_subclasses(shapes: Path) -> None:
+    """Without an image and with one the answers are the same: what both know is named once."""
+    async with lsp(shapes, **TRUSTED) as client:
+        look = Looking(client, shapes)
+        client.open(shapes / "tree.lisp")
+        await look.known()
+        for loaded in (False, True):
+            if loaded:
+                await look.load()
+            for at, into, expected in IMPLEMENTED:
+                found = await look.shown("implementation", *at, into)
+                assert found >= expected, (loaded, at, expected - found)
+                assert at[1] == "(error)" or found == expected, (loaded, at, found - expected)
+
+
+async def test_what_is_typed_moves_and_takes_away_what_the_image_knows(shapes: Path) -> None:
+    async with lsp(shapes, capabilities=LINKS, **TRUSTED) as client:
+        look = Looking(client, shapes)
+        uri = client.open(shapes / "tree.lisp")
+        await look.load()
+        client.open(shapes / "guest.lisp", FILES["guest"].replace("(defmethod area ((s mine)) 7)", ""))
+        changed = (
+            FILES["tree"].replace("(defmethod Area", "\r\n;; é\r\n(defmethod Area").replace("(radius s)", "7")
+        )
+        client.change(uri, 2, {"text": changed})
+        await answer_that(lambda found: len(found) == 5, lambda: ask_area(look), "the files are known")
+        links = await ask_area(look)
+        now = Places(changed, "utf-16")
+        own = [each for each in links if each["targetUri"] == uri]
+        assert [now.covered(each["targetSelectionRange"]) for each in own] == [
+            ":method", "area", "Area", "(setf area)"
+        ]  # fmt: skip
+        assert now.covered(own[2]["targetRange"]).startswith("(defmethod Area :around")
+        assert all(now.covered(each["originSelectionRange"]) == "area" for each in links)
+
+
+async def ask_area(look: Looking) -> Any:
+    return await look.ask("implementation", "tree", "defgeneric area", "area")
+
+
+async def test_a_macro_a_function_and_what_is_nothing(shapes: Path) -> None:
+    text = '"é😀" (defmacro twice😀 (x) `(+ ,x ,x))\r\n(defun f (x) (twice😀 x))\r\n(f 1) ("é'
+    async with lsp(shapes) as client:
+        uri = client.open(shapes / "new.lisp", text)
+        for at, expected in (((1, 15), "0:16-23"), ((1, 23), "1:10-11"), ((2, 1), "1:7-8")):
+            (place,) = await client.at("implementation", uri, *at)
+            start, end = place["range"]["start"], place["range"]["end"]
+            assert f"{start['line']}:{start['character']}-{end['character']}" == expected
+        for at in ((0, 1), (2, 9), (99, 0)):
+            assert await client.at("implementation", uri, *at) == []
+        with pytest.raises(LspError, match="nowhere"):
+            await client.at("implementation", "file:///nowhere.lisp", 0, 0)
+        settings = client.open(shapes / "descartes.toml", "[hub]\nshape = 1\n")
+        assert await client.at("implementation", settings, 1, 1) == []
