@@ -42,6 +42,18 @@ IMPLEMENTED = [
     (("tree", "tiny-square"), "", set()),
 ]
 
+DECLARED = [
+    (("tree", "(twice (area"), "twice", {"tree 16: twice"}),
+    (("tree", "(area *best*"), "*best*", {"tree 16: *best*"}),
+    (("tree", "(area *best*"), "area", {"tree 6: area", "tree 9: (setf area)"}),
+    (("guest", "defmethod area"), "area", {"tree 6: area", "tree 9: (setf area)"}),
+    (("other", "defmethod area"), "area", {"other 3: area"}),
+    (("tree", "(list x (made)"), "made", {"packages 0: made"}),
+    (("guest", "shapes:shape"), "", {"packages 0: shape"}),
+    (("other", "defclass shape"), "shape", {"other 1: shape"}),
+    (("tree", "(list x (made)"), "x", {"tree 21: x"}),
+]
+
 
 @pytest.fixture
 def shapes(workspace: Path) -> Path:
@@ -144,3 +156,39 @@ async def test_a_macro_a_function_and_what_is_nothing(shapes: Path) -> None:
             await client.at("implementation", "file:///nowhere.lisp", 0, 0)
         settings = client.open(shapes / "descartes.toml", "[hub]\nshape = 1\n")
         assert await client.at("implementation", settings, 1, 1) == []
+
+
+async def test_declarations(shapes: Path) -> None:
+    async with lsp(shapes, **TRUSTED) as client:
+        look = Looking(client, shapes)
+        client.open(shapes / "tree.lisp")
+        client.open(shapes / "packages.lisp")
+        await look.known()
+        for loaded in (False, True):
+            if loaded:
+                await look.load()
+            for at, into, expected in DECLARED:
+                assert await look.shown("declaration", *at, into) == expected, (loaded, at)
+
+
+async def test_a_declaration_is_a_link_and_follows_what_is_typed(shapes: Path) -> None:
+    async with lsp(shapes, capabilities=LINKS) as client:
+        look = Looking(client, shapes)
+        uri = client.open(shapes / "tree.lisp")
+        await look.known()
+        changed = FILES["tree"].replace("(declaim", ';; é\r\n"😀" (declaim')
+        client.change(uri, 2, {"text": changed})
+        now = Places(changed, "utf-16")
+        at = now.at("(twice (area", "twice")
+        (link,) = await client.at("declaration", uri, at["line"], at["character"])
+        assert now.covered(link["targetSelectionRange"]) == "twice"
+        assert link["targetSelectionRange"] == now.range("(inline twice", "twice")
+        assert now.covered(link["targetRange"]).startswith("(declaim (inline")
+        assert now.covered(link["originSelectionRange"]) == "twice"
+        client.change(uri, 3, {"text": '(defun f () 1)\n(f "é" ('})
+        (link,) = await client.at("declaration", uri, 1, 1)
+        assert link["targetSelectionRange"]["start"] == {"line": 0, "character": 7}
+        assert await client.at("declaration", uri, 1, 5) == []
+        assert await client.at("declaration", uri, 99, 0) == []
+        with pytest.raises(LspError, match="nowhere"):
+            await client.at("declaration", "file:///nowhere.lisp", 0, 0)

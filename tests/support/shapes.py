@@ -28,6 +28,12 @@ TREE = (
     "(defstruct (point (:conc-name pt-)) (x 0 :type len) y)\r\n"
     "(defstruct (point-3d (:include point) (:constructor new-3d (z))) z)\r\n"
     "(deftype len () 'real)\r\n"
+    "(declaim (inline twice) (type (or null shape) *best*))\r\n"
+    "(defun twice (x) (* 2 x))\r\n"
+    '"é😀" (defvar *best* (make-instance (quote square)))\r\n'
+    "(defmacro define-made (name) `(defun ,name () (new-3d 1)))\r\n"
+    "(define-made made)\r\n"
+    "(defun used (x) (list x (made) (twice (area *best*)) (mapcar x nil)))\r\n"
 )
 GUEST = (
     "(in-package :guest)\n(defclass mine (shapes:shape) ())\n(defmethod area ((s mine)) 7)\n"

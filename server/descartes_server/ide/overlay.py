@@ -60,6 +60,16 @@ class Overlay:
         wanted = self._homes(text, package, owners)
         return [each for name, each in found if wanted & self._homes(name, designator(each.package), owners)]
 
+    def may_be(self, text: str, package: str, other: str, home: str, owners: Collection[str]) -> bool:
+        """Return whether TEXT in a file of PACKAGE may be the symbol OTHER of HOME; OWNERS have one of it."""
+        known = frozenset(owners)
+        return bool(self._homes(text, package, known) & self._homes(other, home, known))
+
+    def uses_one_of(self, text: str, package: str, owners: Collection[str]) -> bool:
+        """Return whether PACKAGE, which has no symbol TEXT of its own, has it from one of OWNERS."""
+        own = own_package(text, package)
+        return own not in owners and not self._used(own, key_of(text)).isdisjoint(owners)
+
     def _homes(self, text: str, package: str, owners: frozenset[str]) -> frozenset[str]:
         """Return the packages whose symbol TEXT in a file of PACKAGE may be; OWNERS define such a name.
 

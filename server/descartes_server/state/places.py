@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from descartes_core.errors import DescartesError
 from descartes_server.ide import definition
+from descartes_server.ide.declarations import Declaration
 from descartes_server.ide.definition import Target
 from descartes_server.ide.index import Entry, definitions_of_text
 from descartes_server.ide.overlay import Overlay
@@ -84,6 +85,11 @@ async def of_entries(snapshot: Snapshot, entries: Iterable[Entry]) -> list[Place
         if document is not None:
             places.append(_place(document, each))
     return places
+
+
+def of_declaration(document: Document, found: Declaration) -> Place:
+    """Return where FOUND stands in DOCUMENT."""
+    return Place(document, found.start, found.end, found.name_start, found.name_end, found.word)
 
 
 def each_once(places: Iterable[Place]) -> list[Place]:
