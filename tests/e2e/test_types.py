@@ -54,6 +54,25 @@ DECLARED = [
     (("tree", "(list x (made)"), "x", {"tree 21: x"}),
 ]
 
+TYPED = [
+    (("tree", " s))\r\n(defmethod Area"), "s", {"tree 3: circle"}),
+    (("tree", "(side s)"), "side", {"tree 15: len"}),
+    (("tree", ":accessor side"), "side", {"tree 15: len"}),
+    (("tree", "(area *best*"), "*best*", {"tree 2: shape"}),
+    (("tree", "(quote square)"), "square", {"tree 4: square"}),
+    (("tree", "class circle"), "circle", {"tree 3: circle"}),
+    (("tree", "((of"), "of", {"tree 2: shape"}),
+    (("tree", "(x 0"), "x", {"tree 15: len"}),
+    (("tree", ":type len"), "len", {"tree 15: len"}),
+    (("guest", "(s mine)) 7"), "s", {"guest 1: mine"}),
+    (("guest", "(|Shape|"), "|Shape|", {"guest 3: |Shape|"}),
+    (("guest", "shapes:shape"), "", {"tree 2: shape"}),
+    (("other", "((x alien)) 1"), "x", {"other 2: alien"}),
+    (("other", "(shape)"), "shape", {"other 1: shape"}),
+    (("tree", "(list x (made)"), "x", set()),
+    (("tree", "(mapcar"), "mapcar", set()),
+]
+
 
 @pytest.fixture
 def shapes(workspace: Path) -> Path:
@@ -192,3 +211,38 @@ async def test_a_declaration_is_a_link_and_follows_what_is_typed(shapes: Path) -
         assert await client.at("declaration", uri, 99, 0) == []
         with pytest.raises(LspError, match="nowhere"):
             await client.at("declaration", "file:///nowhere.lisp", 0, 0)
+
+
+async def test_types_of_places(shapes: Path) -> None:
+    async with lsp(shapes, **TRUSTED) as client:
+        look = Looking(client, shapes)
+        for name in ("tree", "guest", "other"):
+            client.open(shapes / f"{name}.lisp")
+        await look.known()
+        for loaded in (False, True):
+            if loaded:
+                await look.load()
+            for at, into, expected in TYPED:
+                found = await look.shown("typeDefinition", *at, into)
+                assert {each for each in found if ":" in each} == expected, (loaded, at)
+
+
+async def test_types_of_what_is_typed(shapes: Path) -> None:
+    text = (
+        "(in-package :shapes)\r\n"
+        '(defun f (é😀) (declare (type (or null own) é😀)) "é😀" (g é😀))\r\n'
+        "(defclass own () ())\r\n(defvar *own* (make-instance 'own))\r\n(h *own* \"("
+    )
+    async with lsp(shapes, capabilities=LINKS) as client:
+        uri = client.open(shapes / "new.lisp", text)
+        now = Places(text, "utf-16")
+        for words, into in (("(g é😀", "é😀"), ("(h *own*", "*own*"), ("'own", "own")):
+            at = now.at(words, into)
+            (link,) = await client.at("typeDefinition", uri, at["line"], at["character"])
+            assert link["targetSelectionRange"] == now.range("(defclass own", "own")
+            assert now.covered(link["targetRange"]) == "(defclass own () ())"
+            assert now.covered(link["originSelectionRange"]) == into
+        for at in (now.at("(g é😀", "g"), now.at('"é😀"', "é"), {"line": 99, "character": 0}):
+            assert await client.at("typeDefinition", uri, at["line"], at["character"]) == []
+        with pytest.raises(LspError, match="nowhere"):
+            await client.at("typeDefinition", "file:///nowhere.lisp", 0, 0)
