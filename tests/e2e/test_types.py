@@ -73,6 +73,18 @@ TYPED = [
     (("tree", "(mapcar"), "mapcar", set()),
 ]
 
+HIERARCHY = [
+    (("tree", "class square"), "square", {"tree 2: shape"}, {"tree 5: tiny-square"}),
+    (("tree", "(square)"), "square", {"tree 2: shape"}, {"tree 5: tiny-square"}),
+    (("guest", "shapes:shape"), "", set(), {"tree 3: circle", "tree 4: square", "guest 1: mine"}),
+    (("other", "(shape)"), "shape", set(), {"other 2: alien"}),
+    (("mixed", "class cube"), "cube", {"mixed 1: shape"}, set()),
+    (("guest", "(|Shape|"), "|Shape|", set(), {"guest 4: |Round|"}),
+    (("tree", "(bad-shape)"), "bad-shape", set(), {"tree 12: worse-shape"}),
+    (("tree", "(:include point)"), "point", set(), {"tree 14: point-3d"}),
+    (("tree", "(point-3d"), "point-3d", {"tree 13: point"}, set()),
+]
+
 
 @pytest.fixture
 def shapes(workspace: Path) -> Path:
@@ -246,3 +258,86 @@ async def test_types_of_what_is_typed(shapes: Path) -> None:
             assert await client.at("typeDefinition", uri, at["line"], at["character"]) == []
         with pytest.raises(LspError, match="nowhere"):
             await client.at("typeDefinition", "file:///nowhere.lisp", 0, 0)
+
+
+async def test_the_type_hierarchy(shapes: Path) -> None:
+    async with lsp(shapes, **TRUSTED) as client:
+        look = Looking(client, shapes)
+        for name in FILES:
+            client.open(shapes / f"{name}.lisp")
+        await look.known()
+        for loaded in (False, True):
+            if loaded:
+                await look.load()
+            for at, into, above, below in HIERARCHY:
+                (item,) = await look.ask("prepareTypeHierarchy", *at, into)
+                assert await related(client, "supertypes", item) == above, (loaded, at)
+                assert await related(client, "subtypes", item) == below, (loaded, at)
+            (error,) = await look.ask("prepareTypeHierarchy", "tree", "(error)", "error")
+            assert _shown(error["uri"], error["selectionRange"]) == "tree 11: error"
+            below = await related(client, "subtypes", error)
+            assert "tree 11: bad-shape" in below and "tree 12: worse-shape" not in below
+            for words in ("(type (or", "twice", "(mapcar", "pt-"):
+                at = words.strip("(")
+                assert await look.ask("prepareTypeHierarchy", "tree", words, at) is None, (loaded, words)
+        (circle,) = await look.ask("prepareTypeHierarchy", "tree", "class circle", "circle")
+        assert (circle["name"], circle["detail"]) == ("circle", "shapes")
+        assert places("tree").covered(circle["range"]).startswith("(defclass circle (SHAPE)")
+
+
+async def test_the_hierarchy_of_what_is_typed_and_of_what_only_the_image_knows(
+    shapes: Path, isolated_environment: Path
+) -> None:
+    elsewhere = isolated_environment / "elsewhere.lisp"
+    elsewhere.write_text(
+        "(defpackage :far (:use :cl :shapes))\n(in-package :far)\n(defclass middle (shape) ())\n"
+        "(defmethod area ((s middle)) 3)\n"
+    )
+    async with lsp(shapes, **TRUSTED) as client:
+        look = Looking(client, shapes)
+        uri = client.open(shapes / "tree.lisp")
+        await look.load()
+        assert (await client.execute("lisp.compileFile", {"uri": elsewhere.as_uri()}))["success"]
+        (shape,) = await look.ask("prepareTypeHierarchy", "tree", "class shape", "shape")
+        assert "elsewhere" in await related(client, "subtypes", shape)
+        assert "elsewhere" in await look.shown("implementation", "tree", "class shape", "shape")
+        assert "elsewhere" in await look.shown("implementation", "tree", "defgeneric area", "area")
+        changed = FILES["tree"].replace("(defclass square (shape)", ";; 😀\r\n(defclass square (circle)")
+        client.change(uri, 2, {"text": changed})
+        found = await client.request("typeHierarchy/subtypes", {"item": shape})
+        assert "square" not in {each["name"] for each in found}
+        (middle,) = [each for each in found if each["name"] == "middle"]
+        assert middle["uri"] == elsewhere.as_uri() and middle["range"]["start"]["line"] == 2
+        (above,) = await client.request("typeHierarchy/supertypes", {"item": middle})
+        assert above["selectionRange"] == shape["selectionRange"]
+        now = Places(changed, "utf-16")
+        (circle,) = [each for each in found if each["name"] == "circle"]
+        (square,) = await client.request("typeHierarchy/subtypes", {"item": circle})
+        assert now.covered(square["selectionRange"]) == "square"
+        assert square["selectionRange"] == now.range("(defclass square", "square")
+
+
+async def test_items_that_were_never_given(shapes: Path) -> None:
+    async with lsp(shapes) as client:
+        look = Looking(client, shapes)
+        client.open(shapes / "tree.lisp")
+        (item,) = await look.ask("prepareTypeHierarchy", "tree", "class shape", "shape")
+        for method in ("supertypes", "subtypes"):
+            for data in (None, 7, "shape", [], {}, {"name": 1, "package": "x"}, {"name": "shape"}):
+                with pytest.raises(LspError, match="prepare it again"):
+                    await client.request(f"typeHierarchy/{method}", {"item": {**item, "data": data}})
+            for name, package in (("", ""), ("(", "|"), ("::", '"'), ("nothing", "nowhere"), ("|", "#:")):
+                data = {"name": name, "package": package}
+                answer = await client.request(f"typeHierarchy/{method}", {"item": {**item, "data": data}})
+                assert answer == []
+        uri = client.open(shapes / "new.lisp", "(defclass a (b (\n")
+        (above,) = await client.at("prepareTypeHierarchy", uri, 0, 10)
+        assert above["name"] == "a"
+        assert await client.at("prepareTypeHierarchy", uri, 9, 9) is None
+        with pytest.raises(LspError, match="nowhere"):
+            await client.at("prepareTypeHierarchy", "file:///nowhere.lisp", 0, 0)
+
+
+async def related(client: LspClient, relation: str, item: Any) -> set[str]:
+    found = await client.request(f"typeHierarchy/{relation}", {"item": item})
+    return {_shown(each["uri"], each["selectionRange"]) for each in found}
