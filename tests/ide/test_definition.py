@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from descartes_server.ide.definition import find_static
+from descartes_server.ide.definition import find_static, in_text
 from descartes_server.ide.index import WorkspaceIndex
 from descartes_server.ide.syntax import parse
 from support.cursor import cursor
@@ -57,3 +57,21 @@ def check(fixture: str, *expected: str) -> None:
 )
 def test_targets(fixture: str, expected: list[str]) -> None:
     check(fixture, *expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "place"),
+    [
+        ("(defmethod area ((it circle)) 1)", "area", 12),
+        (";; moved\n(defmethod area ((it circle)) 1)", "area", 21),
+        ("(defmethod area ((it circle) &key exact) 1)", "area", 12),
+        ("(defmethod (setf area) (new it) 1)(defmethod area (new) 2)", "area", 46),
+        ("(defmethod (setf area) (new it) 1)", "area", None),
+        ("(defun other ())", "area", None),
+    ],
+)
+def test_what_the_image_knows_is_found_in_a_text_that_has_changed(
+    text: str, name: str, place: int | None
+) -> None:
+    found = in_text(parse(text), 0, "(defmethod area ((it circle)) 1)", name, "method")
+    assert (found and found.name_start) == place

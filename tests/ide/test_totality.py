@@ -12,24 +12,32 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from descartes_server.ide import (
+    class_tree,
     completion,
+    declarations,
     definition,
     folding,
+    implementations,
+    index,
     links,
     selection,
     semantic_tokens,
     signature,
     symbols,
+    type_definition,
 )
 from descartes_server.ide.index import WorkspaceIndex
-from descartes_server.ide.syntax import Syntax, parse
+from descartes_server.ide.overlay import Overlay
+from descartes_server.ide.roles import base_name
+from descartes_server.ide.syntax import SymbolToken, Syntax, parse
 
 LIBRARY = Path("/usr/share/common-lisp/source")
 PIECES = st.sampled_from(
     ["(", ")", "(", ")", '"', "#|", "|#", "|", "\\", "#\\", "#\\(", "'", "`", ",@", "#'", "#+", "#-", "#.",
      "#(", "#1=", ";", "\n", "\r\n", "\r", "\t", " ", "\n(", "\n(defun f (x &key (y 1))",
      "\n(in-package #:p)",
-     "let ((a 1) (b 2))", "loop for x in y", "defclass c (d) ((e :initarg :e))", "foo", "p::q", ":k", "12",
+     "let ((a 1) (b 2))", "declare (type foo x)", "declaim (special x)", "defstruct (s (:include foo)) x",
+     "loop for x in y", "defclass c (d) ((e :initarg :e))", "foo", "p::q", ":k", "12",
      "é😀€", "\x00", "\ud800", "#*01", "#S(", "cond", "flet ((f (x) x))"]
 )  # fmt: skip
 TEXTS = st.one_of(st.text(max_size=60), st.lists(PIECES, max_size=30).map("".join))
@@ -76,6 +84,8 @@ def check_at(syntax: Syntax, offset: int) -> None:
     check_selections(syntax, offset)
     completion.static_items(syntax, offset)
     definition.find_static(syntax, offset)
+    if symbol is not None:
+        check_types(syntax, symbol)
     syntax.package_at(offset)
 
 
@@ -86,6 +96,19 @@ def check_selections(syntax: Syntax, offset: int) -> None:
     for inner, outer in pairwise(spans):
         assert outer.start <= inner.start <= offset <= inner.end <= outer.end
         assert inner.end - inner.start < outer.end - outer.start
+
+
+def check_types(syntax: Syntax, symbol: SymbolToken) -> None:
+    entries = index.definitions_of_text(syntax)
+    overlay = Overlay(index.WorkspaceIndex(), {"": entries})
+    package = syntax.package_at(symbol.start)
+    type_definition.types_at(overlay, syntax, symbol)
+    implementations.methods(overlay, symbol.text, package)
+    for relation in ("self", "supertypes", "subtypes", "descendants"):
+        found = class_tree.related(overlay, symbol.text, package, relation)
+        assert found is None or set(found) <= set(entries)
+    for each in declarations.declared(syntax, base_name(symbol.text)):
+        assert 0 <= each.start <= each.name_start <= each.name_end <= each.end <= len(syntax.text)
 
 
 def answers(syntax: Syntax) -> tuple[object, ...]:

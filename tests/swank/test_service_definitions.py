@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -197,6 +198,52 @@ async def test_a_file_that_is_gone_or_no_text_is_no_error(
     assert [each.kind for each in await questions.definitions("gone-soon", USER)] == ["function"]
     file.unlink()
     assert await questions.definitions("gone-soon", USER) == []
+
+
+TREE = """(in-package :def-demo)
+(defvar *asked* 0)
+(defclass watched (standard-class) ())
+(defmethod sb-mop:validate-superclass ((class watched) (above standard-class)) t)
+(defclass root () ())
+(defclass stem (root) () (:metaclass watched))
+(defclass leaf (stem) () (:metaclass watched))
+(defmethod sb-mop:class-direct-subclasses ((class watched)) (incf *asked*) (call-next-method))
+(defmethod sb-mop:class-direct-superclasses ((class watched)) (incf *asked*) (call-next-method))
+(define-condition odd (simple-error) ())
+(defstruct base a)
+(defstruct (derived (:include base)) b)
+"""
+
+
+async def test_classes_above_and_below_are_told_without_a_call_of_the_program(
+    asked: tuple[Questions, Preparation], workspace: Path
+) -> None:
+    questions, prepare = asked
+    file = workspace / "tree.lisp"
+    file.write_text(f"(defpackage :def-demo (:use :cl))\n{TREE}", encoding="utf-8")
+    await load(prepare, file, "source")
+    before = await prepare.evaluate("def-demo::*asked*")
+    for name, relation, expected in [
+        ("root", "subtypes", {"class stem"}),
+        ("root", "descendants", {"class stem", "class leaf"}),
+        ("stem", "supertypes", {"class root"}),
+        ("derived", "supertypes", {"structure base"}),
+        ("BASE", "descendants", {"structure derived"}),
+        ("odd", "self", {"condition odd"}),
+        ("odd", "supertypes", set()),
+    ]:
+        found = await related(questions, name, relation)
+        assert {f"{each['kind']} {each['name']}" for each in found if each.get("file")} == expected, name
+        assert all(each["snippet"] for each in found if each.get("file") == str(file))
+    assert [each["name"] for each in await related(questions, "odd", "supertypes")] == ["simple-error"]
+    assert await related(questions, "cl:car", "self") is None
+    assert await related(questions, "not-there-at-all", "self") is None
+    assert await prepare.evaluate("def-demo::*asked*") == before
+
+
+async def related(questions: Questions, name: str, relation: str) -> Any:
+    request = {"question": "classes", "name": name, "package": "DEF-DEMO", "relation": relation}
+    return await questions.relay(request)
 
 
 def lisp_string(text: str) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from descartes_server.ide.index import Entry, WorkspaceIndex
+from descartes_server.ide.index import Entry, WorkspaceIndex, definitions_of_text, key_of
 from descartes_server.ide.roles import base_name
 from descartes_server.ide.scopes import binding_of
 from descartes_server.ide.symbols import Symbol, document_symbols
@@ -84,3 +84,44 @@ def _slots(found: Symbol, wanted: str) -> list[Target]:
 
 def _target(entry: Entry) -> Target:
     return Target(entry.path, entry.start, entry.end, entry.name_start, entry.name_end, entry.kind)
+
+
+def in_text(syntax: Syntax, offset: int, snippet: str, name: str, kind: str) -> Target | None:
+    """Return where a text has the definition of NAME that the image knows at OFFSET, beginning with SNIPPET.
+
+    The text may have changed since: then it is where the text has one of that name, the nearest; None when
+    there is none any more. The slot stands for an accessor.
+    """
+    entries = definitions_of_text(syntax)
+    start = _moved(syntax.text, offset, snippet.strip()[:80])
+    if start is None:
+        same = (each for each in entries if _is_called(each, name))
+        nearest = min(same, key=lambda each: abs(each.start - offset), default=None)
+        return replace(_target(nearest), path=None) if nearest is not None else None
+    entry = next((each for each in entries if each.start == start), None)
+    if entry is None:
+        form = next((each for each in syntax.forms if each.start == start), None)
+        if form is None:
+            return Target(None, start, start, start, start, kind)
+        return Target(None, start, form.end, form.name_start, form.name_end, kind)
+    if kind == "method" and entry.kind in ("class", "condition"):
+        slots = (each for each in entries if each.kind == "slot" and start < each.start < entry.end)
+        entry = next((each for each in slots if _is_accessed_by(each, name)), entry)
+    return Target(None, entry.start, entry.end, entry.name_start, entry.name_end, entry.kind)
+
+
+def _moved(text: str, offset: int, snippet: str) -> int | None:
+    """Return where SNIPPET stands nearest to OFFSET."""
+    if text.startswith(snippet, offset):
+        return offset if offset < len(text) else None
+    found = (text.rfind(snippet, 0, offset + len(snippet)), text.find(snippet, offset))
+    return min((each for each in found if each >= 0), key=lambda each: abs(each - offset), default=None)
+
+
+def _is_called(entry: Entry, name: str) -> bool:
+    """Return whether ENTRY defines NAME, `(setf name)` being another one."""
+    return entry.name.startswith("(") == name.startswith("(") and key_of(entry.name) == key_of(name)
+
+
+def _is_accessed_by(slot: Entry, name: str) -> bool:
+    return any(base_name(text) == base_name(name) for _, text in slot.related)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from descartes_server.ide.relations import Relations, of_definition, of_slot
 from descartes_server.ide.roles import base_name, lambda_list_index
 from descartes_server.ide.segments import Segment
 from descartes_server.ide.tree import Node, bare, tree
@@ -68,6 +69,7 @@ class Definition:
     detail: str
     children: tuple[Definition, ...] = ()
     documentation: str = ""
+    related: Relations = ()
 
 
 def form_of(segment: Segment) -> Definition | None:
@@ -164,6 +166,7 @@ def _definition(segment: Segment, node: Node) -> Definition | None:
         _detail(segment, base, data),
         tuple(_parts(segment, base, kind, data)),
         _documentation(segment, base, kind, data),
+        of_definition(segment, kind, data),
     )
 
 
@@ -205,6 +208,7 @@ def _detail(segment: Segment, base: str, data: tuple[Node, ...]) -> str:
 
 
 def _parts(segment: Segment, base: str, kind: str, data: tuple[Node, ...]) -> Iterator[Definition]:
+    name = data[1]
     if kind in ("class", "condition"):
         slots = data[3].data if len(data) > 3 and data[3].kind == "list" else ()
     elif kind == "structure":
@@ -219,7 +223,15 @@ def _parts(segment: Segment, base: str, kind: str, data: tuple[Node, ...]) -> It
         if named.kind == "symbol" and not _text(segment, named).startswith(":"):
             detail = " ".join(_SPACE.sub(" ", _text(segment, part)) for part in slot.data[1:])
             yield Definition(
-                base, _text(segment, named), "slot", slot.start, slot.end, named.start, named.end, detail
+                base,
+                _text(segment, named),
+                "slot",
+                slot.start,
+                slot.end,
+                named.start,
+                named.end,
+                detail,
+                related=of_slot(segment, kind, name, slot),
             )
 
 

@@ -9,10 +9,12 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from descartes_server.ide.fitting import Typed
 from descartes_server.ide.forms import Definition, definitions_of
+from descartes_server.ide.relations import Relation, Relations
 from descartes_server.ide.roles import base_name
 from descartes_server.ide.syntax import Syntax, parse
 
@@ -50,6 +52,8 @@ class Entry:
     """The definition that a slot belongs to."""
     name_text: str = ""
     """The text from the start of the name's line to its end; empty where that is ASCII in one line."""
+    related: Relations = ()
+    """The names beside its own, as they are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,7 @@ class WorkspaceIndex:
         self._lock = threading.Lock()
         self._files: dict[str, tuple[Entry, ...]] = {}
         self._names: dict[str, tuple[Entry, ...]] = {}
+        self._related: dict[tuple[Relation, str], tuple[Entry, ...]] = {}
 
     def update(self, path: str, text: str) -> None:
         """Index TEXT as the contents of PATH in place of what was there."""
@@ -139,8 +144,9 @@ class WorkspaceIndex:
             self._forget(found.path)
             self._files[found.path] = found.entries
             for entry in found.entries:
-                key = _key(entry.name)
-                self._names[key] = (*self._names.get(key, ()), entry)
+                _add(self._names, key_of(entry.name), entry)
+                for related in _related_keys(entry):
+                    _add(self._related, related, entry)
 
     def remove(self, path: str) -> None:
         """Forget the file PATH."""
@@ -160,8 +166,16 @@ class WorkspaceIndex:
         """
         prefix, _, _ = name.partition(":")
         wanted = package_name(prefix) if prefix and ":" in name else package and package_name(package)
-        found = self._names.get(_key(name), ())
+        found = self._names.get(key_of(name), ())
         return tuple(sorted(found, key=lambda entry: entry.package != wanted)) if wanted else found
+
+    def related(self, relation: Relation, name: str) -> tuple[Entry, ...]:
+        """Return the definitions that have NAME, of any package, in RELATION to them."""
+        return self._related.get((relation, key_of(name)), ())
+
+    def in_file(self, path: str) -> tuple[Entry, ...]:
+        """Return the definitions of the file PATH, in its order."""
+        return self._files.get(path, ())
 
     def entries(self) -> Iterator[Entry]:
         """Yield every definition of every file, in no order that is promised."""
@@ -190,19 +204,35 @@ class WorkspaceIndex:
 
     def _forget(self, path: str) -> None:
         for entry in self._files.pop(path, ()):
-            key = _key(entry.name)
-            left = tuple(other for other in self._names.get(key, ()) if other.path != path)
-            if left:
-                self._names[key] = left
-            else:
-                self._names.pop(key, None)
+            _take_out(self._names, key_of(entry.name), path)
+            for related in _related_keys(entry):
+                _take_out(self._related, related, path)
 
 
-def _key(name: str) -> str:
-    """Definitions of `(setf name)` are found under `name` as well as their own."""
+def key_of(name: str) -> str:
+    """Return what NAME is found under; definitions of `(setf name)` stand under `name` as well."""
     if name.startswith("("):
         name = name.strip("()").split(" ")[-1]
     return base_name(name)
+
+
+Key = TypeVar("Key")
+
+
+def _related_keys(entry: Entry) -> set[tuple[Relation, str]]:
+    return {(relation, key_of(name)) for relation, name in entry.related}
+
+
+def _add(found: dict[Key, tuple[Entry, ...]], key: Key, entry: Entry) -> None:
+    found[key] = (*found.get(key, ()), entry)
+
+
+def _take_out(found: dict[Key, tuple[Entry, ...]], key: Key, path: str) -> None:
+    left = tuple(other for other in found.get(key, ()) if other.path != path)
+    if left:
+        found[key] = left
+    else:
+        found.pop(key, None)
 
 
 def _entry(
@@ -226,6 +256,7 @@ def _entry(
         tuple(name for slot in slots for name in _INITARG.findall(slot.detail)),
         container,
         _name_text(syntax.text, base + definition.name_start, base + definition.name_end, column),
+        definition.related,
     )
 
 

@@ -140,6 +140,18 @@ def location(uri: str, positions: Positions, start: int, end: int) -> types.Loca
     return types.Location(uri=uri, range=positions.range(start, end))
 
 
+def location_link(
+    origin: types.Range, uri: str, positions: Positions, whole: tuple[int, int], name: tuple[int, int]
+) -> types.LocationLink:
+    """Return the way from ORIGIN to the form WHOLE of the file URI whose NAME is shown."""
+    return types.LocationLink(
+        origin_selection_range=origin,
+        target_uri=uri,
+        target_range=positions.range(*whole),
+        target_selection_range=positions.range(*name),
+    )
+
+
 def document_symbols(symbols: Iterable[Symbol], positions: Positions, shown: Any = None) -> Wire:
     """Return SYMBOLS as a tree; SHOWN as for `symbol_kind`."""
     return Wire([_symbol(symbol, positions, shown) for symbol in symbols])

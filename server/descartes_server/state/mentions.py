@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from descartes_server.ide import references
 from descartes_server.ide.index import WorkspaceIndex, package_name
@@ -21,6 +22,7 @@ from descartes_server.state.snapshot import Snapshot
 if TYPE_CHECKING:
     from descartes_swank.service import Questions
 
+Found = TypeVar("Found")
 Mentions = list[tuple[Document, list[Occurrence]]]
 _KINDS = ("callers", "references", "binds", "sets")
 _ANSWER_MS = 3000
@@ -45,15 +47,28 @@ def name_of(index: WorkspaceIndex, syntax: Syntax, symbol: SymbolToken) -> Name:
 
 async def everywhere(snapshot: Snapshot, name: Name) -> Mentions:
     """Return where NAME stands in the open texts and the files of the index."""
+    return await search(snapshot, name.base, lambda syntax: references.of_name(syntax, name))
+
+
+async def search(
+    snapshot: Snapshot, base: str, find: Callable[[Syntax], list[Found]]
+) -> list[tuple[Document, list[Found]]]:
+    """Return what FIND finds in the open texts and the files of the index that mention BASE at all.
+
+    FIND runs on a thread for the files.
+    """
     opened = [each for each in snapshot.documents.values() if each.real_path or each.is_open]
     paths = set(snapshot.index.paths()) - {each.real_path for each in opened}
-    found: Mentions = []
-    for document in opened:
-        if references.may_mention(document.text, name.base):
-            found.append((document, references.of_name(await snapshot.syntax(document), name)))
+    found = [
+        (document, find(await snapshot.syntax(document)))
+        for document in opened
+        if references.may_mention(document.text, base)
+    ]
     loop = asyncio.get_running_loop()
-    found += await loop.run_in_executor(snapshot.executor, _in_files, snapshot, sorted(paths), name)
-    return [(document, occurrences) for document, occurrences in found if occurrences]
+    found += await loop.run_in_executor(
+        snapshot.executor, _in_files, snapshot.encoding, sorted(paths), base, find
+    )
+    return [(document, each) for document, each in found if each]
 
 
 async def known_to_image(
@@ -98,13 +113,11 @@ def open_uri(snapshot: Snapshot, path: str) -> str:
     return next(opened, uris.uri_of(Path(path)))
 
 
-def _in_files(snapshot: Snapshot, paths: list[str], name: Name) -> Mentions:
-    found: Mentions = []
-    for path in paths:
-        document = _read(path, snapshot.encoding, name.base)
-        if document is not None:
-            found.append((document, references.of_name(document.syntax, name)))
-    return found
+def _in_files(
+    encoding: Encoding, paths: list[str], base: str, find: Callable[[Syntax], list[Found]]
+) -> list[tuple[Document, list[Found]]]:
+    texts = (_read(path, encoding, base) for path in paths)
+    return [(document, find(document.syntax)) for document in texts if document is not None]
 
 
 def _read(path: str, encoding: Encoding, needs: str) -> Document | None:

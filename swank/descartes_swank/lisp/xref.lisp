@@ -137,3 +137,73 @@
       (list :object
             "found" (map 'vector #'reference-object entries)
             "more" more))))
+
+;;; Classes, up and down
+
+(defun class-part (class part)
+  "Return what the class object CLASS has in its slot PART; no method of anybody is called for it."
+  (let ((slot (find part (sb-mop:class-slots (class-of class)) :key #'sb-mop:slot-definition-name)))
+    (and slot (sb-mop:standard-instance-access class (sb-mop:slot-definition-location slot)))))
+
+(defun classes-below (class)
+  "Return the classes that inherit from CLASS, the nearer first."
+  (let ((found '())
+        (seen (make-hash-table :test #'eq))
+        (level (list class)))
+    (loop while level
+          do (setf level (loop for each in level
+                               append (loop for below in (class-part each 'sb-pcl::direct-subclasses)
+                                            unless (shiftf (gethash below seen) t)
+                                              collect below)))
+             (setf found (revappend level found)))
+    (nreverse found)))
+
+(defparameter *class-relations*
+  (list (cons "self" #'list)
+        (cons "supertypes" (lambda (class) (class-part class 'sb-pcl::direct-superclasses)))
+        (cons "subtypes" (lambda (class) (class-part class 'sb-pcl::direct-subclasses)))
+        (cons "descendants" #'classes-below)))
+
+(defun class-kind (symbol)
+  "Return the row of *DEFINITION-KINDS* that the class SYMBOL is of."
+  (let ((kinds (kinds symbol)))
+    (find-if (lambda (row) (find (second row) kinds :test #'string=))
+             (remove-if-not (lambda (row) (member (first row) '(:class :structure :condition)))
+                            *definition-kinds*))))
+
+(defun class-entry (class)
+  "Return the name of CLASS, its kind and its source; NIL when nothing leads to it by a name."
+  (let* ((name (class-part class 'sb-pcl::name))
+         (kind (and name (symbolp name) (eq class (find-class name nil)) (class-kind name)))
+         (source (and kind (first (definition-sources name kind)))))
+    (and kind (list name kind source))))
+
+(defun class-object (entry)
+  (destructuring-bind (name kind source) entry
+    (let ((place (and source (ignore-errors (source-place source kind name)))))
+      (list :object
+            "name" (short-name name)
+            "package" (let ((home (symbol-package name))) (and home (package-name home)))
+            "kind" (second kind)
+            "file" (and place (place-file place))
+            "offset" (and place (place-offset place))
+            "snippet" (and place (place-snippet place))))))
+
+(defun class-nearness (entry root)
+  (if (third entry) (nearness (third entry) root) 3))
+
+(define-question "classes" (request package :slow t)
+  (let* ((relation (text-argument request "relation"))
+         (related (or (cdr (assoc relation *class-relations* :test #'string=))
+                      (refuse "invalid_params" "expected a relation of ~{~a~^, ~}, got ~a"
+                              (mapcar #'car *class-relations*) relation)))
+         (name (parse-function-name (text-argument request "name") package))
+         (class (and name (symbolp name) (named-class name)))
+         (root (entry request "root"))
+         (*looked-through* '())
+         (*files* '()))
+    (when class
+      (let ((entries (stable-sort (remove nil (mapcar #'class-entry (funcall related class))) #'<
+                                  :key (lambda (entry) (class-nearness entry root)))))
+        (map 'vector #'class-object
+             (subseq entries 0 (min (length entries) (limit-argument request 200))))))))
