@@ -62,10 +62,10 @@ def test_targets(fixture: str, expected: list[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "name", "place"),
     [
-        ("(defmethod area ((it circle)) 1)", "area", 12),
-        (";; moved\n(defmethod area ((it circle)) 1)", "area", 21),
-        ("(defmethod area ((it circle) &key exact) 1)", "area", 12),
-        ("(defmethod (setf area) (new it) 1)(defmethod area (new) 2)", "area", 46),
+        ("(defmethod area ((it circle)) 1)", "area", 11),
+        (";; moved\n(defmethod area ((it circle)) 1)", "area", 20),
+        ("(defmethod area ((it circle) &key exact) 1)", "area", 11),
+        ("(defmethod (setf area) (new it) 1)(defmethod area (new) 2)", "area", 45),
         ("(defmethod (setf area) (new it) 1)", "area", None),
         ("(defun other ())", "area", None),
     ],

@@ -7,7 +7,6 @@ from dataclasses import replace
 from lsprotocol import types
 
 from descartes_server.dispatch import on_snapshot
-from descartes_server.features import package_actions
 from descartes_server.ide import actions, hover, inspecting
 from descartes_server.ide.index import is_lisp_file
 from descartes_server.ide.lenses import Action, Scene
@@ -39,6 +38,8 @@ async def _code_action(
         return [to_proto.command(each.command) for each in found]
     offered = [to_proto.code_action(each, params.context.diagnostics) for each in found]
     if only is None or wanted & {"", "refactor", "refactor.rewrite"}:
+        from descartes_server.features import package_actions  # a start need not wait for it
+
         offered += await package_actions.offered(snapshot, document, start)
     if document.is_settings and (only is None or wanted & {"", "quickfix"}):
         from descartes_server.features import settings_text

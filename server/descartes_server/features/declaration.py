@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from lsprotocol import types
 
-from descartes_server.dispatch import on_snapshot
 from descartes_server.features import going
 from descartes_server.ide import declarations as ide
 from descartes_server.ide.names import divided, is_keyword
 from descartes_server.ide.roles import base_name
 from descartes_server.ide.scopes import binding_of
 from descartes_server.ide.syntax import SymbolToken, Syntax
-from descartes_server.state import ServerState, Snapshot, mentions, places
+from descartes_server.state import Snapshot, mentions, places
 from descartes_server.state.places import Place
 
 
-def register(state: ServerState) -> None:
-    on_snapshot(state, types.TEXT_DOCUMENT_DECLARATION, _declaration)
-
-
-async def _declaration(snapshot: Snapshot, params: types.DeclarationParams) -> going.Answer:
+async def declaration(snapshot: Snapshot, params: types.DeclarationParams) -> going.Answer:
     document = await snapshot.document(params.text_document.uri)
     syntax = await snapshot.syntax(document)
     symbol = syntax.symbol_at(document.positions.offset(params.position))

@@ -7,23 +7,13 @@ from collections.abc import Sequence
 
 from lsprotocol import types
 
-from descartes_server.dispatch import on_snapshot
 from descartes_server.ide import indentation, white_space
 from descartes_server.ide.indent_rules import Bodies
 from descartes_server.ide.syntax import Syntax
-from descartes_server.state import Document, ServerState, Snapshot
+from descartes_server.state import Document, Snapshot
 
 
-def register(state: ServerState) -> None:
-    on_type = types.DocumentOnTypeFormattingOptions(first_trigger_character="\n")
-    several = types.DocumentRangeFormattingOptions(ranges_support=True)
-    on_snapshot(state, types.TEXT_DOCUMENT_FORMATTING, _document, places=True)
-    on_snapshot(state, types.TEXT_DOCUMENT_RANGE_FORMATTING, _range, several, places=True)
-    on_snapshot(state, types.TEXT_DOCUMENT_RANGES_FORMATTING, _ranges, places=True)
-    on_snapshot(state, types.TEXT_DOCUMENT_ON_TYPE_FORMATTING, _on_type, on_type, places=True)
-
-
-async def _document(snapshot: Snapshot, params: types.DocumentFormattingParams) -> list[types.TextEdit]:
+async def formatting(snapshot: Snapshot, params: types.DocumentFormattingParams) -> list[types.TextEdit]:
     document = await snapshot.document(params.text_document.uri)
     syntax = await snapshot.syntax(document)
     edits = await _edits(snapshot, document, syntax, params.options, None)
@@ -37,19 +27,25 @@ async def _document(snapshot: Snapshot, params: types.DocumentFormattingParams) 
     ]
 
 
-async def _range(snapshot: Snapshot, params: types.DocumentRangeFormattingParams) -> list[types.TextEdit]:
+async def range_formatting(
+    snapshot: Snapshot, params: types.DocumentRangeFormattingParams
+) -> list[types.TextEdit]:
     document = await snapshot.document(params.text_document.uri)
     syntax = await snapshot.syntax(document)
     return await _edits(snapshot, document, syntax, params.options, [_lines(params.range)])
 
 
-async def _ranges(snapshot: Snapshot, params: types.DocumentRangesFormattingParams) -> list[types.TextEdit]:
+async def ranges_formatting(
+    snapshot: Snapshot, params: types.DocumentRangesFormattingParams
+) -> list[types.TextEdit]:
     document = await snapshot.document(params.text_document.uri)
     syntax = await snapshot.syntax(document)
     return await _edits(snapshot, document, syntax, params.options, [_lines(each) for each in params.ranges])
 
 
-async def _on_type(snapshot: Snapshot, params: types.DocumentOnTypeFormattingParams) -> list[types.TextEdit]:
+async def on_type_formatting(
+    snapshot: Snapshot, params: types.DocumentOnTypeFormattingParams
+) -> list[types.TextEdit]:
     document = await snapshot.document(params.text_document.uri)
     syntax = await snapshot.syntax(document)
     line = params.position.line

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from lsprotocol import types
 
-from descartes_server.dispatch import on_snapshot
 from descartes_server.features import going
 from descartes_server.ide import implementations as ide
 from descartes_server.ide.syntax import SymbolToken, Syntax
-from descartes_server.state import ServerState, Snapshot, class_places, places
+from descartes_server.state import Snapshot, class_places, places
 from descartes_server.state.places import Place
 
 
-def register(state: ServerState) -> None:
-    on_snapshot(state, types.TEXT_DOCUMENT_IMPLEMENTATION, _implementation)
-
-
-async def _implementation(snapshot: Snapshot, params: types.ImplementationParams) -> going.Answer:
+async def implementation(snapshot: Snapshot, params: types.ImplementationParams) -> going.Answer:
     document = await snapshot.document(params.text_document.uri)
     syntax = await snapshot.syntax(document)
     symbol = syntax.symbol_at(document.positions.offset(params.position))

@@ -6,19 +6,13 @@ import asyncio
 
 from lsprotocol import types
 
-from descartes_server.dispatch import on_snapshot
 from descartes_server.ide import links as ide
 from descartes_server.lsp import to_proto
 from descartes_server.lsp.codec import Wire
-from descartes_server.state import ServerState, Snapshot, link_targets
+from descartes_server.state import Snapshot, link_targets
 
 
-def register(state: ServerState) -> None:
-    options = types.DocumentLinkOptions()
-    on_snapshot(state, types.TEXT_DOCUMENT_DOCUMENT_LINK, _links, options, places=True, of_texts=True)
-
-
-async def _links(snapshot: Snapshot, params: types.DocumentLinkParams) -> Wire:
+async def document_link(snapshot: Snapshot, params: types.DocumentLinkParams) -> Wire:
     document = await snapshot.document(params.text_document.uri)
     syntax = await snapshot.syntax(document)
     path = str(document.path) if document.path else None

@@ -8,12 +8,11 @@ from typing import TypeVar
 from lsprotocol import types
 
 from descartes_core.errors import InvalidParams
-from descartes_server.dispatch import on_snapshot
 from descartes_server.ide import renaming, scopes
 from descartes_server.ide.references import Name
 from descartes_server.ide.renaming import Edit
 from descartes_server.ide.syntax import SymbolToken, Syntax
-from descartes_server.state import Document, ServerState, Snapshot, mentions
+from descartes_server.state import Document, Snapshot, mentions
 
 T = TypeVar("T")
 _UNCERTAIN = "uncertain"
@@ -24,14 +23,7 @@ _QUESTION = types.ChangeAnnotation(
 )
 
 
-def register(state: ServerState) -> None:
-    options = types.RenameOptions(prepare_provider=True)
-    on_snapshot(state, types.TEXT_DOCUMENT_PREPARE_RENAME, _prepare)
-    on_snapshot(state, types.TEXT_DOCUMENT_RENAME, _rename, options, places=True)
-    on_snapshot(state, types.TEXT_DOCUMENT_LINKED_EDITING_RANGE, _linked, places=True)
-
-
-async def _prepare(
+async def prepare_rename(
     snapshot: Snapshot, params: types.PrepareRenameParams
 ) -> types.PrepareRenamePlaceholder | None:
     document = await snapshot.document(params.text_document.uri)
@@ -47,7 +39,7 @@ async def _prepare(
     )
 
 
-async def _rename(snapshot: Snapshot, params: types.RenameParams) -> types.WorkspaceEdit | None:
+async def rename(snapshot: Snapshot, params: types.RenameParams) -> types.WorkspaceEdit | None:
     document = await snapshot.document(params.text_document.uri)
     syntax = await snapshot.syntax(document)
     symbol = syntax.symbol_at(document.positions.offset(params.position))
@@ -63,7 +55,7 @@ async def _rename(snapshot: Snapshot, params: types.RenameParams) -> types.Works
     return workspace_edit(snapshot, [(document, edits)])
 
 
-async def _linked(
+async def linked_editing_range(
     snapshot: Snapshot, params: types.LinkedEditingRangeParams
 ) -> types.LinkedEditingRanges | None:
     document = await snapshot.document(params.text_document.uri)

@@ -6,18 +6,13 @@ import asyncio
 
 from lsprotocol import types
 
-from descartes_server.dispatch import on_snapshot
 from descartes_server.ide import selection
 from descartes_server.lsp import to_proto
 from descartes_server.lsp.codec import Wire
-from descartes_server.state import ServerState, Snapshot
+from descartes_server.state import Snapshot
 
 
-def register(state: ServerState) -> None:
-    on_snapshot(state, types.TEXT_DOCUMENT_SELECTION_RANGE, _selection_ranges, of_texts=True)
-
-
-async def _selection_ranges(snapshot: Snapshot, params: types.SelectionRangeParams) -> Wire | None:
+async def selection_range(snapshot: Snapshot, params: types.SelectionRangeParams) -> Wire | None:
     document = await snapshot.document(params.text_document.uri)
     if not document.is_lisp:
         return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from lsprotocol import types
 
-from descartes_server.dispatch import on_snapshot
 from descartes_server.features import going
 from descartes_server.ide import declarations, type_names
 from descartes_server.ide import type_definition as ide
@@ -13,15 +12,11 @@ from descartes_server.ide.overlay import Overlay
 from descartes_server.ide.roles import base_name
 from descartes_server.ide.syntax import SymbolToken, Syntax
 from descartes_server.ide.type_names import TypeName
-from descartes_server.state import ServerState, Snapshot, mentions, places
+from descartes_server.state import Snapshot, mentions, places
 from descartes_server.state.places import Place
 
 
-def register(state: ServerState) -> None:
-    on_snapshot(state, types.TEXT_DOCUMENT_TYPE_DEFINITION, _type_definition)
-
-
-async def _type_definition(snapshot: Snapshot, params: types.TypeDefinitionParams) -> going.Answer:
+async def type_definition(snapshot: Snapshot, params: types.TypeDefinitionParams) -> going.Answer:
     document = await snapshot.document(params.text_document.uri)
     syntax = await snapshot.syntax(document)
     symbol = syntax.symbol_at(document.positions.offset(params.position))

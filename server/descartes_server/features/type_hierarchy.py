@@ -7,25 +7,20 @@ from typing import Any
 from lsprotocol import types
 
 from descartes_core.errors import InvalidParams
-from descartes_server.dispatch import on_snapshot
 from descartes_server.ide.class_tree import Relation
 from descartes_server.ide.implementations import senses
 from descartes_server.ide.syntax import SymbolToken
 from descartes_server.lsp import to_proto
-from descartes_server.state import Document, ServerState, Snapshot, class_places
+from descartes_server.state import Document, Snapshot, class_places
 from descartes_server.state.class_places import ClassPlace
 from descartes_server.state.places import Place
 
 Items = list[types.TypeHierarchyItem]
 
 
-def register(state: ServerState) -> None:
-    on_snapshot(state, types.TEXT_DOCUMENT_PREPARE_TYPE_HIERARCHY, _prepare)
-    on_snapshot(state, types.TYPE_HIERARCHY_SUPERTYPES, _supertypes)
-    on_snapshot(state, types.TYPE_HIERARCHY_SUBTYPES, _subtypes)
-
-
-async def _prepare(snapshot: Snapshot, params: types.TypeHierarchyPrepareParams) -> Items | None:
+async def prepare_type_hierarchy(
+    snapshot: Snapshot, params: types.TypeHierarchyPrepareParams
+) -> Items | None:
     document = await snapshot.document(params.text_document.uri)
     syntax = await snapshot.syntax(document)
     symbol = syntax.symbol_at(document.positions.offset(params.position))
@@ -44,11 +39,11 @@ def _mentioned(document: Document, symbol: SymbolToken, package: str) -> ClassPl
     return ClassPlace(symbol.text, package, place)
 
 
-async def _supertypes(snapshot: Snapshot, params: types.TypeHierarchySupertypesParams) -> Items:
+async def supertypes(snapshot: Snapshot, params: types.TypeHierarchySupertypesParams) -> Items:
     return await _related(snapshot, params.item.data, "supertypes")
 
 
-async def _subtypes(snapshot: Snapshot, params: types.TypeHierarchySubtypesParams) -> Items:
+async def subtypes(snapshot: Snapshot, params: types.TypeHierarchySubtypesParams) -> Items:
     return await _related(snapshot, params.item.data, "subtypes")
 
 

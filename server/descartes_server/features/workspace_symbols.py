@@ -6,18 +6,13 @@ import asyncio
 
 from lsprotocol import types
 
-from descartes_server.dispatch import on_snapshot
 from descartes_server.ide import workspace_symbols as ide
 from descartes_server.lsp import to_proto, uris
 from descartes_server.lsp.codec import Wire
-from descartes_server.state import ServerState, Snapshot
+from descartes_server.state import Snapshot
 
 
-def register(state: ServerState) -> None:
-    on_snapshot(state, types.WORKSPACE_SYMBOL, _symbols, of_texts=True)
-
-
-async def _symbols(snapshot: Snapshot, params: types.WorkspaceSymbolParams) -> Wire:
+async def symbol(snapshot: Snapshot, params: types.WorkspaceSymbolParams) -> Wire:
     opened = {each.real_path or each.uri: each for each in snapshot.documents.values()}
     texts = {place: await snapshot.syntax(document) for place, document in opened.items()}
     wanted, loop = ide.query(params.query), asyncio.get_running_loop()

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
 from descartes_server.ide.completion import CompletionContext, Item
 from descartes_server.ide.folding import Fold
-from descartes_server.ide.index import Entry
 from descartes_server.ide.lenses import Action, Command, Lens
-from descartes_server.ide.links import Link
 from descartes_server.ide.results import Hint
 from descartes_server.ide.signature import Signature
 from descartes_server.ide.stops import Mark
 from descartes_server.ide.symbols import Symbol
-from descartes_server.ide.syntax import Span
 from descartes_server.ide.text import LineIndex
-from descartes_server.ide.workspace_symbols import Found
 from descartes_server.lsp.codec import Wire
 from descartes_server.lsp.positions import Encoding, Positions, length
+
+if TYPE_CHECKING:
+    from descartes_server.ide.index import Entry
+    from descartes_server.ide.links import Link
+    from descartes_server.ide.syntax import Span
+    from descartes_server.ide.workspace_symbols import Found
 
 _SYMBOL = types.SymbolKind
 SYMBOL_KINDS = {

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from descartes_core.errors import DescartesError
 from descartes_server.ide import definition
-from descartes_server.ide.declarations import Declaration
 from descartes_server.ide.definition import Target
 from descartes_server.ide.index import Entry, definitions_of_text
-from descartes_server.ide.overlay import Overlay
 from descartes_server.state import mentions
 from descartes_server.state.documents import Document
 from descartes_server.state.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    from descartes_server.ide.declarations import Declaration
+    from descartes_server.ide.overlay import Overlay
     from descartes_server.ide.syntax import SymbolToken
     from descartes_swank.service import Definition
 
@@ -35,6 +35,8 @@ class Place:
 
 async def overlay(snapshot: Snapshot) -> Overlay:
     """Return what the workspace defines, the texts that are open in place of their files."""
+    from descartes_server.ide.overlay import Overlay  # a start need not wait for it
+
     opened, hidden = {}, set()
     for document in snapshot.documents.values():
         entries = definitions_of_text(await snapshot.syntax(document))
