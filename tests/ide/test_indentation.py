@@ -363,7 +363,7 @@ def test_white_space_at_ends_goes_where_the_editor_wants_that() -> None:
     text = '(a  \n "b  \n c"\t\n #\\  \n |d \n| ; e  \n  \n)  \r\n\r\n\r\n'
     assert tidied(text, white_space.Wanted()) == text
     assert tidied(text, white_space.Wanted(trailing=True)) == (
-        '(a\n "b  \n c"\n #\\ \n |d \n| ; e\n  \n)\r\n\r\n\r\n'
+        '(a\n "b  \n c"\n #\\ \n |d \n| ; e\n\n)\r\n\r\n\r\n'
     )
     assert tidied(text, white_space.Wanted(final_newlines=True)).endswith(")  \r\n")
     assert tidied("(a)", white_space.Wanted(final_newline=True)) == "(a)\n"

@@ -141,6 +141,7 @@ def test_an_imported_symbol_is_written_without_its_package_where_that_means_the_
     assert shorter(syntax, "bar:sip") == text.replace("(bar:sip 'BAR:sip", "(sip 'sip")
     assert shorter(parse("(in-package :zoo)(let ((sip 1)) (bar:sip sip))"), "bar:sip") is None
     assert shorter(parse("(in-package :zoo)(bar:eat)"), "bar:eat") is None
+    assert shorter(parse("(in-package :zoo)(bar:list)"), "bar:list") is None
 
 
 @pytest.mark.parametrize("text", ["sip", ":sip", "#:sip", "cl:car", "keyword:sip"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from descartes_server.ide import common_lisp
 from descartes_server.ide.index import Entry, WorkspaceIndex, definitions_of_text, package_name
 from descartes_server.ide.renaming import Edit
 from descartes_server.ide.roles import base_name, operator_of
@@ -80,14 +81,8 @@ def imported(syntax: Syntax, package: str, symbol: SymbolToken) -> Edit | None:
     for definition in _definitions(syntax, package):
         home = definition.nicknames().get(package_name(prefix.rstrip(":")), prefix.rstrip(":"))
         clauses = definition.clauses(":import-from")
-        known = [
-            each for each in clauses if package_name(definition.text(each.data[1])) == package_name(home)
-        ]
-        if any(
-            package_name(definition.text(item)) == package_name(name)
-            for each in known
-            for item in each.data[2:]
-        ):
+        known = [each for each in clauses if definition.names(each.data[1], home)]
+        if any(definition.names(item, name) for each in known for item in each.data[2:]):
             return None
         if known:
             last = known[-1].data[-1]
@@ -109,7 +104,8 @@ def unqualified(syntax: Syntax, symbol: SymbolToken, index: WorkspaceIndex) -> l
     """Return what takes its package from SYMBOL wherever it is written like that for the same package; none
     where its name means something else in that package, or in one of these places."""
     designator, name = syntax.package_at(symbol.start), base_name(symbol.text)
-    if any(each.package == package_name(designator) for each in index.lookup(name)):
+    defined = any(each.package == package_name(designator) for each in index.lookup(name))
+    if defined or common_lisp.lookup(name) is not None:
         return []
     edits = []
     for base, segment in zip(syntax.bases, syntax.segments, strict=True):

@@ -34,7 +34,7 @@ def edits(syntax: Syntax, wanted: Wanted) -> Iterator[Edit]:
     if wanted.trailing:
         for line in range(syntax.lines.line_count):
             start, stop = syntax.lines.line_span(line)
-            if text[start:stop].strip() and (edit := _trailing(syntax, start, stop)) is not None:
+            if (edit := _trailing(syntax, start, stop)) is not None:
                 yield edit
     newline = "\r\n" if "\r\n" in text else "\n"
     final = text[end:]
