@@ -162,6 +162,13 @@ async def test_a_definition_is_exported_by_a_code_action(zoo: Path) -> None:
             " (:export", "\n  (:import-from #:bar #:sip) (:export"
         )
         assert sorted(each["range"]["start"]["character"] for each in changes[other]) == [1, 11]
+        span = {"start": {"line": 2, "character": 18}, "end": {"line": 2, "character": 35}}
+        context = {"diagnostics": [], "only": ["refactor.extract"]}
+        (action,) = await client.of("codeAction", uri, range=span, context=context)
+        assert (action["title"], action["kind"]) == ("Extract to a function", "refactor.extract")
+        assert after(zoo / "first.lisp", action["edit"]["changes"][uri]) == FIRST.replace(
+            '(list é😀 "feed")', "(extracted é😀)"
+        ).replace(";; é😀 feed", '(defun extracted (é😀)\n  (list é😀 "feed"))\n\n;; é😀 feed')
         # A package that the workspace does not define, and one whose file has just gone.
         assert await offered(client, client.open(zoo / "other.lisp"), 1, 8) == []
         client.notify("textDocument/didClose", {"textDocument": {"uri": package.as_uri()}})

@@ -1,4 +1,4 @@
-"""`textDocument/codeAction`: restarts, leases, answers to the questions of runs, packages."""
+"""`textDocument/codeAction`: restarts, leases, answers to the questions of runs, refactorings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from descartes_server.state.documents import Document
 
 
 def register(state: ServerState) -> None:
-    kinds = [types.CodeActionKind.QuickFix, types.CodeActionKind.Empty, types.CodeActionKind.RefactorRewrite]
+    kind = types.CodeActionKind
+    kinds = [kind.QuickFix, kind.Empty, kind.RefactorRewrite, kind.RefactorExtract]
     options = types.CodeActionOptions(code_action_kinds=kinds)
     on_snapshot(state, types.TEXT_DOCUMENT_CODE_ACTION, _code_action, options, places=True)
 
@@ -30,18 +31,16 @@ async def _code_action(
     if not snapshot.abilities.command_links:
         found += await _inspecting(snapshot, document, start)
     only = params.context.only
-    wanted: set[str] = set()
-    if only is not None:
-        wanted = {str(getattr(kind, "value", kind)) for kind in only}
-        found = [each for each in found if "" in wanted or (each.fixes and "quickfix" in wanted)]
+    wanted = {""} if only is None else {str(getattr(kind, "value", kind)) for kind in only}
+    if "" not in wanted:
+        found = [each for each in found if each.fixes and "quickfix" in wanted]
     if not isinstance(snapshot.abilities.get("textDocument.codeAction.codeActionLiteralSupport"), dict):
         return [to_proto.command(each.command) for each in found]
     offered = [to_proto.code_action(each, params.context.diagnostics) for each in found]
-    if only is None or wanted & {"", "refactor", "refactor.rewrite"}:
-        from descartes_server.features import package_actions  # a start need not wait for it
+    from descartes_server.features import refactoring  # a start need not wait for it
 
-        offered += await package_actions.offered(snapshot, document, start)
-    if document.is_settings and (only is None or wanted & {"", "quickfix"}):
+    offered += await refactoring.offered(snapshot, document, start, end, wanted)
+    if document.is_settings and wanted & {"", "quickfix"}:
         from descartes_server.features import settings_text
 
         offered += settings_text.fixes(document, params)

@@ -32,7 +32,7 @@ def selections(syntax: Syntax, offset: int) -> list[Span]:
     outer = [Span(0, len(syntax.text))]
     for base, segment in syntax.around(offset):
         inner += _shifted(_inside(segment, offset - base), base)
-        outer += _shifted(_whole(segment, after_line=_starts_line(syntax.text, base)), base)
+        outer += _shifted(_whole(segment, after_line=starts_line(syntax.text, base)), base)
     inner = _growing(inner, offset)[: LIMIT - len(outer)]
     return _growing([*inner, *outer], offset) or outer[:1]
 
@@ -84,15 +84,25 @@ def _whole(segment: Segment, *, after_line: bool) -> Iterator[Span]:
     start, end = segment.root
     end = segment.lexemes[-1][2] if segment.stack else end
     yield Span(start, end)
-    start = min(start, segment.prefix_start)
-    yield Span(start, end)
+    yield Span(min(start, segment.prefix_start), end)
+    yield Span(start_with_comment(segment, after_line=after_line), end)
+
+
+def start_with_comment(segment: Segment, *, after_line: bool) -> int:
+    """Return where the tile's form begins with its prefixes and the comment right before it.
+
+    AFTER_LINE: the tile begins a line, so that a comment in its first one is not that of the form before.
+    """
+    start = min(segment.root[0] if segment.root else 0, segment.prefix_start)
     for block in _comment_blocks(segment):
         first_line = not set(segment.text[: block.start]) & set("\r\n")
         if _adjoins(segment.text, block.end, start) and (after_line or not first_line):
-            yield Span(block.start, end)
+            return block.start
+    return start
 
 
-def _starts_line(text: str, offset: int) -> bool:
+def starts_line(text: str, offset: int) -> bool:
+    """Return whether a line of TEXT begins at OFFSET."""
     return offset == 0 or text[offset - 1] in "\r\n"
 
 

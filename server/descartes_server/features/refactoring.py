@@ -1,24 +1,54 @@
-"""The code actions that change a package's definition: export what is defined, import what is used."""
+"""Code actions that change the text: export what is defined, import what is used, extract a function."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 
 from lsprotocol import types
 
 from descartes_core.errors import InvalidParams, NotFound
 from descartes_server.features.renaming import workspace_edit
-from descartes_server.ide import package_edits
+from descartes_server.ide import extracting, package_edits
 from descartes_server.ide.index import Entry, package_name
 from descartes_server.ide.renaming import Edit
 from descartes_server.ide.syntax import SymbolToken, Syntax
 from descartes_server.state import Document, Snapshot
 
+_REWRITE = types.CodeActionKind.RefactorRewrite
 
-async def offered(snapshot: Snapshot, document: Document, offset: int) -> list[types.CodeAction]:
-    """Return what can be done at OFFSET of DOCUMENT in the packages that the workspace defines."""
+
+async def offered(
+    snapshot: Snapshot, document: Document, start: int, end: int, wanted: Collection[str]
+) -> list[types.CodeAction]:
+    """Return what can be done between START and END of DOCUMENT; WANTED: the kinds, "" for all of them."""
     syntax = await snapshot.syntax(document)
+    found = []
+    if start < end and not {"", "refactor", "refactor.extract"}.isdisjoint(wanted):
+        found += await _extract(snapshot, document, syntax, start, end)
+    if not {"", "refactor", "refactor.rewrite"}.isdisjoint(wanted):
+        found += await _in_packages(snapshot, document, syntax, start)
+    return found
+
+
+async def _extract(
+    snapshot: Snapshot, document: Document, syntax: Syntax, start: int, end: int
+) -> list[types.CodeAction]:
+    def taken(name: str) -> bool:
+        return name in syntax.text or bool(snapshot.index.lookup(name))
+
+    edits = await asyncio.to_thread(extracting.function, syntax, start, end, taken)
+    if edits is None:
+        return []
+    edit = workspace_edit(snapshot, [(document, edits)])
+    return [_action("Extract to a function", types.CodeActionKind.RefactorExtract, edit)]
+
+
+async def _in_packages(
+    snapshot: Snapshot, document: Document, syntax: Syntax, offset: int
+) -> list[types.CodeAction]:
+    """Return what can be done at OFFSET in the packages that the workspace defines."""
     if (defined := package_edits.defined_at(syntax, offset)) is not None:
         return await _export(snapshot, defined)
     symbol = syntax.symbol_at(offset)
@@ -33,7 +63,7 @@ async def _export(snapshot: Snapshot, defined: Entry) -> list[types.CodeAction]:
         change = package_edits.toggled(await snapshot.syntax(text), defined.package, symbol)
         if change is not None:
             edit = workspace_edit(snapshot, [(text, [change.edit])])
-            return [_action(package_edits.title(change, symbol, entry), edit)]
+            return [_action(package_edits.title(change, symbol, entry), _REWRITE, edit)]
     return []
 
 
@@ -46,7 +76,8 @@ async def _import(
         edit = package_edits.imported(await snapshot.syntax(text), package, symbol)
         if edit is not None and shorter:
             title = f"Import {symbol.text.rpartition(':')[2]} into {entry.name}"
-            return [_action(title, workspace_edit(snapshot, _together(document, shorter, text, edit)))]
+            changed = workspace_edit(snapshot, _together(document, shorter, text, edit))
+            return [_action(title, _REWRITE, changed)]
     return []
 
 
@@ -67,5 +98,5 @@ async def _packages(snapshot: Snapshot, package: str) -> AsyncIterator[tuple[Ent
             continue  # it is no more what it was when it was looked through
 
 
-def _action(title: str, edit: types.WorkspaceEdit) -> types.CodeAction:
-    return types.CodeAction(title=title, kind=types.CodeActionKind.RefactorRewrite, edit=edit)
+def _action(title: str, kind: types.CodeActionKind, edit: types.WorkspaceEdit) -> types.CodeAction:
+    return types.CodeAction(title=title, kind=kind, edit=edit)
