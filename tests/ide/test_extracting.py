@@ -13,7 +13,9 @@ def extracted(text: str, taken: str = "") -> str | None:
     """Return TEXT, where the signs § enclose a form and are taken out, with that as a function."""
     start, end = text.index("§"), text.rindex("§") - 1
     text = text.replace("§", "")
-    edits = extracting.function(parse(text), start, end, lambda name: name == taken)
+    edits = extracting.function(
+        parse(text), start, end, lambda name: {"slot", "function"} if name == taken else ()
+    )
     return applied(text, edits) if edits is not None else None
 
 
@@ -74,11 +76,20 @@ def test_a_form_becomes_a_function_of_what_it_needs(before: str, after: str) -> 
         "(defun f (x) §(declare (type fixnum x))§ x)",
         "(defmethod m (x) §(call-next-method)§)",
         "#(1 §(a)§)",
+        "(defmacro m () §(compute)§)",
+        "(defun f (x) (check-type x §(or null string)§))",
+        "(defclass a () ((b :type §(or null string)§)))",
+        "(defmethod m ((x §(eql 1)§)) x)",
+        "(for-each (thing things) §(print thing)§)",
+        "(defun f (var) (assert (g var) §(var)§))",
+        "(defgeneric g (x) (:method ((x §(eql 1)§)) x))",
+        "(defun f (x) (acond (x 1) §(t 2)§))",
+        "(my-binding (list) §(car list)§)",
     ],
 )
 def test_what_works_only_in_its_place_stays_there(text: str) -> None:
     text = text if text.count("§") == 2 else f"{text}§"
-    assert extracted(text) is None
+    assert extracted(text, taken="thing") is None
 
 
 def test_what_is_set_inside_alone_is_no_hindrance_and_a_name_that_is_taken_is_not_given() -> None:

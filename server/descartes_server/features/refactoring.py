@@ -35,10 +35,10 @@ async def offered(
 async def _extract(
     snapshot: Snapshot, document: Document, syntax: Syntax, start: int, end: int
 ) -> list[types.CodeAction]:
-    def taken(name: str) -> bool:
-        return name in syntax.text or bool(snapshot.index.lookup(name))
+    def kinds(name: str) -> set[str]:
+        return {each.kind for each in snapshot.index.lookup(name)}
 
-    edits = await asyncio.to_thread(extracting.function, syntax, start, end, taken)
+    edits = await asyncio.to_thread(extracting.function, syntax, start, end, kinds)
     if edits is None:
         return []
     edit = workspace_edit(snapshot, [(document, edits)])

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
+from descartes_server.ide import common_lisp
 from descartes_server.ide.indent_rules import BODY, STANDARD
 from descartes_server.ide.indent_walk import width
 from descartes_server.ide.paths import Step, nodes_at, steps_at
 from descartes_server.ide.renaming import Edit
-from descartes_server.ide.roles import base_name
-from descartes_server.ide.scopes import binding_of
+from descartes_server.ide.roles import base_name, operator_of
+from descartes_server.ide.scopes import binding_of, space_of
 from descartes_server.ide.segments import Segment
 from descartes_server.ide.selection import start_with_comment, starts_line
 from descartes_server.ide.syntax import SymbolToken, Syntax
 from descartes_server.ide.tree import Node
+
+Kinds = Callable[[str], Collection[str]]
+"""Tells what the program defines by a name in lower case: `function`, `variable`, `slot`."""
 
 _LEAVING = frozenset(("return-from", "return", "go", "loop-finish", "call-next-method", "next-method-p"))
 """What works only where it stands."""
@@ -22,6 +26,13 @@ _SETTING = {"incf": 1, "decf": 1, "pop": 1, "remf": 1, "push": 2, "pushnew": 2}
 """By operator: the number of the datum that is a place and gets a value."""
 _PAIRS = frozenset(("setf", "setq", "psetf", "psetq"))
 _ALL = frozenset(("rotatef", "shiftf", "multiple-value-setq"))
+_NEEDED = (
+    "defmacro define-compiler-macro deftype defsetf define-setf-expander macrolet symbol-macrolet eval-when"
+)
+_COMPILING = frozenset(_NEEDED.split())
+"""What a compiler needs already, while functions of the file are only being compiled."""
+_VARIABLES = frozenset(("variable", "constant", "symbol-macro"))
+_CALLED = frozenset(("function", "generic", "macro", "special-operator"))
 _NO_BODY = frozenset(
     ("cond", "tagbody", "prog", "prog*", "do", "do*", "defstruct", "defpackage", "defsystem")
 )
@@ -37,16 +48,17 @@ class _Chosen:
     end: int
 
 
-def function(syntax: Syntax, start: int, end: int, taken: Callable[[str], bool]) -> list[Edit] | None:
+def function(syntax: Syntax, start: int, end: int, kinds: Kinds) -> list[Edit] | None:
     """Return what makes a function of the form from START to END, or of several in a body, and calls it.
 
     None where that is no form, or does what only works in its place: it leaves a block, sets a variable or
-    calls a function that is bound around it, stands in a template. TAKEN tells names that have a meaning.
+    calls a function that is bound around it, stands in a template, is needed to compile; or where a variable
+    may be bound by a macro.
     """
     chosen = _chosen(syntax, start, end)
-    if chosen is None or (parameters := _parameters(syntax, chosen)) is None:
+    if chosen is None or (parameters := _parameters(syntax, chosen, kinds)) is None:
         return None
-    name = next(each for each in _names() if not taken(each))
+    name = next(each for each in _names() if not kinds(each) and each not in syntax.text)
     words = " ".join([name, *parameters])
     line_end = "\r\n" if "\r\n" in syntax.text else "\n"
     body = _moved(syntax, chosen)
@@ -74,13 +86,25 @@ def _chosen(syntax: Syntax, start: int, end: int) -> _Chosen | None:
         return None
     chosen = _Chosen(segment, base, start - base, end - base)
     nodes = nodes_at(segment, chosen.start + 1)
+    lists = [each for each in nodes if each.kind == "list"]
+    if any(operator_of(segment, each) in _COMPILING for each in lists) or _is_parameter(chosen, lists):
+        return None
     quoted = any(each.kind in ("vector", "broken") or segment.text[each.start] in "'`" for each in nodes)
     if quoted or segment.text[: segment.root[0]].endswith(("'", "`", "#")):
         return None
-    return chosen if _is_evaluated(chosen, nodes) else None
+    return chosen if _is_evaluated(syntax, chosen, nodes) else None
 
 
-def _is_evaluated(chosen: _Chosen, nodes: list[Node]) -> bool:
+def _is_parameter(chosen: _Chosen, lists: list[Node]) -> bool:
+    """Return whether what is CHOSEN stands in the lambda list of a method within a `defgeneric`."""
+    for each in lists:
+        first, *rest = each.data or (each,)
+        if chosen.segment.text[first.start : first.end].lower() == ":method":
+            return next((inner for inner in rest if inner.kind == "list"), None) in lists
+    return False
+
+
+def _is_evaluated(syntax: Syntax, chosen: _Chosen, nodes: list[Node]) -> bool:
     """Return whether what is CHOSEN is one form in a definition, or several in one body."""
     outer = next(
         (each for each in reversed(nodes) if each.start < chosen.start and each.kind == "list"), None
@@ -90,14 +114,19 @@ def _is_evaluated(chosen: _Chosen, nodes: list[Node]) -> bool:
     forms = [each for each in outer.children if chosen.start <= each.start < chosen.end]
     if not forms or (forms[0].start, forms[-1].end) != (chosen.start, chosen.end):
         return False
-    if not all(each.kind == "list" and _is_call(chosen.segment, each) for each in forms):
+    before = outer.data[outer.data.index(forms[0]) - 1] if forms[0] in outer.data[1:] else None
+    if before is not None and chosen.segment.text[before.start : before.end].lower() == ":type":
+        return False
+    if not all(each.kind == "list" and _is_call(syntax, chosen, each) for each in forms):
         return False
     return len(forms) == 1 or _is_body(chosen.segment, outer, forms[0])
 
 
-def _is_call(segment: Segment, form: Node) -> bool:
-    step = steps_at(segment, form.start + 1)[-1]
-    return step.role == "call" and bool(step.operator) and step.operator != "declare"
+def _is_call(syntax: Syntax, chosen: _Chosen, form: Node) -> bool:
+    step = steps_at(chosen.segment, form.start + 1)[-1]
+    if step.role != "call" or step.operator in ("", "declare"):
+        return False
+    return space_of(syntax, chosen.base + step.node.data[0].start) == "function"
 
 
 def _is_body(segment: Segment, outer: Node, first: Node) -> bool:
@@ -108,23 +137,40 @@ def _is_body(segment: Segment, outer: Node, first: Node) -> bool:
     return rule.after_list or outer.data.index(first) > len(rule.distinguished)
 
 
-def _parameters(syntax: Syntax, chosen: _Chosen) -> list[str] | None:
+def _parameters(syntax: Syntax, chosen: _Chosen, kinds: Kinds) -> list[str] | None:
     """Return the variables that what is CHOSEN needs, in order; None where it cannot be taken out."""
     found: dict[str, str] = {}
     start, end = chosen.base + chosen.start, chosen.base + chosen.end
     for kind, first, last in chosen.segment.lexemes:
         if kind != "symbol" or not chosen.start <= first < chosen.end:
             continue
-        text = chosen.segment.text[first:last]
-        if base_name(text) in _LEAVING:
+        symbol = SymbolToken(chosen.segment.text[first:last], chosen.base + first, chosen.base + last)
+        if base_name(symbol.text) in _LEAVING:
             return None
-        binding = binding_of(syntax, SymbolToken(text, chosen.base + first, chosen.base + last))
+        binding = binding_of(syntax, symbol)
+        if binding is None and not _is_global(syntax, symbol, kinds):
+            return None
         if binding is None or start <= binding.start < end:
             continue
         if binding.kind in ("function", "macro") or _is_set(steps_at(chosen.segment, first + 1)):
             return None
-        found.setdefault(base_name(text), text)
+        found.setdefault(base_name(symbol.text), symbol.text)
     return list(found.values())
+
+
+def _is_global(syntax: Syntax, symbol: SymbolToken, kinds: Kinds) -> bool:
+    """Return whether SYMBOL, which nothing in the text binds, is no variable that a macro may bind."""
+    text, name, space = symbol.text, base_name(symbol.text), space_of(syntax, symbol.start)
+    if space is None or ":" in text or "#" in text or text.startswith("&"):
+        return True
+    standard = common_lisp.lookup(name)
+    if space == "variable":
+        earmuffs = len(name) > 2 and name[0] == name[-1] and name[0] in "*+"
+        return earmuffs or not _VARIABLES.isdisjoint({*kinds(name), *(standard.kinds if standard else ())})
+    if standard is not None:
+        return not _CALLED.isdisjoint(standard.kinds)
+    # `(x y)` of a variable X is hardly a call.
+    return bool(kinds(name)) or all(base_name(each.name) != name for each in syntax.bindings_at(symbol.start))
 
 
 def _is_set(steps: list[Step]) -> bool:

@@ -24,7 +24,7 @@ def binding_of(syntax: Syntax, symbol: SymbolToken) -> Binding | None:
         return None
     if (own := _bound_here(syntax, symbol)) is not None:
         return own
-    space = _space(syntax, symbol.start)
+    space = space_of(syntax, symbol.start)
     if space is None:
         return None
     for binding in syntax.bindings_at(symbol.start):
@@ -43,7 +43,7 @@ _TAGGED = {"tagbody": 1, "prog": 2, "prog*": 2}
 """From which datum on a symbol that stands there by itself is a tag."""
 
 
-def _space(syntax: Syntax, offset: int) -> Space | None:
+def space_of(syntax: Syntax, offset: int) -> Space | None:
     """Return what a symbol at OFFSET names; None for a type, class, key, block, tag or part of a syntax."""
     base, segment = syntax.around(offset)[0]
     before = syntax.text[max(0, offset - 2) : offset]
