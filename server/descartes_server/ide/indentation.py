@@ -27,7 +27,7 @@ def lines(syntax: Syntax, bodies: Bodies, chosen: Sequence[range] | None = None)
     BODIES: what is known of macros, see `known`. Of a form that is not closed nothing is changed, unless
     lines were chosen. Concurrency: for a worker thread.
     """
-    facts = frozenset(bodies.items())
+    facts = hash(frozenset(bodies.items()))
     found: list[Line] = []
     for base, segment in zip(syntax.bases, syntax.segments, strict=True):
         line, column = syntax.lines.position(base)
@@ -103,13 +103,12 @@ def _part(segment: Segment, column: int, bodies: Bodies, chosen: Sequence[range]
     return Walk(segment, column, bodies, inside).lines()
 
 
-def _whole(segment: Segment, column: int, bodies: Bodies, facts: frozenset[object]) -> list[Line]:
-    """Return the lines of the whole tile, found once for the FACTS about macros."""
-    if segment.stack or not _sound(segment):
-        return []
+def _whole(segment: Segment, column: int, bodies: Bodies, facts: int) -> list[Line]:
+    """Return the lines of the whole tile, found once for what is known of macros; FACTS is its digest."""
     kept = segment.memory.get("indentation")
     if kept is None or kept[0] != (column, facts):
-        kept = (column, facts), Walk(segment, column, bodies, None).lines()
+        is_closed = not segment.stack and _sound(segment)
+        kept = (column, facts), Walk(segment, column, bodies, None).lines() if is_closed else []
         segment.memory["indentation"] = kept
     found: list[Line] = kept[1]
     return found
