@@ -123,7 +123,7 @@ class LspClient:
         return message
 
     def _read(self) -> None:
-        piece = os.read(self._out, 1 << 20)
+        piece = os.read(self._out, 1 << 16)
         if not piece:
             raise ConnectionError("the server ended")
         self._received += piece
