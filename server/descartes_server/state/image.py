@@ -14,6 +14,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
 if TYPE_CHECKING:
     from descartes_swank.service import Questions, ServiceQuestions
 
@@ -51,7 +53,8 @@ class ImageQuestions:
 
         try:
             return await question(service)
-        except SwankError as error:
+        except (SwankError, msgspec.ValidationError) as error:
+            # Of the wrong shape is what another version answers, and a hub whose image has just gone.
             log.info("the image did not answer: %s", error)
             return None
 
