@@ -19,6 +19,10 @@ import { Views } from './views';
 import type { Intervention, Run, StopKey } from './protocol';
 
 const SETTINGS = 'Open Settings';
+const TOLD_MS = 5_000;
+
+type Command = (argument: never) => unknown;
+type Manifest = { contributes: { menus: { 'view/item/context': { command: string }[] } } };
 
 let client: LanguageClient | undefined;
 
@@ -40,7 +44,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<{ clie
   const breakpoints = new Breakpoints(server, media);
   context.subscriptions.push(log, views, documents, breakpoints, new DriftMarks(media));
   context.subscriptions.push(
-    ...register({
+    ...register(ofLines(context.extension.packageJSON as Manifest), {
       ...commands(server, documents),
       ...new Exploring(server, documents).commands(),
       ...systemCommands(server),
@@ -71,7 +75,7 @@ export function deactivate(): Promise<void> | undefined {
   return client?.needsStop() ? client.stop() : undefined;
 }
 
-function lineCommands(views: Views): Record<string, (argument: never) => unknown> {
+function lineCommands(views: Views): Record<string, Command> {
   return {
     showOutput: () => views.printed.show(true),
     answer: (question?: Intervention) => views.questions.answer(question),
@@ -79,8 +83,24 @@ function lineCommands(views: Views): Record<string, (argument: never) => unknown
   };
 }
 
-function register(all: Record<string, (argument: never) => unknown>): vscode.Disposable[] {
-  return Object.entries(all).map(([name, run]) => vscode.commands.registerCommand(`descartes.ui.${name}`, run));
+/** Register ALL commands; those named in LINES are chosen on a line of a view. */
+function register(lines: Set<string>, all: Record<string, Command>): vscode.Disposable[] {
+  return Object.entries(all).map(([name, run]) => {
+    const command = `descartes.ui.${name}`;
+    return vscode.commands.registerCommand(command, lines.has(command) ? onLine(run) : run);
+  });
+}
+
+function ofLines({ contributes }: Manifest): Set<string> {
+  return new Set(contributes.menus['view/item/context'].map(({ command }) => command));
+}
+
+/** VS Code passes `undefined` for a line that is drawn anew while it is clicked: what was meant is not known then. */
+function onLine(run: Command): (...given: never[]) => unknown {
+  return (...given) =>
+    given.length > 0 && given[0] === undefined
+      ? vscode.window.setStatusBarMessage('Descartes: this line has just changed; choose it again', TOLD_MS)
+      : run(...(given as [never]));
 }
 
 async function sendSettings(running: LanguageClient): Promise<void> {

@@ -12,6 +12,7 @@ const TOLD_MS = 5_000;
 export class StopsView extends TreeView<Node> {
   private stops: Debugger[] = [];
   private readonly details = new Map<string, FrameDetail>();
+  private readonly opened = new Map<string, FrameNode>();
 
   /** IS_TOLD says whether a stop is told where its evaluation was asked for. */
   constructor(
@@ -29,7 +30,8 @@ export class StopsView extends TreeView<Node> {
       this.details.clear();
     }
     void vscode.commands.executeCommand('setContext', 'descartes.stopped', stops.length > 0);
-    this.draw();
+    this.opened.clear();
+    this.redraw(new Set(stops.map(({ thread }) => thread)).size, 'stopped thread');
     const added = this.stops.filter((stop) => !known.has(nameOf(stop)));
     for (const stop of added) {
       if (!isVisible(stop.location)) {
@@ -41,8 +43,8 @@ export class StopsView extends TreeView<Node> {
 
   /** Show the variables as they are now: what was evaluated meanwhile may have set them. */
   lookAgain(): void {
-    if (this.stops.length > 0) {
-      this.draw();
+    if (this.opened.size > 0) {
+      this.redrawIn([...this.opened.values()]);
     }
   }
 
@@ -87,10 +89,6 @@ export class StopsView extends TreeView<Node> {
     }
   }
 
-  private draw(): void {
-    this.redraw(new Set(this.stops.map(({ thread }) => thread)).size, 'stopped thread');
-  }
-
   /** Bring the thread of STOP into sight, if the view is looked at; typing goes on where it was. */
   private async show(stop: Debugger | undefined): Promise<void> {
     const node = threads(this.stops).find((each) => each.kind === 'thread' && each.stops[0]?.thread === stop?.thread);
@@ -118,6 +116,7 @@ export class StopsView extends TreeView<Node> {
   private async inside(of: FrameNode): Promise<Node[]> {
     const params = { ...keyOf(of.stop), frame: of.frame.index };
     const name = [nameOf(of.stop), of.stop.evaluation, of.frame.index].join('/');
+    this.opened.set(name, of);
     // While an inner level is stopped the image does not answer for the outer ones.
     const detail = (await this.server.ask<FrameDetail>('debugger.frame', params)) ?? this.details.get(name);
     if (detail !== undefined) {

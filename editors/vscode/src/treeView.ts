@@ -2,7 +2,7 @@
 import * as vscode from 'vscode';
 
 export abstract class TreeView<Node> implements vscode.TreeDataProvider<Node>, vscode.Disposable {
-  private readonly changes = new vscode.EventEmitter<undefined>();
+  private readonly changes = new vscode.EventEmitter<Node[] | undefined>();
   readonly onDidChangeTreeData = this.changes.event;
   private readonly view: vscode.TreeView<Node>;
 
@@ -61,6 +61,11 @@ export abstract class TreeView<Node> implements vscode.TreeDataProvider<Node>, v
   protected redraw(count = 0, what = ''): void {
     this.view.badge = count > 0 ? { value: count, tooltip: `${count} ${what}${count === 1 ? '' : 's'}` } : undefined;
     this.changes.fire(undefined);
+  }
+
+  /** Draw what is in NODES anew; all other lines can be clicked meanwhile. */
+  protected redrawIn(nodes: Node[]): void {
+    this.changes.fire(nodes);
   }
 }
 
