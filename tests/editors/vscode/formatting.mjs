@@ -11,16 +11,22 @@ function shows(page, wanted) {
   }, wanted.join('\n'));
 }
 
+/** Begin a new line; where names are still offered, Enter would take one of them. */
+async function enter(page) {
+  await page.locator('.suggest-widget.visible').waitFor({ state: 'hidden' });
+  await page.keyboard.press('Enter');
+}
+
 export async function formatting({ page, shot }) {
   await goTo(page, 'walk.lisp', '(in-package');
   await page.keyboard.press('Control+End');
   // VS Code drops what comes for a line that is typed into meanwhile, which a person is too slow for.
   for (const [place, line] of [['11, Col 1', '(defun typed (list)'], ['12, Col 3', '(unless (null list)'], ['13, Col 5', "(mapcar #'1+"]]) {
-    await page.keyboard.press('Enter');
+    await enter(page);
     await status(page, `Ln ${place}`).waitFor();
     await page.keyboard.type(line);
   }
-  await page.keyboard.press('Enter');
+  await enter(page);
   await shows(page, ['(defun typed (list)', '  (unless (null list)', "    (mapcar #'1+", '            )))']);
   await page.keyboard.type('list');
   say('indented while typing');
