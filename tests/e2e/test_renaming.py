@@ -174,3 +174,37 @@ async def test_a_definition_is_exported_by_a_code_action(zoo: Path) -> None:
         client.notify("textDocument/didClose", {"textDocument": {"uri": package.as_uri()}})
         package.unlink()
         assert await offered(client, uri, 3, 8) == []
+
+
+async def test_a_variable_and_a_call_are_inlined_by_code_actions(zoo: Path) -> None:
+    literal = {"codeActionLiteralSupport": {"codeActionKind": {"valueSet": []}}}
+    text = "(in-package :zoo)\n(defun two (x)\n  (let ((é😀 (feed x)))\n    (list é😀)))\n"
+    third = zoo / "third.lisp"
+    third.write_text(text)
+
+    async with lsp(zoo, capabilities={"textDocument": {"codeAction": literal}}) as client:
+        uri = client.open(third)
+
+        async def offered(line: int, character: int) -> list[dict[str, Any]]:
+            place = {"line": line, "character": character}
+            context = {"diagnostics": [], "only": ["refactor.inline"]}
+            found: list[dict[str, Any]] = await client.of(
+                "codeAction", uri, range={"start": place, "end": place}, context=context
+            )
+            return found
+
+        (action,) = await answer_that(bool, lambda: offered(2, 16), "the function is known")
+        assert (action["title"], action["kind"]) == ("Inline this call of feed", "refactor.inline")
+        assert after(third, action["edit"]["changes"][uri]) == text.replace(
+            "(feed x)", '(let ((é😀 x))\n              (list é😀 "feed"))'
+        )
+        (action,) = await offered(3, 11)
+        assert action["title"] == "Inline é😀"
+        assert after(third, action["edit"]["changes"][uri]) == (
+            "(in-package :zoo)\n(defun two (x)\n  (list (feed x)))\n"
+        )
+        # What the editor shows of the function counts, not the file.
+        client.open(zoo / "first.lisp", FIRST.replace('"feed"', "1"))
+        (action,) = await offered(2, 16)
+        assert "(list é😀 1))" in after(third, action["edit"]["changes"][uri])
+        assert await offered(0, 0) == [] and await offered(1, 8) == []

@@ -17,7 +17,7 @@ from descartes_server.state.documents import Document
 
 def register(state: ServerState) -> None:
     kind = types.CodeActionKind
-    kinds = [kind.QuickFix, kind.Empty, kind.RefactorRewrite, kind.RefactorExtract]
+    kinds = [kind.QuickFix, kind.Empty, kind.RefactorRewrite, kind.RefactorExtract, kind.RefactorInline]
     options = types.CodeActionOptions(code_action_kinds=kinds)
     on_snapshot(state, types.TEXT_DOCUMENT_CODE_ACTION, _code_action, options, places=True)
 

@@ -1,4 +1,4 @@
-"""Code actions that change the text: export what is defined, import what is used, extract a function."""
+"""Code actions that change the text: export what is defined, import what is used, extract and inline."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from lsprotocol import types
 
 from descartes_core.errors import InvalidParams, NotFound
 from descartes_server.features.renaming import workspace_edit
-from descartes_server.ide import extracting, package_edits
+from descartes_server.ide import extracting, inlining, inlining_calls, package_edits
+from descartes_server.ide.assigning import Kinds
 from descartes_server.ide.index import Entry, package_name
 from descartes_server.ide.renaming import Edit
+from descartes_server.ide.roles import base_name
 from descartes_server.ide.syntax import SymbolToken, Syntax
 from descartes_server.state import Document, Snapshot
 
@@ -29,20 +31,54 @@ async def offered(
         found += await _extract(snapshot, document, syntax, start, end)
     if not {"", "refactor", "refactor.rewrite"}.isdisjoint(wanted):
         found += await _in_packages(snapshot, document, syntax, start)
+    if not {"", "refactor", "refactor.inline"}.isdisjoint(wanted):
+        found += await _inline(snapshot, document, syntax, start)
     return found
 
 
 async def _extract(
     snapshot: Snapshot, document: Document, syntax: Syntax, start: int, end: int
 ) -> list[types.CodeAction]:
-    def kinds(name: str) -> set[str]:
-        return {each.kind for each in snapshot.index.lookup(name)}
-
-    edits = await asyncio.to_thread(extracting.function, syntax, start, end, kinds)
+    edits = await asyncio.to_thread(extracting.function, syntax, start, end, _kinds(snapshot))
     if edits is None:
         return []
     edit = workspace_edit(snapshot, [(document, edits)])
     return [_action("Extract to a function", types.CodeActionKind.RefactorExtract, edit)]
+
+
+async def _inline(
+    snapshot: Snapshot, document: Document, syntax: Syntax, offset: int
+) -> list[types.CodeAction]:
+    """Return what puts a value, or the body of a function, where the symbol at OFFSET stands."""
+    symbol = syntax.symbol_at(offset)
+    if symbol is None:
+        return []
+    edit = await asyncio.to_thread(inlining.variable, syntax, offset, _kinds(snapshot))
+    title = f"Inline {symbol.text}"
+    if edit is None and inlining_calls.is_call(syntax, symbol):
+        edit = await _inlined_call(snapshot, syntax, symbol)
+        title = f"Inline this call of {symbol.text}"
+    if edit is None:
+        return []
+    return [
+        _action(title, types.CodeActionKind.RefactorInline, workspace_edit(snapshot, [(document, [edit])]))
+    ]
+
+
+async def _inlined_call(snapshot: Snapshot, syntax: Syntax, symbol: SymbolToken) -> Edit | None:
+    package = package_name(syntax.package_at(symbol.start))
+    named = [each for each in snapshot.index.lookup(base_name(symbol.text)) if each.package == package]
+    if [each.kind for each in named] != ["function"]:
+        return None
+    try:
+        text = await snapshot.document(Path(named[0].path).as_uri())
+    except (NotFound, InvalidParams):
+        return None
+    return await asyncio.to_thread(inlining_calls.call, syntax, symbol, await snapshot.syntax(text))
+
+
+def _kinds(snapshot: Snapshot) -> Kinds:
+    return lambda name: {each.kind for each in snapshot.index.lookup(name)}
 
 
 async def _in_packages(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from descartes_server.ide import common_lisp
+from descartes_server.ide.assigning import Kinds, is_set
 from descartes_server.ide.indent_rules import BODY, STANDARD
 from descartes_server.ide.indent_walk import width
-from descartes_server.ide.paths import Step, nodes_at, steps_at
+from descartes_server.ide.moving_text import moved
+from descartes_server.ide.paths import nodes_at, steps_at
 from descartes_server.ide.renaming import Edit
 from descartes_server.ide.roles import base_name, operator_of
 from descartes_server.ide.scopes import binding_of, space_of
@@ -17,15 +19,8 @@ from descartes_server.ide.selection import start_with_comment, starts_line
 from descartes_server.ide.syntax import SymbolToken, Syntax
 from descartes_server.ide.tree import Node
 
-Kinds = Callable[[str], Collection[str]]
-"""Tells what the program defines by a name in lower case: `function`, `variable`, `slot`."""
-
 _LEAVING = frozenset(("return-from", "return", "go", "loop-finish", "call-next-method", "next-method-p"))
 """What works only where it stands."""
-_SETTING = {"incf": 1, "decf": 1, "pop": 1, "remf": 1, "push": 2, "pushnew": 2}
-"""By operator: the number of the datum that is a place and gets a value."""
-_PAIRS = frozenset(("setf", "setq", "psetf", "psetq"))
-_ALL = frozenset(("rotatef", "shiftf", "multiple-value-setq"))
 _NEEDED = (
     "defmacro define-compiler-macro deftype defsetf define-setf-expander macrolet symbol-macrolet eval-when"
 )
@@ -69,6 +64,14 @@ def function(syntax: Syntax, start: int, end: int, kinds: Kinds) -> list[Edit] |
         Edit(before, before, text),
         Edit(chosen.base + chosen.start, chosen.base + chosen.end, f"({words})"),
     ]
+
+
+def is_evaluated(syntax: Syntax, start: int, end: int) -> bool:
+    """Return whether from START to END there is a call, or several in a body, that a definition evaluates.
+
+    What a compiler needs already, as the functions that a macro calls, does not count.
+    """
+    return _chosen(syntax, start, end) is not None
 
 
 def _names() -> Iterator[str]:
@@ -152,7 +155,7 @@ def _parameters(syntax: Syntax, chosen: _Chosen, kinds: Kinds) -> list[str] | No
             return None
         if binding is None or start <= binding.start < end:
             continue
-        if binding.kind in ("function", "macro") or _is_set(steps_at(chosen.segment, first + 1)):
+        if binding.kind in ("function", "macro") or is_set(steps_at(chosen.segment, first + 1)):
             return None
         found.setdefault(base_name(symbol.text), symbol.text)
     return list(found.values())
@@ -173,30 +176,8 @@ def _is_global(syntax: Syntax, symbol: SymbolToken, kinds: Kinds) -> bool:
     return bool(kinds(name)) or all(base_name(each.name) != name for each in syntax.bindings_at(symbol.start))
 
 
-def _is_set(steps: list[Step]) -> bool:
-    """Return whether the symbol at the end of STEPS is a place that gets a value."""
-    step = steps[-2] if len(steps) > 1 and steps[-1].role == "names" else steps[-1]
-    if step.operator in _PAIRS:
-        return step.index % 2 == 1
-    return step.operator in _ALL or _SETTING.get(step.operator) == step.index
-
-
 def _moved(syntax: Syntax, chosen: _Chosen) -> str:
     """Return the text that is CHOSEN as it stands in the new function's body."""
-    text = chosen.segment.text
     line, column = syntax.lines.position(chosen.base + chosen.start)
     shift = BODY - width(syntax.lines.line_text(line)[:column])
-    kept = {
-        offset
-        for kind, start, end in chosen.segment.lexemes
-        if kind in ("string", "block")
-        for offset in range(start + 1, end)
-    }
-    pieces, place = [], chosen.start
-    for each in range(chosen.start, chosen.end):
-        if text[each - 1] == "\n" and each > chosen.start and each not in kept:
-            rest = text[each : chosen.end]
-            white = rest[: len(rest) - len(rest.lstrip(" \t"))]
-            pieces += [text[place:each], " " * max(0, width(white) + shift)]
-            place = each + len(white)
-    return "".join([*pieces, text[place : chosen.end]])
+    return moved(chosen.segment, chosen.start, chosen.end, shift)

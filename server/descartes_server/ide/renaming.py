@@ -44,8 +44,8 @@ def of_binding(syntax: Syntax, binding: Binding, new: str) -> list[Edit] | str:
     Callers notice nothing: a keyword parameter keeps its keyword, and a variable its slot.
     """
     first, *others = references.of_binding(syntax, binding)
-    if (doubt := _doubt(syntax, binding)) is not None:
-        return doubt
+    if (why := doubt(syntax, binding)) is not None:
+        return why
     edits = [_bound_as(syntax, first, new), *(Edit(each.start, each.end, new) for each in others)]
     edits.sort(key=lambda each: each.start)
     if _means_the_same(syntax, edits, first.start):
@@ -83,8 +83,8 @@ dolist dotimes do-symbols do-external-symbols do-all-symbols
 _PLAIN_BINDERS = frozenset(_BINDERS.split())
 
 
-def _doubt(syntax: Syntax, binding: Binding) -> str | None:
-    """Return why it cannot be told of some place whether it means BINDING."""
+def doubt(syntax: Syntax, binding: Binding) -> str | None:
+    """Return why it cannot be told of some place whether it means BINDING, None where it can."""
     base = base_name(binding.name)
     for symbol in references.symbols_named(syntax, base, binding.start):
         start, segment = syntax.around(symbol.start)[0]
