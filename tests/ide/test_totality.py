@@ -16,10 +16,14 @@ from descartes_server.ide import (
     completion,
     declarations,
     definition,
+    extracting,
     folding,
     implementations,
     index,
+    inlining,
+    inlining_calls,
     links,
+    renaming,
     selection,
     semantic_tokens,
     signature,
@@ -86,6 +90,7 @@ def check_at(syntax: Syntax, offset: int) -> None:
     definition.find_static(syntax, offset)
     if symbol is not None:
         check_types(syntax, symbol)
+        check_rewriting(syntax, symbol)
     syntax.package_at(offset)
 
 
@@ -109,6 +114,19 @@ def check_types(syntax: Syntax, symbol: SymbolToken) -> None:
         assert found is None or set(found) <= set(entries)
     for each in declarations.declared(syntax, base_name(symbol.text)):
         assert 0 <= each.start <= each.name_start <= each.name_end <= each.end <= len(syntax.text)
+
+
+def check_rewriting(syntax: Syntax, symbol: SymbolToken) -> None:
+    """What a rewriting leaves is as sound as what it began with."""
+    inlined = [inlining.variable(syntax, symbol.start, lambda _: ())]
+    if inlining_calls.is_call(syntax, symbol):
+        inlined.append(inlining_calls.call(syntax, symbol, syntax))
+    span = syntax.form_at(symbol.start, "enclosing")
+    taken = extracting.function(syntax, span.start, span.end, lambda _: ()) if span is not None else None
+    for edits in (taken, *([each] for each in inlined if each is not None)):
+        if edits is not None:
+            after = parse(renaming.applied(syntax.text, edits))
+            assert len(after.problems) <= len(syntax.problems)
 
 
 def answers(syntax: Syntax) -> tuple[object, ...]:
