@@ -103,6 +103,8 @@ def test_the_value_of_a_variable_takes_its_place(before: str, after: str) -> Non
         "(let ((§x (foo a))) (dotimes (i 3) (print x)))",
         "(let ((§x (foo a))) (handler-case x (error () 1)))",
         "(let ((§x (foo a))) (let ((*a* 1)) (list x)))",
+        "(let ((§x (foo a))) (let ((counter 1)) (list x)))",
+        "(let ((§x (foo a))) (let (*a*) (list x)))",
         "(let ((§x (foo a))) (if a x 2))",
         "(let ((§x *a*)) (bar) (list x))",
         "(let ((§x 1)) (setf x 2) x)",
@@ -171,6 +173,11 @@ def test_the_body_of_a_function_takes_the_place_of_a_call(before: str, after: st
     assert call(before) == after
 
 
+def test_the_function_of_the_package_is_meant() -> None:
+    text = "(in-package :a)\n(defun g () 1)\n(in-package :b)\n(defun g () 2)\n(defun f () (list (§g)))"
+    assert call(text) == text.replace("(§g)", "2")
+
+
 def test_the_function_may_be_in_another_file_of_the_package() -> None:
     here, there = "(in-package :zoo)\n(defun f () (list (§g)))", '(in-package "ZOO")\n(defun g () (h))'
     assert call(here, there) == "(in-package :zoo)\n(defun f () (list (h)))"
@@ -192,6 +199,8 @@ def test_the_function_may_be_in_another_file_of_the_package() -> None:
         "(defun g (x) (h x))\n(defun f (§g) g)",
         "(defun g (x) (declare (fixnum x)) (return-from g x))\n(defun f () (§g 1))",
         "(defmacro g (x) (h x))\n(defun f () (§g 1))",
+        "(defun g (x) (h x))\n(defun f () (§g ; why\n 1))",
+        "(defun g (x) (h x))\n(in-package :other)\n(defun f () (§g 1))",
         "(defun g (x))\n(defun f () (§g 1))",
         "(defun g (#+sbcl x) (h x))\n(defun f () (§g 1))",
         "(defun g (x) (h x)\n(defun f () (§g 1))",

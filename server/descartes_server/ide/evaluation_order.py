@@ -123,10 +123,14 @@ class Evaluation:
     def _body_is_next(self, data: tuple[Node, ...], index: int, pair: Node) -> bool:
         """Return whether datum INDEX of a `let` is the first of its body, and its values are constant."""
         pairs = data[1].data
-        if any(self._text(each).startswith(("*", "(*")) for each in pairs):
+        if any(self._binds_dynamically(each) for each in pairs):
             return False
         forms = [each for each in data[2:index] if operator_of(self._segment, each) != "declare"]
         return not forms and self._constant(_values(pairs, pair))
+
+    def _binds_dynamically(self, pair: Node) -> bool:
+        name = self._text(pair.data[0] if pair.data else pair)
+        return name.startswith("*") or is_special(name, self._kinds)
 
     def _is_function(self, operator: str) -> bool:
         standard = common_lisp.lookup(operator)

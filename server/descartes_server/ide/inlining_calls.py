@@ -73,17 +73,14 @@ def call(syntax: Syntax, symbol: SymbolToken, other: Syntax) -> Edit | None:
     """Return what puts the body of the function that OTHER defines where SYMBOL calls it in SYNTAX.
 
     The arguments are evaluated as before, once and in their order. None for a function that takes other than
-    required parameters or is of another package, for a call with other arguments, one that is a place, one
-    that a compiler needs already, and where a name would mean something else.
+    required parameters or is of another package, for a call with other arguments or comments between them,
+    one that is a place, one that a compiler needs already, and where a name would mean something else.
     """
-    there, function = _call(syntax, symbol), _function(other, base_name(symbol.text))
+    there = _call(syntax, symbol)
+    function = _function(other, base_name(symbol.text), package_name(syntax.package_at(symbol.start)))
     if there is None or function is None or len(there.arguments) != len(function.parameters):
         return None
-    here, home = (
-        package_name(text.package_at(at)) for text, at in ((syntax, there.start), (other, function.base))
-    )
-    heads = _heads(function)
-    if here != home or heads is None:
+    if (heads := _heads(function)) is None:
         return None
     edit = Edit(there.start, there.end, _written(there, function, heads))
     return edit if _means_the_same(there, function, heads, edit) else None
@@ -98,12 +95,20 @@ def _call(syntax: Syntax, symbol: SymbolToken) -> _Call | None:
     start, end = base + node.start, base + node.end
     if node.children != node.data or not extracting.is_evaluated(syntax, start, end):
         return None
+    comments = [at for kind, at, _ in segment.lexemes if kind in ("comment", "block")]
+    between = [at for at in comments if not any(each.start <= at < each.end for each in node.data)]
+    if any(node.start <= at < node.end for at in between):
+        return None
     return _Call(syntax, start, end, tuple((base + each.start, base + each.end) for each in node.data[1:]))
 
 
-def _function(syntax: Syntax, called: str) -> _Function | None:
-    at = next((each.start for each in syntax.forms if base_name(each.name) == called), 0)
-    base, segment = syntax.around(at)[0]
+def _function(syntax: Syntax, called: str, package: str) -> _Function | None:
+    """Return the function that SYNTAX defines as CALLED of PACKAGE, if it has only required parameters."""
+    named = [each for each in syntax.forms if each.kind == "function" and base_name(each.name) == called]
+    form = next((each for each in named if package_name(each.package) == package), None)
+    if form is None:
+        return None
+    base, segment = syntax.around(form.start)[0]
     root = tree(segment)
     if root is None or segment.stack or operator_of(segment, root) != "defun" or len(root.data) < 4:
         return None
@@ -114,8 +119,7 @@ def _function(syntax: Syntax, called: str) -> _Function | None:
     if not whole or any(each.kind != "symbol" for each in (name, *parameters.data)):
         return None
     function = _Function(syntax, segment, base, called, parameters.data, tuple(body))
-    named = base_name(function.text(name)) == called
-    return function if named and not any(function.text(each)[0] == "&" for each in parameters.data) else None
+    return None if any(function.text(each)[0] == "&" for each in parameters.data) else function
 
 
 def _heads(function: _Function) -> tuple[str, ...] | None:
