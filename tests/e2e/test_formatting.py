@@ -58,11 +58,19 @@ async def test_the_editor_chooses_tabs_and_what_ends_lines(workspace: Path) -> N
         assert await formatted(client, uri, text, tabSize=3, insertSpaces=False) == (
             "(list (list 1 \n\t\t\t\t2)   ; a  \n\n\t\t3)"
         )
+        tabs = "(defun f (x)\n(let ((y 1))\n(list\nx\ny)))"
+        for size in (2, 3, 4, 8):
+            client.change(uri, size, {"text": tabs})
+            once = await formatted(client, uri, tabs, tabSize=size, insertSpaces=False)
+            assert once.expandtabs(size) == "(defun f (x)\n  (let ((y 1))\n    (list\n     x\n     y)))"
+            client.change(uri, size + 10, {"text": once})
+            assert await formatted(client, uri, once, tabSize=size, insertSpaces=False) == once
+        client.change(uri, 20, {"text": text})
         chosen = {"trimTrailingWhitespace": True, "insertFinalNewline": True}
         assert await formatted(client, uri, text, **chosen) == (
             "(list (list 1\n            2)   ; a\n\n      3)\n"
         )
-        client.change(uri, 2, {"text": "(a)\n\n\n"})
+        client.change(uri, 21, {"text": "(a)\n\n\n"})
         assert await formatted(client, uri, "(a)\n\n\n", trimFinalNewlines=True) == "(a)\n"
 
 

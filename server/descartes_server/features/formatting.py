@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from lsprotocol import types
 
@@ -52,10 +53,10 @@ async def on_type_formatting(
     if line >= syntax.lines.line_count:
         return []
     start, end = syntax.lines.line_span(line)
-    column = indentation.column_at(syntax, start, await _known(snapshot, syntax))
+    column = indentation.column_at(syntax, start, await _known(snapshot, syntax), _tab(params.options))
     rest = document.text[start:end]
     old = rest[: len(rest) - len(rest.lstrip(" \t"))]
-    if column is None or column == indentation.width(old):
+    if column is None or column == indentation.width(old, _tab(params.options)):
         return []
     return [_edit(document, start, start + len(old), _white(column, params.options))]
 
@@ -70,7 +71,8 @@ async def _edits(
     """Return the changes of indentation in DOCUMENT, or on the CHOSEN lines."""
     known = await _known(snapshot, syntax)
     loop = asyncio.get_running_loop()
-    found = await loop.run_in_executor(snapshot.executor, indentation.lines, syntax, known, chosen)
+    find = partial(indentation.lines, syntax, known, chosen, _tab(options))
+    found = await loop.run_in_executor(snapshot.executor, find)
     return [_edit(document, line.start, line.end, _white(line.column, options)) for line in found]
 
 
@@ -86,6 +88,11 @@ def _lines(chosen: types.Range) -> range:
     """Return the lines of CHOSEN; one that ends before the first character of a line ends above it."""
     last = chosen.end.line - (chosen.end.character == 0 and chosen.end.line > chosen.start.line)
     return range(chosen.start.line, last + 1)
+
+
+def _tab(options: types.FormattingOptions) -> int:
+    """Return the columns of a tab: where the editor writes them, those in the text have its width."""
+    return indentation.TAB if options.insert_spaces else max(1, options.tab_size)
 
 
 def _white(column: int, options: types.FormattingOptions) -> str:

@@ -25,7 +25,7 @@ from descartes_server.ide.segments import Segment
 from descartes_server.ide.text import LineIndex
 
 TAB = 8
-"""Columns of a tab in Lisp files: Emacs' width, which is older than any editor's setting."""
+"""Columns of a tab in Lisp files: Emacs' width, for editors that write none themselves."""
 
 _TAGGED = frozenset(("tagbody", "prog", "prog*", "do", "do*"))
 _PAIRED = frozenset(("setf", "setq", "psetf", "psetq"))
@@ -104,13 +104,15 @@ class _Open:
 class Walk:
     """One pass over a tile that begins in COLUMN: what is open, and where it stands after indenting.
 
-    INSIDE: the lines of the tile that may be changed; None for all.
+    INSIDE: the lines of the tile that may be changed; None for all. TAB: the columns of a tab.
     """
 
-    def __init__(self, segment: Segment, column: int, bodies: Bodies, inside: Container[int] | None) -> None:
+    def __init__(
+        self, segment: Segment, column: int, bodies: Bodies, inside: Container[int] | None, tab: int = TAB
+    ) -> None:
         self.text, self.segment = segment.text, segment
         self.starts = LineIndex(segment.text).starts
-        self.column, self.bodies, self.inside = column, bodies, inside
+        self.column, self.bodies, self.inside, self.tab = column, bodies, inside, tab
         self.line = 0
         self.fresh = column == 0
         """Whether nothing of the current line was met."""
@@ -141,7 +143,7 @@ class Walk:
         changed, begins, proper = None, self._advance(lexeme), False
         if begins:
             start = self.starts[self.line]
-            old = width(self.text[start : lexeme[1]])
+            old = width(self.text[start : lexeme[1]], self.tab)
             column, proper = self._column(lexeme, old)
             if column != old and (self.inside is None or self.line in self.inside):
                 self.shift = column - old
@@ -270,7 +272,7 @@ class Walk:
 
     def _place_in_line(self, start: int) -> int:
         line = self.starts[self.line]
-        return width(self.text[line:start]) + (self.column if self.line == 0 else 0)
+        return width(self.text[line:start], self.tab) + (self.column if self.line == 0 else 0)
 
     def _prefix(self, top: _Open, text: str, column: int, begins: bool) -> None:
         mark = top.mark = top.mark or _Mark(column, begins, top.quoted)

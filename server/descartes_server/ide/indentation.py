@@ -11,39 +11,41 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from descartes_server.ide import lambda_list
 from descartes_server.ide.indent_rules import Bodies, is_known
-from descartes_server.ide.indent_walk import Line, Walk, width
+from descartes_server.ide.indent_walk import TAB, Line, Walk, width
 from descartes_server.ide.index import WorkspaceIndex
 from descartes_server.ide.roles import base_name
 from descartes_server.ide.segments import Segment
 from descartes_server.ide.syntax import Syntax
 from descartes_server.ide.text import LineIndex
 
-__all__ = ["Line", "column_at", "known", "lines", "operators", "width"]
+__all__ = ["TAB", "Line", "column_at", "known", "lines", "operators", "width"]
 
 
-def lines(syntax: Syntax, bodies: Bodies, chosen: Sequence[range] | None = None) -> list[Line]:
+def lines(
+    syntax: Syntax, bodies: Bodies, chosen: Sequence[range] | None = None, tab: int = TAB
+) -> list[Line]:
     """Return the lines of SYNTAX that do not begin where they should, in order; of the CHOSEN ones only.
 
     BODIES: what is known of macros, see `known`. Of a form that is not closed nothing is changed, unless
-    lines were chosen. Concurrency: for a worker thread.
+    lines were chosen. TAB: the columns of a tab. Concurrency: for a worker thread.
     """
-    facts = hash(frozenset(bodies.items()))
+    facts = hash((frozenset(bodies.items()), tab))
     found: list[Line] = []
     for base, segment in zip(syntax.bases, syntax.segments, strict=True):
         line, column = syntax.lines.position(base)
         if chosen is None:
-            changed = _whole(segment, column, bodies, facts)
+            changed = _whole(segment, column, bodies, facts, tab)
         else:
             shifted = [range(each.start - line, each.stop - line) for each in chosen]
-            changed = _part(segment, column, bodies, shifted)
+            changed = _part(segment, column, bodies, shifted, tab)
         found += [Line(line + each.line, base + each.start, base + each.end, each.column) for each in changed]
     return found
 
 
-def column_at(syntax: Syntax, offset: int, bodies: Bodies) -> int | None:
+def column_at(syntax: Syntax, offset: int, bodies: Bodies, tab: int = TAB) -> int | None:
     """Return the column of a datum that begins the line of OFFSET; None inside a string or comment."""
     for base, segment in syntax.around(offset)[:1]:
-        return Walk(segment, syntax.lines.position(base)[1], bodies, ()).column_at(offset - base)
+        return Walk(segment, syntax.lines.position(base)[1], bodies, (), tab).column_at(offset - base)
     return 0
 
 
@@ -93,22 +95,22 @@ def _sound(segment: Segment) -> bool:
     return not segment.strays and all(lexeme[0] != "broken" for lexeme in segment.lexemes)
 
 
-def _part(segment: Segment, column: int, bodies: Bodies, chosen: Sequence[range]) -> list[Line]:
+def _part(segment: Segment, column: int, bodies: Bodies, chosen: Sequence[range], tab: int) -> list[Line]:
     """Return those of the CHOSEN lines of the tile that are to be changed."""
     count = LineIndex(segment.text).line_count
     pieces = [range(max(0, each.start), min(count, each.stop)) for each in chosen]
     if not _sound(segment) or not any(pieces):
         return []
     inside = frozenset(line for piece in pieces for line in piece)
-    return Walk(segment, column, bodies, inside).lines()
+    return Walk(segment, column, bodies, inside, tab).lines()
 
 
-def _whole(segment: Segment, column: int, bodies: Bodies, facts: int) -> list[Line]:
+def _whole(segment: Segment, column: int, bodies: Bodies, facts: int, tab: int) -> list[Line]:
     """Return the lines of the whole tile, found once for what is known of macros; FACTS is its digest."""
     kept = segment.memory.get("indentation")
     if kept is None or kept[0] != (column, facts):
         is_closed = not segment.stack and _sound(segment)
-        kept = (column, facts), Walk(segment, column, bodies, None).lines() if is_closed else []
+        kept = (column, facts), Walk(segment, column, bodies, None, tab).lines() if is_closed else []
         segment.memory["indentation"] = kept
     found: list[Line] = kept[1]
     return found
