@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from descartes_server.ide.renaming import Edit, applied
+from descartes_server.ide.edits import Edit, applied
 from descartes_server.ide.text import LineIndex
 from support.lsp_client import LspClient, LspError, lsp
 

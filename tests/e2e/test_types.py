@@ -14,7 +14,7 @@ from support.until import answer_that
 
 TRUSTED: dict[str, Any] = {"initializationOptions": {"trusted": True}}
 LINKS = {"textDocument": {each: {"linkSupport": True} for each in
-                          ("implementation", "declaration", "typeDefinition")}}  # fmt: skip
+                          ("definition", "implementation", "declaration", "typeDefinition")}}  # fmt: skip
 AREA = {
     "tree 6: :method",
     "tree 7: area",
@@ -167,6 +167,17 @@ async def test_what_is_typed_moves_and_takes_away_what_the_image_knows(shapes: P
         ]  # fmt: skip
         assert now.covered(own[2]["targetRange"]).startswith("(defmethod Area :around")
         assert all(now.covered(each["originSelectionRange"]) == "area" for each in links)
+
+
+async def test_a_definition_is_a_link_to_its_whole_form(shapes: Path) -> None:
+    text = "(defun f (é😀)\n  é😀)\n(f 1)"
+    async with lsp(shapes, capabilities=LINKS) as client:
+        uri, now = client.open(shapes / "new.lisp", text), Places(text, "utf-16")
+        (link,) = await client.at("definition", uri, 2, 1)
+        assert [now.covered(link[each]) for each in ("originSelectionRange", "targetSelectionRange")] == [
+            "f", "f"
+        ]  # fmt: skip
+        assert (link["targetUri"], now.covered(link["targetRange"])) == (uri, text[: text.index("\n(f")])
 
 
 async def ask_area(look: Looking) -> Any:

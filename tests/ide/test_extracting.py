@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from descartes_server.ide import extracting
-from descartes_server.ide.renaming import applied
+from descartes_server.ide.edits import applied
 from descartes_server.ide.syntax import parse
 
 
@@ -22,6 +22,10 @@ def extracted(text: str, taken: str = "") -> str | None:
 @pytest.mark.parametrize(
     ("before", "after"),
     [
+        (
+            "(defun f (a)\n§(progn\n  (g a)\n\n  (h a))§)",
+            "(defun extracted (a)\n  (progn\n    (g a)\n\n    (h a)))\n\n(defun f (a)\n(extracted a))",
+        ),
         (
             "(defun area (w h)\n  (list w §(* w h 2)§))\n",
             "(defun extracted (w h)\n  (* w h 2))\n\n(defun area (w h)\n  (list w (extracted w h)))\n",

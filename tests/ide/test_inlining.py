@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from descartes_server.ide import inlining, inlining_calls
-from descartes_server.ide.renaming import applied
+from descartes_server.ide.edits import applied
 from descartes_server.ide.syntax import parse
 
 KINDS = {

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from descartes_server.ide import package_edits
+from descartes_server.ide.edits import applied
 from descartes_server.ide.index import WorkspaceIndex
-from descartes_server.ide.renaming import applied
+from descartes_server.ide.roles import symbol_of
 from descartes_server.ide.syntax import SymbolToken, Syntax, parse
 
 
@@ -88,7 +89,7 @@ def test_a_name_with_bars_keeps_them() -> None:
 )
 def test_the_definition_whose_name_is_pointed_at(text: str, symbol: str | None) -> None:
     found = package_edits.defined_at(parse(text.replace("§", "")), text.index("§"))
-    assert (package_edits.symbol_of(found.name) if found else None) == symbol
+    assert (symbol_of(found.name) if found else None) == symbol
 
 
 def imported(text: str, written: str) -> str | None:

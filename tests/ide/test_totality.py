@@ -16,6 +16,7 @@ from descartes_server.ide import (
     completion,
     declarations,
     definition,
+    edits,
     extracting,
     folding,
     implementations,
@@ -23,7 +24,6 @@ from descartes_server.ide import (
     inlining,
     inlining_calls,
     links,
-    renaming,
     selection,
     semantic_tokens,
     signature,
@@ -123,9 +123,9 @@ def check_rewriting(syntax: Syntax, symbol: SymbolToken) -> None:
         inlined.append(inlining_calls.call(syntax, symbol, syntax))
     span = syntax.form_at(symbol.start, "enclosing")
     taken = extracting.function(syntax, span.start, span.end, lambda _: ()) if span is not None else None
-    for edits in (taken, *([each] for each in inlined if each is not None)):
-        if edits is not None:
-            after = parse(renaming.applied(syntax.text, edits))
+    for changes in (taken, *([each] for each in inlined if each is not None)):
+        if changes is not None:
+            after = parse(edits.applied(syntax.text, changes))
             assert len(after.problems) <= len(syntax.problems)
 
 

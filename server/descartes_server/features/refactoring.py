@@ -12,9 +12,9 @@ from descartes_core.errors import InvalidParams, NotFound
 from descartes_server.features.renaming import workspace_edit
 from descartes_server.ide import extracting, inlining, inlining_calls, package_edits
 from descartes_server.ide.assigning import Kinds
+from descartes_server.ide.edits import Edit
 from descartes_server.ide.index import Entry, package_name
-from descartes_server.ide.renaming import Edit
-from descartes_server.ide.roles import base_name
+from descartes_server.ide.roles import base_name, symbol_of
 from descartes_server.ide.syntax import SymbolToken, Syntax
 from descartes_server.state import Document, Snapshot
 
@@ -94,7 +94,7 @@ async def _in_packages(
 
 
 async def _export(snapshot: Snapshot, defined: Entry) -> list[types.CodeAction]:
-    symbol = package_edits.symbol_of(defined.name)
+    symbol = symbol_of(defined.name)
     async for entry, text in _packages(snapshot, defined.package):
         change = package_edits.toggled(await snapshot.syntax(text), defined.package, symbol)
         if change is not None:

@@ -9,8 +9,8 @@ from lsprotocol import types
 
 from descartes_core.errors import InvalidParams
 from descartes_server.ide import renaming, scopes
+from descartes_server.ide.edits import Edit
 from descartes_server.ide.references import Name
-from descartes_server.ide.renaming import Edit
 from descartes_server.ide.syntax import SymbolToken, Syntax
 from descartes_server.state import Document, Snapshot, mentions
 

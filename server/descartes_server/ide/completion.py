@@ -12,7 +12,7 @@ from descartes_server.ide.fitting import Typed
 from descartes_server.ide.index import Entry, WorkspaceIndex, definitions_of_text, package_name
 from descartes_server.ide.lexer import Lexeme
 from descartes_server.ide.paths import steps_at
-from descartes_server.ide.roles import base_name
+from descartes_server.ide.roles import base_name, symbol_of
 from descartes_server.ide.syntax import Call, Syntax
 
 Position = Literal["operator", "argument", "keyword", "package", "qualified", "none"]
@@ -251,8 +251,7 @@ def _own(syntax: Syntax, offset: int) -> Iterator[Entry]:
 
 
 def _item(entry: Entry, score: float) -> Item:
-    name = entry.name.strip("()").split(" ")[-1] if entry.name.startswith("(") else entry.name
-    return Item(name, entry.kind, entry.detail, entry.documentation, entry.package, score)
+    return Item(symbol_of(entry.name), entry.kind, entry.detail, entry.documentation, entry.package, score)
 
 
 def _qualified(syntax: Syntax, place: CompletionContext, index: WorkspaceIndex | None) -> Iterator[Item]:

@@ -12,7 +12,7 @@ from descartes_server.ide.references import may_mention
 from descartes_server.ide.roles import base_name, operator_of
 from descartes_server.ide.segments import Segment
 from descartes_server.ide.syntax import Syntax
-from descartes_server.ide.tree import Node, bare, tree, walk
+from descartes_server.ide.tree import Node, bare, text_of, tree, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +89,13 @@ def _specified(segment: Segment, form: Node, specifier: Node, package: str) -> I
     if word in _OTHER:
         return
     typed = word in ("type", "ftype")
-    type_ = _text(segment, data[1]) if word == "type" else "" if word in _WORDS else _text(segment, data[0])
+    type_ = (
+        text_of(segment, data[1]) if word == "type" else "" if word in _WORDS else text_of(segment, data[0])
+    )
     for name in data[2 if typed else 1 :]:
         symbol = name.data[-1] if name.kind == "list" and name.data else name
         if symbol.kind == "symbol":
-            text = _text(segment, symbol)
+            text = text_of(segment, symbol)
             yield Declaration(text, package, form.start, form.end, name.start, name.end, word, type_)
 
 
@@ -105,20 +107,20 @@ def _exports(segment: Segment, root: Node) -> Iterator[Declaration]:
         return
     data = root.data
     for clause in data[2:]:
-        if clause.kind == "list" and clause.data and _text(segment, clause.data[0]).lower() == ":export":
+        if clause.kind == "list" and clause.data and text_of(segment, clause.data[0]).lower() == ":export":
             for each in clause.data[1:]:
                 yield _export(segment, root, data[1], each)
 
 
 def _export(segment: Segment, root: Node, package: Node, node: Node) -> Declaration:
-    text, start, end = _text(segment, node), node.start, node.end
+    text, start, end = text_of(segment, node), node.start, node.end
     if node.kind == "string":
         name = text[1:-1]
         text, start, end = name.lower() if name == name.upper() else f"|{name}|", start + 1, end - 1
     else:
         start += len(text) - len(text.lstrip("#:"))
         text = text.lstrip("#:")
-    return Declaration(text, _text(segment, package), root.start, root.end, start, end, "export")
+    return Declaration(text, text_of(segment, package), root.start, root.end, start, end, "export")
 
 
 def _moved(each: Declaration, by: int) -> Declaration:
@@ -129,7 +131,3 @@ def _moved(each: Declaration, by: int) -> Declaration:
         name_start=each.name_start + by,
         name_end=each.name_end + by,
     )
-
-
-def _text(segment: Segment, node: Node) -> str:
-    return segment.text[node.start : node.end]

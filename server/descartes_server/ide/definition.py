@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from descartes_server.ide.index import Entry, WorkspaceIndex, definitions_of_text, key_of
-from descartes_server.ide.roles import base_name
+from descartes_server.ide.roles import base_name, symbol_of
 from descartes_server.ide.scopes import binding_of
 from descartes_server.ide.symbols import Symbol, document_symbols
 from descartes_server.ide.syntax import SymbolToken, Syntax
@@ -63,9 +63,8 @@ def _lexical(syntax: Syntax, symbol: SymbolToken) -> Target | None:
 
 def _matching(found: Symbol, text: str) -> list[Target]:
     wanted = base_name(_bare(text))
-    name = found.name.strip("()").split(" ")[-1] if found.name.startswith("(") else found.name
     parts = [target for child in found.children if child.kind != "slot" for target in _matching(child, text)]
-    if base_name(name) != wanted:
+    if base_name(symbol_of(found.name)) != wanted:
         return parts + _slots(found, wanted)
     return [Target(None, found.start, found.end, found.name_start, found.name_end, found.kind), *parts]
 

@@ -18,7 +18,7 @@ from descartes_server.ide.forms import Definition, definitions_of, form_of, kind
 from descartes_server.ide.roles import base_name, lambda_list_index
 from descartes_server.ide.segments import Segment
 from descartes_server.ide.syntax import Syntax
-from descartes_server.ide.tree import Node, tree
+from descartes_server.ide.tree import Node, text_of, tree
 
 __all__ = [
     "Has",
@@ -246,7 +246,7 @@ def _direct(segment: Segment, node: Node, depth: int) -> Iterator[tuple[int, Nod
     """Yield the lists that are at top level as far as the compiler is concerned, by where they start."""
     yield node.start, node
     data = node.data
-    if depth < _DEPTH and data and base_name(_text(segment, data[0])) in _TRANSPARENT:
+    if depth < _DEPTH and data and base_name(text_of(segment, data[0])) in _TRANSPARENT:
         for child in data[1:]:
             if child.kind == "list":
                 yield from _direct(segment, child, depth + 1)
@@ -303,11 +303,11 @@ def _signature(segment: Segment, node: Node) -> tuple[tuple[str, ...], tuple[str
         return (), ()
     specializers = []
     for parameter in data[index].data:
-        if parameter.kind == "symbol" and _text(segment, parameter).startswith("&"):
+        if parameter.kind == "symbol" and text_of(segment, parameter).startswith("&"):
             break
         parts = parameter.data if parameter.kind == "list" else ()
-        specializers.append(_SPACE.sub(" ", _text(segment, parts[1])) if len(parts) > 1 else "t")
-    return tuple(_text(segment, each) for each in data[2:index]), tuple(specializers)
+        specializers.append(_SPACE.sub(" ", text_of(segment, parts[1])) if len(parts) > 1 else "t")
+    return tuple(text_of(segment, each) for each in data[2:index]), tuple(specializers)
 
 
 _SPACE = re.compile(r"\s+")
@@ -337,7 +337,3 @@ def _digest(segment: Segment, start: int, end: int) -> str:
         if start <= a < end and kind != "comment" and kind != "block"  # noqa: PLR1714, for the type checker
     ]
     return blake2b(_SEPARATOR.join(words).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
-
-
-def _text(segment: Segment, node: Node) -> str:
-    return segment.text[node.start : node.end]

@@ -12,7 +12,7 @@ from descartes_server.ide.roles import base_name, operator_of
 from descartes_server.ide.scopes import binding_of, space_of
 from descartes_server.ide.segments import Segment
 from descartes_server.ide.syntax import SymbolToken, Syntax
-from descartes_server.ide.tree import Node
+from descartes_server.ide.tree import Node, text_of
 
 _FIRST = {
     **dict.fromkeys(
@@ -40,7 +40,7 @@ _NOT_READ = frozenset(("declare", "symbol-macrolet", "macrolet"))
 _CONSTANTS = frozenset(("number", "character", "string"))
 
 
-class Evaluation:
+class Order:
     """What SYNTAX tells of the forms in its tile SEGMENT at BASE; KINDS knows the program's names."""
 
     def __init__(self, syntax: Syntax, base: int, segment: Segment, kinds: Kinds) -> None:
@@ -160,7 +160,7 @@ class Evaluation:
         return SymbolToken(self._text(node), self._base + node.start, self._base + node.end)
 
     def _text(self, node: Node) -> str:
-        return self._segment.text[node.start : node.end]
+        return text_of(self._segment, node)
 
 
 def _values(pairs: Sequence[Node], pair: Node) -> list[Node]:

@@ -7,17 +7,16 @@ from dataclasses import dataclass
 
 from descartes_server.ide import common_lisp
 from descartes_server.ide.assigning import Kinds, is_set
+from descartes_server.ide.edits import Edit, line_end
 from descartes_server.ide.indent_rules import BODY, STANDARD
-from descartes_server.ide.indent_walk import width
-from descartes_server.ide.moving_text import moved
+from descartes_server.ide.moving_text import column_of, moved
 from descartes_server.ide.paths import nodes_at, steps_at
-from descartes_server.ide.renaming import Edit
 from descartes_server.ide.roles import base_name, operator_of
 from descartes_server.ide.scopes import binding_of, space_of
 from descartes_server.ide.segments import Segment
 from descartes_server.ide.selection import start_with_comment, starts_line
 from descartes_server.ide.syntax import SymbolToken, Syntax
-from descartes_server.ide.tree import Node
+from descartes_server.ide.tree import Node, text_of
 
 _LEAVING = frozenset(("return-from", "return", "go", "loop-finish", "call-next-method", "next-method-p"))
 """What works only where it stands."""
@@ -55,9 +54,9 @@ def function(syntax: Syntax, start: int, end: int, kinds: Kinds) -> list[Edit] |
         return None
     name = next(each for each in _names() if not kinds(each) and each not in syntax.text)
     words = " ".join([name, *parameters])
-    line_end = "\r\n" if "\r\n" in syntax.text else "\n"
+    newline = line_end(syntax.text)
     body = _moved(syntax, chosen)
-    text = f"(defun {name} ({' '.join(parameters)}){line_end}{' ' * BODY}{body}){line_end * 2}"
+    text = f"(defun {name} ({' '.join(parameters)}){newline}{' ' * BODY}{body}){newline * 2}"
     after_line = starts_line(syntax.text, chosen.base)
     before = chosen.base + start_with_comment(chosen.segment, after_line=after_line)
     return [
@@ -102,7 +101,7 @@ def _is_parameter(chosen: _Chosen, lists: list[Node]) -> bool:
     """Return whether what is CHOSEN stands in the lambda list of a method within a `defgeneric`."""
     for each in lists:
         first, *rest = each.data or (each,)
-        if chosen.segment.text[first.start : first.end].lower() == ":method":
+        if text_of(chosen.segment, first).lower() == ":method":
             return next((inner for inner in rest if inner.kind == "list"), None) in lists
     return False
 
@@ -118,7 +117,7 @@ def _is_evaluated(syntax: Syntax, chosen: _Chosen, nodes: list[Node]) -> bool:
     if not forms or (forms[0].start, forms[-1].end) != (chosen.start, chosen.end):
         return False
     before = outer.data[outer.data.index(forms[0]) - 1] if forms[0] in outer.data[1:] else None
-    if before is not None and chosen.segment.text[before.start : before.end].lower() == ":type":
+    if before is not None and text_of(chosen.segment, before).lower() == ":type":
         return False
     if not all(each.kind == "list" and _is_call(syntax, chosen, each) for each in forms):
         return False
@@ -178,6 +177,5 @@ def _is_global(syntax: Syntax, symbol: SymbolToken, kinds: Kinds) -> bool:
 
 def _moved(syntax: Syntax, chosen: _Chosen) -> str:
     """Return the text that is CHOSEN as it stands in the new function's body."""
-    line, column = syntax.lines.position(chosen.base + chosen.start)
-    shift = BODY - width(syntax.lines.line_text(line)[:column])
+    shift = BODY - column_of(syntax, chosen.base + chosen.start)
     return moved(chosen.segment, chosen.start, chosen.end, shift)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from descartes_server.ide.relations import Relations, of_definition, of_slot
 from descartes_server.ide.roles import base_name, lambda_list_index
 from descartes_server.ide.segments import Segment
-from descartes_server.ide.tree import Node, bare, tree
+from descartes_server.ide.tree import Node, bare, text_of, tree
 
 KINDS = {
     "defun": "function",
@@ -117,10 +117,6 @@ def kind_of(operator: str) -> str | None:
     return next((kind for hint, kind in _HINTS if hint in operator), "definition")
 
 
-def _text(segment: Segment, node: Node) -> str:
-    return segment.text[node.start : node.end]
-
-
 def _nested(segment: Segment, root: Node) -> Iterator[Definition]:
     pending = [(node, 1) for node in reversed(root.data)]
     while pending:
@@ -136,7 +132,7 @@ def _nested(segment: Segment, root: Node) -> Iterator[Definition]:
 
 def _plain(segment: Segment, root: Node) -> Definition:
     data = root.data
-    operator = _text(segment, data[0]) if data and data[0].kind == "symbol" else ""
+    operator = text_of(segment, data[0]) if data and data[0].kind == "symbol" else ""
     end = data[0].end if operator else root.start + 1
     return Definition(
         operator, "", "form", root.start, root.end, data[0].start if operator else root.start, end, ""
@@ -147,7 +143,7 @@ def _definition(segment: Segment, node: Node) -> Definition | None:
     data = node.data
     if len(data) < 2 or data[0].kind != "symbol":
         return None
-    operator = _text(segment, data[0])
+    operator = text_of(segment, data[0])
     base = base_name(operator)
     kind = kind_of(base)
     if kind is None or operator.startswith(":") or (base == "test" and data[1].kind != "symbol"):
@@ -177,13 +173,13 @@ def _name_node(segment: Segment, node: Node) -> Node | None:
     if node.kind != "list" or not node.data:
         return None
     first = bare(node.data[0])
-    if first.kind == "symbol" and base_name(_text(segment, first)) == "setf":
+    if first.kind == "symbol" and base_name(text_of(segment, first)) == "setf":
         return node
     return _name_node(segment, first)
 
 
 def _name(segment: Segment, node: Node, kind: str) -> str:
-    text = _text(segment, node)
+    text = text_of(segment, node)
     if node.kind == "string":
         return text[1:-1]
     if node.kind == "list":
@@ -203,7 +199,7 @@ def _detail(segment: Segment, base: str, data: tuple[Node, ...]) -> str:
         parts = data[2 : index + 1]
         if any(part.kind == "string" for part in parts):
             return ""
-    words = " ".join(_SPACE.sub(" ", _text(segment, part)) for part in parts)
+    words = " ".join(_SPACE.sub(" ", text_of(segment, part)) for part in parts)
     return words if len(words) <= _DETAIL_LIMIT else words[: _DETAIL_LIMIT - 1] + "…"
 
 
@@ -220,11 +216,11 @@ def _parts(segment: Segment, base: str, kind: str, data: tuple[Node, ...]) -> It
         return
     for slot in slots:
         named = slot.data[0] if slot.kind == "list" and slot.data else slot
-        if named.kind == "symbol" and not _text(segment, named).startswith(":"):
-            detail = " ".join(_SPACE.sub(" ", _text(segment, part)) for part in slot.data[1:])
+        if named.kind == "symbol" and not text_of(segment, named).startswith(":"):
+            detail = " ".join(_SPACE.sub(" ", text_of(segment, part)) for part in slot.data[1:])
             yield Definition(
                 base,
-                _text(segment, named),
+                text_of(segment, named),
                 "slot",
                 slot.start,
                 slot.end,
@@ -238,10 +234,10 @@ def _parts(segment: Segment, base: str, kind: str, data: tuple[Node, ...]) -> It
 def _methods(segment: Segment, data: tuple[Node, ...]) -> Iterator[Definition]:
     for option in data[3:]:
         parts = option.data if option.kind == "list" else ()
-        if parts and _text(segment, parts[0]).lower() == ":method":
+        if parts and text_of(segment, parts[0]).lower() == ":method":
             index = next((at for at, part in enumerate(parts) if part.kind == "list"), len(parts) - 1)
-            detail = " ".join(_SPACE.sub(" ", _text(segment, part)) for part in parts[1 : index + 1])
-            name = _text(segment, bare(data[1]))
+            detail = " ".join(_SPACE.sub(" ", text_of(segment, part)) for part in parts[1 : index + 1])
+            name = text_of(segment, bare(data[1]))
             yield Definition(
                 ":method", name, "method", option.start, option.end, parts[0].start, parts[0].end, detail
             )
@@ -257,7 +253,7 @@ def _documentation(segment: Segment, base: str, kind: str, data: tuple[Node, ...
             for option in data[2:]
             if option.kind == "list"
             and len(option.data) > 1
-            and _text(segment, option.data[0]).lower() == ":documentation"
+            and text_of(segment, option.data[0]).lower() == ":documentation"
         )
     elif kind == "structure":
         candidates = data[2:3]
@@ -266,4 +262,4 @@ def _documentation(segment: Segment, base: str, kind: str, data: tuple[Node, ...
         candidates = data[index + 1 : index + 2] if index is not None and len(data) > index + 2 else ()
     if not candidates or candidates[0].kind != "string":
         return ""
-    return re.sub(r"\\(.)", r"\1", _text(segment, candidates[0])[1:-1], flags=re.DOTALL)
+    return re.sub(r"\\(.)", r"\1", text_of(segment, candidates[0])[1:-1], flags=re.DOTALL)

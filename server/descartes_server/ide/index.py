@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from descartes_server.ide.fitting import Typed
 from descartes_server.ide.forms import Definition, definitions_of
 from descartes_server.ide.relations import Relation, Relations
-from descartes_server.ide.roles import base_name
+from descartes_server.ide.roles import base_name, symbol_of
 from descartes_server.ide.syntax import Syntax, parse
 
 SUFFIXES = (".lisp", ".lsp", ".cl", ".asd")
@@ -211,9 +211,7 @@ class WorkspaceIndex:
 
 def key_of(name: str) -> str:
     """Return what NAME is found under; definitions of `(setf name)` stand under `name` as well."""
-    if name.startswith("("):
-        name = name.strip("()").split(" ")[-1]
-    return base_name(name)
+    return base_name(symbol_of(name))
 
 
 Key = TypeVar("Key")

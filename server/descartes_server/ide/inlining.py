@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from descartes_server.ide import references, renaming, scopes
 from descartes_server.ide.assigning import Kinds, is_special
 from descartes_server.ide.bindings import Binding
-from descartes_server.ide.evaluation_order import Evaluation
-from descartes_server.ide.indent_walk import width
-from descartes_server.ide.moving_text import moved
+from descartes_server.ide.edits import Edit, applied
+from descartes_server.ide.evaluation_order import Order
+from descartes_server.ide.moving_text import column_of, moved
 from descartes_server.ide.paths import nodes_at, steps_at
 from descartes_server.ide.references import Occurrence
-from descartes_server.ide.renaming import Edit, applied
 from descartes_server.ide.roles import base_name, operator_of
 from descartes_server.ide.same_meaning import Copied, is_kept, symbols_in
 from descartes_server.ide.segments import Segment
@@ -64,7 +63,7 @@ def variable(syntax: Syntax, offset: int, kinds: Kinds) -> Edit | None:
     if binding is None or let is None or is_special(binding.name, kinds):
         return None
     _, *uses = references.of_binding(syntax, binding)
-    order = Evaluation(syntax, let.base, let.segment, kinds)
+    order = Order(syntax, let.base, let.segment, kinds)
     if not uses or renaming.doubt(syntax, binding) is not None or not _can_move(order, let, uses):
         return None
     values = any(order.passes_values(let.value, each.start) for each in uses)
@@ -87,7 +86,7 @@ def _let(syntax: Syntax, binding: Binding) -> _Let | None:
     return _Let(segment, base, form, pair) if whole and len(form.data) > 2 else None
 
 
-def _can_move(order: Evaluation, let: _Let, uses: list[Occurrence]) -> bool:
+def _can_move(order: Order, let: _Let, uses: list[Occurrence]) -> bool:
     """Return whether the value of LET can be computed where USES are, as far as order and times go."""
     if not all(order.is_only_read(each.start) for each in uses):
         return False
@@ -134,14 +133,9 @@ def _comments(syntax: Syntax, start: int, end: int) -> int:
 def _shifted(syntax: Syntax, let: _Let, after: Syntax, end: int) -> str:
     """Return the form that is left of LET in AFTER, up to END, its lines as far to the left as it went."""
     start, _ = let.span(let.form)
-    columns = [width(_line_before(syntax, place)) for place in (start, let.span(let.form.data[2])[0])]
+    shift = column_of(syntax, start) - column_of(syntax, let.span(let.form.data[2])[0])
     base, segment = after.around(start)[0]
-    return moved(segment, start - base, end - base, columns[0] - columns[1])
-
-
-def _line_before(syntax: Syntax, offset: int) -> str:
-    line, column = syntax.lines.position(offset)
-    return syntax.lines.line_text(line)[:column]
+    return moved(segment, start - base, end - base, shift)
 
 
 def _means_the_same(syntax: Syntax, let: _Let, uses: list[Occurrence], edit: Edit, values: bool) -> bool:

@@ -7,18 +7,17 @@ from dataclasses import dataclass
 
 from descartes_server.ide import extracting
 from descartes_server.ide.assigning import sets
+from descartes_server.ide.edits import Edit, applied, line_end
 from descartes_server.ide.indent_rules import BODY
-from descartes_server.ide.indent_walk import width
 from descartes_server.ide.index import package_name
-from descartes_server.ide.moving_text import moved
+from descartes_server.ide.moving_text import column_of, moved
 from descartes_server.ide.paths import steps_at
-from descartes_server.ide.renaming import Edit, applied
 from descartes_server.ide.roles import base_name, operator_of
 from descartes_server.ide.same_meaning import Copied, is_kept, symbols_in
 from descartes_server.ide.scopes import binding_of, space_of
 from descartes_server.ide.segments import Segment
 from descartes_server.ide.syntax import SymbolToken, Syntax, parse
-from descartes_server.ide.tree import Node, tree, walk
+from descartes_server.ide.tree import Node, text_of, tree, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class _Function:
 
     def text(self, node: Node) -> str:
         """Return NODE as it is written."""
-        return self.segment.text[node.start : node.end]
+        return text_of(self.segment, node)
 
     @property
     def span(self) -> tuple[int, int]:
@@ -137,17 +136,17 @@ def _heads(function: _Function) -> tuple[str, ...] | None:
 
 def _written(call: _Call, function: _Function, heads: tuple[str, ...]) -> str:
     """Return the body of FUNCTION below HEADS, as it stands in place of CALL."""
-    line_end = "\r\n" if "\r\n" in call.syntax.text else "\n"
-    column = _column(call.syntax, call.start)
+    newline = line_end(call.syntax.text)
+    column = column_of(call.syntax, call.start)
     text = ""
     for depth, head in enumerate(heads):
         text += f"({head}"
         if head == "let":
             indent = column + len("(let (")
-            text += f" ({(line_end + ' ' * indent).join(_bindings(call, function, indent))})"
-        text += line_end + " " * (column + BODY * (depth + 1))
+            text += f" ({(newline + ' ' * indent).join(_bindings(call, function, indent))})"
+        text += newline + " " * (column + BODY * (depth + 1))
     start, end = (each - function.base for each in function.span)
-    shift = column + BODY * len(heads) - _column(function.syntax, function.span[0])
+    shift = column + BODY * len(heads) - column_of(function.syntax, function.span[0])
     return text + moved(function.segment, start, end, shift) + ")" * len(heads)
 
 
@@ -155,13 +154,8 @@ def _bindings(call: _Call, function: _Function, indent: int) -> Iterator[str]:
     base, segment = call.syntax.around(call.start)[0]
     for parameter, (start, end) in zip(function.parameters, call.arguments, strict=True):
         name = function.text(parameter)
-        shift = indent + len(name) + 2 - _column(call.syntax, start)
+        shift = indent + len(name) + 2 - column_of(call.syntax, start)
         yield f"({name} {moved(segment, start - base, end - base, shift)})"
-
-
-def _column(syntax: Syntax, offset: int) -> int:
-    line, column = syntax.lines.position(offset)
-    return width(syntax.lines.line_text(line)[:column])
 
 
 def _means_the_same(call: _Call, function: _Function, heads: tuple[str, ...], edit: Edit) -> bool:

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import re
+
 from descartes_server.ide.indent_walk import width
 from descartes_server.ide.segments import Segment
+from descartes_server.ide.syntax import Syntax
+
+_WHITE = re.compile(r"(?<=\n)[ \t]*(?=[^ \t\r\n])")
+
+
+def column_of(syntax: Syntax, offset: int) -> int:
+    """Return the column that OFFSET of SYNTAX is shown in."""
+    line, characters = syntax.lines.position(offset)
+    return width(syntax.lines.line_text(line)[:characters])
 
 
 def moved(segment: Segment, start: int, end: int, shift: int) -> str:
     """Return what stands from START to END of SEGMENT, its lines but the first SHIFT columns further right.
 
-    Lines within strings and comments of several lines stay.
+    Lines within strings and comments of several lines stay, and empty ones.
     """
-    text = segment.text
-    kept = {
-        offset
-        for kind, first, last in segment.lexemes
-        if kind in ("string", "block")
-        for offset in range(max(first + 1, start), min(last, end))
-    }
-    pieces, place = [], start
-    for each in range(start + 1, end):
-        if text[each - 1] == "\n" and each not in kept:
-            rest = text[each:end]
-            white = rest[: len(rest) - len(rest.lstrip(" \t"))]
-            pieces += [text[place:each], " " * max(0, width(white) + shift)]
-            place = each + len(white)
-    return "".join([*pieces, text[place:end]])
+    kept = [(first, last) for kind, first, last in segment.lexemes if kind in ("string", "block")]
+
+    def white(match: re.Match[str]) -> str:
+        at = start + match.start()
+        inside = any(first < at < last for first, last in kept)
+        return match[0] if inside else " " * max(0, width(match[0]) + shift)
+
+    return _WHITE.sub(white, segment.text[start:end])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from descartes_server.ide.index import Entry, package_name
+from descartes_server.ide.index import package_name
 
 _FULL = {"CL-USER": "COMMON-LISP-USER", "CL": "COMMON-LISP"}
 STANDARD = "COMMON-LISP"
@@ -35,8 +35,3 @@ def own_package(text: str, package: str) -> str:
     """Return the package that the symbol TEXT is looked up in by a file of the package designator PACKAGE."""
     name = package_name(divided(text)[0] or package)
     return _FULL.get(name, name)
-
-
-def symbol_of(entry: Entry) -> str:
-    """Return the symbol that ENTRY is about: `area` of `(setf area)`."""
-    return entry.name.strip("()").split(" ")[-1] if entry.name.startswith("(") else entry.name

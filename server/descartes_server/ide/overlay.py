@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from descartes_server.ide import common_lisp
 from descartes_server.ide.index import Entry, WorkspaceIndex, key_of, package_name
-from descartes_server.ide.names import CLASS_KINDS, STANDARD, designator, divided, own_package, symbol_of
+from descartes_server.ide.names import CLASS_KINDS, STANDARD, designator, divided, own_package
 from descartes_server.ide.relations import Relation
+from descartes_server.ide.roles import symbol_of
 
 Named = tuple[str, Entry]
 """A definition and the symbol that it is found by, as it is written there."""
@@ -27,8 +28,8 @@ class Overlay:
         bare = divided(name)[1]
         key = key_of(bare)
         found = [each for each in self._index.lookup(bare) if each.path not in self._hidden]
-        found += (each for each in self._in_texts() if key_of(symbol_of(each)) == key)
-        return [(symbol_of(each), each) for each in found]
+        found += (each for each in self._in_texts() if key_of(each.name) == key)
+        return [(symbol_of(each.name), each) for each in found]
 
     def related(self, relation: Relation, name: str) -> list[Named]:
         """Return the definitions that have NAME, in whatever package, in RELATION to them."""

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from descartes_server.ide import common_lisp
+from descartes_server.ide.edits import Edit, line_end
 from descartes_server.ide.index import Entry, WorkspaceIndex, definitions_of_text, package_name
-from descartes_server.ide.renaming import Edit
 from descartes_server.ide.roles import base_name, operator_of
 from descartes_server.ide.segments import Segment
 from descartes_server.ide.syntax import SymbolToken, Syntax
-from descartes_server.ide.tree import Node, tree
+from descartes_server.ide.tree import Node, text_of, tree
 
 _LINE = 100
 """Columns that a line of names may have before the next name begins a line."""
@@ -32,11 +32,6 @@ def defined_at(syntax: Syntax, offset: int) -> Entry | None:
         if entry.name_start <= offset <= entry.name_end and entry.kind not in _WITHOUT_SYMBOL:
             return None if ":" in entry.name else entry
     return None
-
-
-def symbol_of(name: str) -> str:
-    """Return the symbol that the definition NAME is about: symbol_of("(setf area)") -> "area"."""
-    return name.strip("()").split(" ")[-1]
 
 
 def packages(index: WorkspaceIndex, package: str) -> list[Entry]:
@@ -132,7 +127,7 @@ class _Definition:
         return self.root.data
 
     def text(self, node: Node) -> str:
-        return self.segment.text[node.start : node.end]
+        return text_of(self.segment, node)
 
     def names(self, node: Node, name: str) -> bool:
         """Return whether NODE means the package or symbol NAME."""
@@ -196,11 +191,7 @@ def _on_line(definition: _Definition, last: Node, column: int, text: str) -> Edi
         if kind == "comment" and start >= end and not before[end:start].strip(" \t"):
             end = stop
     place = definition.base + end
-    return Edit(place, place, f"{_line_end(before)}{' ' * column}{text}")
-
-
-def _line_end(text: str) -> str:
-    return "\r\n" if "\r\n" in text else "\n"
+    return Edit(place, place, f"{line_end(before)}{' ' * column}{text}")
 
 
 def _written(definition: _Definition, neighbour: Node | None, name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from descartes_server.ide.roles import base_name
 from descartes_server.ide.segments import Segment
-from descartes_server.ide.tree import Node
+from descartes_server.ide.tree import Node, text_of
 
 Relation = Literal["super", "accessor", "constructor", "use"]
 Relations = tuple[tuple[Relation, str], ...]
@@ -22,7 +22,7 @@ def of_definition(segment: Segment, kind: str, data: tuple[Node, ...]) -> Relati
     """Return what the form DATA of KIND names: of a class what is above it, of a package what it uses."""
     if kind in ("class", "condition"):
         direct = data[2].data if len(data) > 2 and data[2].kind == "list" else ()
-        return tuple(("super", _text(segment, each)) for each in direct if each.kind == "symbol")
+        return tuple(("super", text_of(segment, each)) for each in direct if each.kind == "symbol")
     if kind == "package":
         return tuple(_of_package(segment, data[2:]))
     return tuple(_of_structure(segment, data[1])) if kind == "structure" else ()
@@ -32,11 +32,11 @@ def of_slot(segment: Segment, kind: str, named: Node, slot: Node) -> Relations:
     """Return what reads and writes SLOT of the class of KIND whose name, with its options, is NAMED."""
     if kind == "structure":
         name = slot.data[0] if slot.data else slot
-        return (("accessor", _prefix(segment, named) + _text(segment, name)),)
+        return (("accessor", _prefix(segment, named) + text_of(segment, name)),)
     return tuple(
-        ("accessor", _text(segment, each.data[-1] if each.data else each))
+        ("accessor", text_of(segment, each.data[-1] if each.data else each))
         for key, each in pairwise(slot.data)
-        if _text(segment, key).lower() in _ACCESSORS
+        if text_of(segment, key).lower() in _ACCESSORS
     )
 
 
@@ -58,7 +58,7 @@ _IMPORTS = frozenset((":import-from", ":shadowing-import-from"))
 
 def _of_package(segment: Segment, options: tuple[Node, ...]) -> Iterator[tuple[Relation, str]]:
     for option in options:
-        words = [_text(segment, each) for each in option.data]
+        words = [text_of(segment, each) for each in option.data]
         if words and words[0].lower() in _USES:
             for name in words[1:]:
                 yield "use", name
@@ -81,12 +81,8 @@ def _options(segment: Segment, named: Node) -> Iterator[list[str]]:
     """Yield the options of a structure as their words, the first in lower case."""
     for option in named.data[1:] if named.kind == "list" else ():
         first, *rest = option.data or (option,)
-        yield [_text(segment, first).lower(), *(_text(segment, each) for each in rest)]
+        yield [text_of(segment, first).lower(), *(text_of(segment, each) for each in rest)]
 
 
 def _name(segment: Segment, named: Node) -> str:
-    return base_name(_text(segment, named.data[0] if named.data else named))
-
-
-def _text(segment: Segment, node: Node) -> str:
-    return segment.text[node.start : node.end]
+    return base_name(text_of(segment, named.data[0] if named.data else named))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from descartes_server.ide import common_lisp, references, scopes
 from descartes_server.ide.bindings import Binding
+from descartes_server.ide.edits import Edit, applied
 from descartes_server.ide.index import WorkspaceIndex, package_name
 from descartes_server.ide.paths import Step, steps_at
 from descartes_server.ide.references import Name, Occurrence
@@ -19,18 +20,6 @@ NAME = r"[^\s()'`\",;:|\\#]+"
 
 _NAME = re.compile(NAME + r"\Z")
 _NUMBER = re.compile(r"[+-]?(?:\d+/\d+|(?:\d+\.?\d*|\.\d+)(?:[esfdl][+-]?\d+)?)\Z", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """TEXT in place of what stands from START to END, code points; the name is at NAME_AT in it."""
-
-    start: int
-    end: int
-    text: str
-    name_at: int = 0
-    certain: bool = True
-    """Whether the name is known to be the one that is meant: it may be another package's."""
 
 
 def is_name(text: str) -> bool:
@@ -176,15 +165,6 @@ def of_name(syntax: Syntax, name: Name, places: Sequence[Occurrence], new: str) 
         certain = at_home or ":" in text or sign in (":", '"')
         edits.append(Edit(start, each.end, new.upper() if sign == '"' else new, certain=certain))
     return edits
-
-
-def applied(text: str, edits: Sequence[Edit]) -> str:
-    """Return TEXT with EDITS, which stand in its order."""
-    parts, at = [], 0
-    for each in edits:
-        parts += [text[at : each.start], each.text]
-        at = each.end
-    return "".join([*parts, text[at:]])
 
 
 def _means_the_same(syntax: Syntax, edits: list[Edit], bound: int) -> bool:

@@ -66,6 +66,11 @@ def base_name(text: str) -> str:
     return text.rpartition(":")[2].lower()
 
 
+def symbol_of(name: str) -> str:
+    """Return the symbol that the definition NAME is about: symbol_of("(setf area)") -> "area"."""
+    return name.strip("()").split(" ")[-1] if name.startswith("(") else name
+
+
 def operator_of(segment: Segment, node: Node) -> str:
     """Return the base name of the symbol that NODE, a list, starts with; empty when it starts otherwise."""
     children = node.data

@@ -14,7 +14,7 @@ from posixpath import join, normpath
 from descartes_server.ide.roles import base_name
 from descartes_server.ide.segments import Segment
 from descartes_server.ide.syntax import Syntax, parse
-from descartes_server.ide.tree import Node, bare, tree
+from descartes_server.ide.tree import Node, bare, text_of, tree
 
 FRAMEWORKS = {
     "fiveam": "fiveam",
@@ -130,7 +130,7 @@ def _defsystems(segment: Segment, root: Node) -> Iterator[Node]:
         node, depth = pending.pop()
         data = node.data if node.kind == "list" else ()
         if data and data[0].kind == "symbol":
-            operator = base_name(_text(segment, data[0]))
+            operator = base_name(text_of(segment, data[0]))
             if operator == "defsystem" and len(data) > 1:
                 yield node
             elif operator in ("progn", "eval-when", "when", "unless") and depth < _DEPTH:
@@ -165,7 +165,7 @@ def _options(segment: Segment, data: tuple[Node, ...]) -> dict[str, Node]:
     """Return the options of a definition by keyword; the first of two counts."""
     options: dict[str, Node] = {}
     for key, value in pairwise(data):
-        if key.kind == "symbol" and (text := _text(segment, key).lower()).startswith(":"):
+        if key.kind == "symbol" and (text := text_of(segment, key).lower()).startswith(":"):
             options.setdefault(text, value)
     return options
 
@@ -176,7 +176,7 @@ def _references(segment: Segment, node: Node | None, base: int) -> Iterator[Refe
         named: Node | None = each
         if each.kind == "list":
             inner = each.data
-            kind = _text(segment, inner[0]).lower() if inner else ""
+            kind = text_of(segment, inner[0]).lower() if inner else ""
             at = {":version": 1, ":feature": 2, ":require": 1}.get(kind, len(inner))
             named = inner[at] if len(inner) > at else None
         name = _designated(segment, named)
@@ -191,7 +191,7 @@ def _components(
         data = each.data if each.kind == "list" else ()
         if len(data) < 2 or (name := _designated(segment, data[1])) is None:
             continue
-        kind, options = _text(segment, data[0]).lower(), _options(segment, data[2:])
+        kind, options = text_of(segment, data[0]).lower(), _options(segment, data[2:])
         place = _string(segment, options.get(":pathname"))
         path, suffix = join(folder, name if place is None else place), _SOURCES.get(kind, "")
         path = path if path.endswith(suffix) else path + suffix
@@ -220,7 +220,7 @@ def _tested_by(segment: Segment, node: Node | None) -> Iterator[str]:
 
 def _performs_tests(segment: Segment, data: tuple[Node, ...]) -> bool:
     for key, value in pairwise(data):
-        if key.kind == "symbol" and _text(segment, key).lower() == ":perform" and value.kind == "list":
+        if key.kind == "symbol" and text_of(segment, key).lower() == ":perform" and value.kind == "list":
             inner = value.data
             if inner and _designated(segment, inner[0]) == "test-op":
                 return True
@@ -237,7 +237,7 @@ def _designated(segment: Segment, node: Node | None) -> str | None:
     node = bare(node)
     if node.kind not in ("symbol", "number"):
         return None
-    return base_name(_text(segment, node).removeprefix("#")).removeprefix(":") or None
+    return base_name(text_of(segment, node).removeprefix("#")).removeprefix(":") or None
 
 
 def _string(segment: Segment, node: Node | None) -> str | None:
@@ -247,9 +247,5 @@ def _string(segment: Segment, node: Node | None) -> str | None:
     node = bare(node)
     if node.kind != "string":
         return None
-    text = _text(segment, node)
+    text = text_of(segment, node)
     return re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL)
-
-
-def _text(segment: Segment, node: Node) -> str:
-    return segment.text[node.start : node.end]

@@ -13,7 +13,7 @@ from descartes_server.ide.index import package_name
 from descartes_server.ide.roles import base_name
 from descartes_server.ide.segments import Segment
 from descartes_server.ide.syntax import Syntax
-from descartes_server.ide.tree import Node, bare, tree
+from descartes_server.ide.tree import Node, bare, text_of, tree
 
 PACKAGES = {
     "fiveam": "fiveam",
@@ -151,7 +151,7 @@ def _forms(segment: Segment, root: Node) -> Iterator[tuple[Node, str]]:
         data = node.data if node.kind == "list" else ()
         if not data or data[0].kind != "symbol":
             continue
-        operator = _text(segment, data[0])
+        operator = text_of(segment, data[0])
         yield node, operator
         if depth < _DEPTH and (base_name(operator) in _WRAPPERS or base_name(operator) in DEFINERS):
             pending.extend((child, depth + 1) for child in reversed(data[1:]))
@@ -175,7 +175,7 @@ def _test(
     data = form.data
     if len(data) < 2 or (named := _name_node(data[1], framework)) is None:
         return None
-    text = _text(segment, named)
+    text = text_of(segment, named)
     name = text[1:-1] if named.kind == "string" else text
     prefix, _, symbol = name.rpartition(":") if named.kind == "symbol" else ("", "", name)
     home = package_name(prefix.rstrip(":")) if prefix.rstrip(":") else package
@@ -191,7 +191,7 @@ def _test(
         base + named.end,
         home,
         _own_suite(segment, data, framework) or suite,
-        digest(_text(segment, form)),
+        digest(text_of(segment, form)),
     )
 
 
@@ -222,10 +222,10 @@ def _own_suite(segment: Segment, data: tuple[Node, ...], framework: str) -> str 
         if len(options) > 1:
             return _designated(segment, options[0])
         options = data[2:8]
-    elif base_name(_text(segment, data[0])) == "def-test" and len(data) > 2 and data[2].kind == "list":
+    elif base_name(text_of(segment, data[0])) == "def-test" and len(data) > 2 and data[2].kind == "list":
         options = data[2].data
     for key, value in pairwise(options):
-        if key.kind == "symbol" and _text(segment, key).lower() in (":suite", ":parent"):
+        if key.kind == "symbol" and text_of(segment, key).lower() in (":suite", ":parent"):
             return _designated(segment, value)
     return None
 
@@ -238,8 +238,4 @@ def _designated(segment: Segment, node: Node) -> str | None:
     node = bare(node)
     if node.kind not in ("symbol", "string"):
         return None
-    return _text(segment, node).removeprefix("#").removeprefix(":").strip('"').lower()
-
-
-def _text(segment: Segment, node: Node) -> str:
-    return segment.text[node.start : node.end]
+    return text_of(segment, node).removeprefix("#").removeprefix(":").strip('"').lower()

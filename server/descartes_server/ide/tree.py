@@ -78,6 +78,11 @@ def bare(node: Node) -> Node:
     return node
 
 
+def text_of(segment: Segment, node: Node) -> str:
+    """Return NODE of SEGMENT as it is written."""
+    return segment.text[node.start : node.end]
+
+
 def tree(segment: Segment) -> Node | None:
     """Return the root list of SEGMENT's form, None when the tile has no form. It is read once."""
     if segment.root is None:

@@ -11,7 +11,7 @@ from descartes_server.ide.names import designator, divided
 from descartes_server.ide.overlay import Overlay
 from descartes_server.ide.roles import base_name
 from descartes_server.ide.syntax import parse
-from descartes_server.ide.tree import Node, bare, tree
+from descartes_server.ide.tree import Node, bare, text_of, tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def options(slot: Entry) -> dict[str, str]:
     """Return the options of SLOT by their keywords in lower case, as they are written; the first of each."""
     segment = parse(f"({slot.detail})").segments[0]
     root = tree(segment)
-    words = [segment.text[each.start : each.end] for each in (root.data if root else ())]
+    words = [text_of(segment, each) for each in (root.data if root else ())]
     return {key.lower(): value for key, value in reversed(list(pairwise(words))) if key.startswith(":")}
 
 
@@ -79,7 +79,7 @@ def of_form(overlay: Overlay, text: str, package: str) -> list[TypeName]:
     root = tree(segment)
     if root is None or root.kind != "list" or not root.data:
         return []
-    words = [segment.text[each.start : each.end] for each in root.data]
+    words = [text_of(segment, each) for each in root.data]
     at = _MAKING.get(base_name(words[0]))
     if at is None:
         return made_by(overlay, words[0], package)

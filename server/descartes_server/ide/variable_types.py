@@ -12,7 +12,7 @@ from descartes_server.ide.roles import base_name
 from descartes_server.ide.scopes import binding_of
 from descartes_server.ide.segments import Segment
 from descartes_server.ide.syntax import Syntax
-from descartes_server.ide.tree import Node
+from descartes_server.ide.tree import Node, text_of
 from descartes_server.ide.type_names import TypeName
 
 _NO_TYPES = frozenset(("ignore", "ignorable", "special", "dynamic-extent", "inline", "notinline", "ftype"))
@@ -27,14 +27,14 @@ def of_binding(overlay: Overlay, syntax: Syntax, binding: Binding, depth: int = 
         segment, steps = _around(syntax, each.start)
         specifier = _declared(steps)
         if specifier is not None:
-            return type_names.in_specifier(_text(segment, specifier), package)
+            return type_names.in_specifier(text_of(segment, specifier), package)
     segment, steps = _around(syntax, binding.start)
     specifier = _specializer(segment, steps)
     if specifier is not None:
-        return type_names.in_specifier(_text(segment, specifier), package)
+        return type_names.in_specifier(text_of(segment, specifier), package)
     form = _first_value(segment, steps, binding)
     if form is not None:
-        return type_names.of_form(overlay, _text(segment, form), package)
+        return type_names.of_form(overlay, text_of(segment, form), package)
     return _of_slot(overlay, syntax, binding, depth)
 
 
@@ -49,10 +49,6 @@ def accessed(overlay: Overlay, name: str, package: str) -> list[TypeName]:
 def _around(syntax: Syntax, offset: int) -> tuple[Segment, list[Step]]:
     base, segment = syntax.around(offset)[0]
     return segment, steps_at(segment, offset - base + 1)
-
-
-def _text(segment: Segment, node: Node) -> str:
-    return segment.text[node.start : node.end]
 
 
 def _declared(steps: list[Step]) -> Node | None:
@@ -78,7 +74,7 @@ def _specializer(segment: Segment, steps: list[Step]) -> Node | None:
     if last.role != "parameter" or outer.role != "lambda-list" or len(last.node.data) < 2:
         return None
     before = outer.node.data[: outer.index]
-    required = not any(_text(segment, each).startswith("&") for each in before)
+    required = not any(text_of(segment, each).startswith("&") for each in before)
     is_method = len(steps) > 2 and steps[-3].operator == "defmethod"
     return last.node.data[1] if required and is_method and last.index == 0 else None
 
@@ -92,7 +88,7 @@ def _first_value(segment: Segment, steps: list[Step], binding: Binding) -> Node 
         return None if _outer_operator(steps) == "with-accessors" else data[1]
     if last.operator == "loop":
         for sign, form in pairwise(data[last.index + 1 :][:2]):
-            if _text(segment, sign).lower().lstrip(":") == "=":
+            if text_of(segment, sign).lower().lstrip(":") == "=":
                 return form
     return None
 
@@ -110,11 +106,11 @@ def _of_slot(overlay: Overlay, syntax: Syntax, binding: Binding, depth: int) -> 
     second = next(iter(steps[-1].node.data[1:]), None)
     outer = _outer_operator(steps)
     if outer == "with-accessors" and steps[-1].role == "binding" and second is not None:
-        return accessed(overlay, _text(segment, second), syntax.package_at(binding.start))
+        return accessed(overlay, text_of(segment, second), syntax.package_at(binding.start))
     form = next((each for each in steps[-3:] if each.operator == "with-slots" and each.index == 1), None)
     if form is None or len(form.node.data) < 3:
         return []
-    name = _text(segment, second) if outer == "with-slots" and second is not None else binding.name
+    name = text_of(segment, second) if outer == "with-slots" and second is not None else binding.name
     base = syntax.around(binding.start)[0][0]
     return slot_types(overlay, syntax, name, base + form.node.data[2].start, depth - 1)
 

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from descartes_server.ide.edits import Edit, line_end
 from descartes_server.ide.syntax import Syntax
 
 
@@ -18,15 +19,6 @@ class Wanted:
     final_newlines: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """TEXT in place of what stands from START to END."""
-
-    start: int
-    end: int
-    text: str
-
-
 def edits(syntax: Syntax, wanted: Wanted) -> Iterator[Edit]:
     """Yield what is to be changed in SYNTAX, in order, without overlap; strings and characters are kept."""
     text = syntax.text
@@ -36,7 +28,7 @@ def edits(syntax: Syntax, wanted: Wanted) -> Iterator[Edit]:
             start, stop = syntax.lines.line_span(line)
             if (edit := _trailing(syntax, start, stop)) is not None:
                 yield edit
-    newline = "\r\n" if "\r\n" in text else "\n"
+    newline = line_end(text)
     final = text[end:]
     if wanted.final_newlines and final.count("\n") > 1 and _kept_to(syntax, end) <= end:
         yield Edit(end + len(newline), len(text), "")

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from descartes_server.ide.fitting import Typed
 from descartes_server.ide.index import Entry, WorkspaceIndex, definitions_of_text, package_name
-from descartes_server.ide.roles import base_name
+from descartes_server.ide.roles import base_name, symbol_of
 from descartes_server.ide.syntax import Syntax
 
 LIMIT = 300
@@ -56,7 +56,7 @@ def query(text: str) -> Query:
     """
     text, container = text.strip().removeprefix("#'").removeprefix("#:"), ""
     if text.startswith("("):
-        text = _place_name(text)
+        text = symbol_of(text)
     elif "|" not in text:
         text, _, container = text.partition(" ")
     container = container.strip().lower()
@@ -98,7 +98,7 @@ def _best_first(texts: list[_Entries], index: WorkspaceIndex, name: str) -> Iter
     groups: defaultdict[float, list[_Entries]] = defaultdict(list)
     for place, entries in texts:
         for entry in entries:
-            groups[typed.fit(base_name(_place_name(entry.name)))].append((place, (entry,)))
+            groups[typed.fit(base_name(symbol_of(entry.name)))].append((place, (entry,)))
     for score, entries in index.fitting(typed):
         groups[score].append(("", entries))
     groups.pop(0.0, None)
@@ -136,7 +136,7 @@ def _is_in(found: Found, wanted: Query) -> bool:
 
 def _package_of(entry: Entry) -> str:
     """A name that is defined with a package before it is that one's, wherever it stands."""
-    match = _QUALIFIED.fullmatch(_place_name(entry.name)) if ":" in entry.name else None
+    match = _QUALIFIED.fullmatch(symbol_of(entry.name)) if ":" in entry.name else None
     return package_name(match["package"]) if match and match["package"] else entry.package
 
 
@@ -144,8 +144,3 @@ def _package_of(entry: Entry) -> str:
 def _comparable(package: str) -> str:
     package = package.upper()
     return _SAME_PACKAGE.get(package, package)
-
-
-def _place_name(name: str) -> str:
-    """Return the `place` of `(setf place)`, every other name as it is."""
-    return name.strip("()").split(" ")[-1] if name.startswith("(") else name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -65,11 +65,10 @@ async def _in_image(snapshot: Snapshot, name: str, package: str, relation: Relat
     """Return the classes that the image has in RELATION to NAME; None without an image or such a class."""
     request = {"question": "classes", "name": name, "package": package, "relation": relation}
 
-    async def ask(image: Questions) -> Any:
-        return await image.relay(request, _ANSWER_MS)
+    async def ask(image: Questions) -> list[_Known] | None:
+        return msgspec.convert(await image.relay(request, _ANSWER_MS), list[_Known] | None)
 
-    answer = await snapshot.image.ask(ask)
-    return msgspec.convert(answer, list[_Known]) if isinstance(answer, list) else None
+    return await snapshot.image.ask(ask)
 
 
 async def _place(snapshot: Snapshot, known: _Known, home: str) -> list[ClassPlace]:
